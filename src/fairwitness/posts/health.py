@@ -1,0 +1,85 @@
+"""How a source is doing: what an answer must say about the window that it looked at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from fairwitness.posts.log import Batch, SourceState
+from fairwitness.posts.post import Event, Posted
+from fairwitness.posts.source import Gap
+
+State = Literal["idle", "live", "waiting", "refused", "ended"]
+
+_GAPS_KEPT = 64
+
+
+class HealthReport(msgspec.Struct, frozen=True):
+    """One source at one moment, as people and machines read it."""
+
+    name: str
+    state: State
+    lag_s: float
+    """From the author's claimed time of its newest post to when we saw it; or, while it is not
+    connected, since we last heard from it."""
+    events: int
+    duplicates: int
+    dropped: int
+    reconnects: int
+    gaps: tuple[Gap, ...]
+    problem: str
+    """Why it is waiting or refused; empty when all is well."""
+
+
+@dataclass
+class SourceHealth:
+    """The counts of one source, kept by the one who listens and the one who writes."""
+
+    name: str
+    state: State = "idle"
+    events: int = 0
+    duplicates: int = 0
+    dropped: int = 0
+    reconnects: int = 0
+    gaps: tuple[Gap, ...] = ()
+    problem: str = ""
+    last_ms: int = 0
+    delay_ms: int = 0
+
+    @classmethod
+    def remembered(cls, name: str, state: SourceState) -> "SourceHealth":
+        """Return what the log remembers of a source that is not running."""
+        return cls(
+            name,
+            events=state.events,
+            dropped=state.dropped,
+            gaps=state.gaps,
+            last_ms=state.last_ms,
+        )
+
+    def told(self, told: Sequence[Event], fresh: Sequence[Event], record: Batch) -> None:
+        """Count a batch that was written."""
+        self.events += len(fresh)
+        self.duplicates += len(told) - len(fresh)
+        self.dropped += record.dropped
+        self.gaps = (self.gaps + record.gaps)[-_GAPS_KEPT:]
+        self.last_ms = max(self.last_ms, record.clock_ms)
+        delays = [e.post.seen_ms - e.post.created_ms for e in told if isinstance(e, Posted)]
+        if delays:
+            self.delay_ms = max(0, sorted(delays)[len(delays) // 2])
+
+    def report(self, now_ms: int) -> HealthReport:
+        """Return how the source is doing at `now_ms`."""
+        away_ms = now_ms - self.last_ms if self.state == "waiting" and self.last_ms else 0
+        return HealthReport(
+            name=self.name,
+            state=self.state,
+            lag_s=max(self.delay_ms, away_ms) / 1000,
+            events=self.events,
+            duplicates=self.duplicates,
+            dropped=self.dropped,
+            reconnects=self.reconnects,
+            gaps=self.gaps,
+            problem=self.problem,
+        )

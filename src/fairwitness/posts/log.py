@@ -1,0 +1,232 @@
+"""The log: every event that we were told, in order, on disk before anything else.
+
+It is the only source of truth. A record holds the events of a batch *and* the cursor to resume its
+source from, under one checksum: so a kill at any byte leaves either both or neither, and the source
+repeats exactly what was lost. Each segment begins with the cursors of all sources as they stood, so
+opening a log reads its last segment only.
+"""
+
+import errno
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import zstandard
+
+from fairwitness.posts import segment
+from fairwitness.posts.post import Event
+from fairwitness.posts.segment import LogCorrupt, LogError, LogFull
+from fairwitness.posts.source import Gap
+
+__all__ = ["Batch", "Log", "LogCorrupt", "LogError", "LogFull", "SourceState"]
+
+SEGMENT_BYTES = 64 << 20
+_GAPS_KEPT = 64
+
+_log = logging.getLogger(__name__)
+
+
+class Batch(msgspec.Struct, frozen=True, tag="batch", omit_defaults=True):
+    """What one source said, with the cursor after it."""
+
+    source: str
+    cursor: str
+    events: tuple[Event, ...]
+    clock_ms: int
+    """Our clock when the batch was written."""
+    virtual: bool = False
+    """Whether that clock was a replay's."""
+    gaps: tuple[Gap, ...] = ()
+    dropped: int = 0
+
+
+class SourceState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the log knows of a source."""
+
+    cursor: str = ""
+    events: int = 0
+    dropped: int = 0
+    gaps: tuple[Gap, ...] = ()
+    """The last ones."""
+    last_ms: int = 0
+    """Our clock at its last batch."""
+
+
+class _Snapshot(msgspec.Struct, frozen=True, tag="snapshot", omit_defaults=True):
+    """All sources as they stood when a segment began."""
+
+    sources: dict[str, SourceState]
+    clock_ms: int = 0
+    virtual: bool = False
+
+
+_decode = msgspec.msgpack.Decoder(Batch | _Snapshot).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Log:
+    """An append-only folder of segments with one writer and any number of readers."""
+
+    def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+        """Open the log in `folder`, made when missing; a torn end is cut off.
+
+        Raises LogCorrupt when damage is not at the very end.
+        """
+        self.sources: dict[str, SourceState] = {}
+        self.clock_ms = 0
+        self.virtual = False
+        self.torn_bytes = 0
+        """How much a kill had left half-written, cut off when the log was opened."""
+        self._folder = folder
+        self._segment_bytes = segment_bytes
+        self._failed = ""
+        self._compress = zstandard.ZstdCompressor(level=1).compress
+        folder.mkdir(parents=True, exist_ok=True)
+        known = segment.bases(folder)
+        while known and not self._open_last(known[-1]):
+            known.pop()
+        if not known:
+            self._start_segment(0)
+
+    @property
+    def position(self) -> int:
+        """The position after the last record."""
+        return self._base + self._size
+
+    def append(self, batch: Batch) -> int:
+        """Write `batch` and return the position after it; durable only after `sync`.
+
+        Raises LogFull, with the log as it was, when the disk is full.
+        """
+        if self._failed:
+            raise LogError(self._failed)
+        if self._size >= self._segment_bytes:
+            self.sync()
+            full = self._descriptor
+            self._start_segment(self.position)
+            os.close(full)
+        self._write(batch)
+        self._note(batch)
+        return self.position
+
+    def sync(self) -> None:
+        """Make all that was appended survive a power cut.
+
+        After a failed sync the kernel may have dropped the bytes, so the log takes no more.
+        """
+        try:
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            self._failed = f"cannot sync log {self._path}: {error.strerror}"
+            raise LogError(self._failed) from error
+
+    def close(self) -> None:
+        """Sync and close."""
+        try:
+            self.sync()
+        finally:
+            os.close(self._descriptor)
+
+    def read(self, start: int = 0) -> Iterator[tuple[int, Batch]]:
+        """See `read`."""
+        return read(self._folder, start)
+
+    def _open_last(self, base: int) -> bool:
+        """Go on with the segment at `base`; False when a kill left it without its first record."""
+        path = segment.path_of(self._folder, base)
+        end = 0
+        for stored in segment.read(path, base, base):
+            record = _unpack(stored.payload, path)
+            if isinstance(record, _Snapshot):
+                self.sources = dict(record.sources)
+                self.clock_ms, self.virtual = record.clock_ms, record.virtual
+            else:
+                self._note(record)
+            end = stored.end
+        self.torn_bytes += segment.check_tail(path, base, max(end, base))
+        if not end:
+            path.unlink()
+            return False
+        self._descriptor = os.open(path, os.O_RDWR)
+        self._base, self._path, self._size = base, path, end - base
+        if self.torn_bytes:
+            _log.warning("cut off %d torn bytes at the end of %s", self.torn_bytes, path)
+        os.ftruncate(self._descriptor, self._size)
+        os.lseek(self._descriptor, 0, os.SEEK_END)
+        self.sync()
+        return True
+
+    def _start_segment(self, base: int) -> None:
+        path = segment.path_of(self._folder, base)
+        snapshot = _Snapshot(dict(self.sources), self.clock_ms, self.virtual)
+        framed = segment.frame(self._compress(_encode(snapshot)), base + len(segment.FILE_HEADER))
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            segment.write_all(descriptor, segment.FILE_HEADER + framed)
+            os.fdatasync(descriptor)
+            segment.sync_folder(self._folder)
+        except OSError as error:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+            raise _as_log_error(error, path) from error
+        self._descriptor, self._base, self._path = descriptor, base, path
+        self._size = len(segment.FILE_HEADER) + len(framed)
+
+    def _write(self, batch: Batch) -> None:
+        framed = segment.frame(self._compress(_encode(batch)), self.position)
+        try:
+            segment.write_all(self._descriptor, framed)
+        except OSError as error:
+            os.ftruncate(self._descriptor, self._size)
+            os.lseek(self._descriptor, 0, os.SEEK_END)
+            raise _as_log_error(error, self._path) from error
+        self._size += len(framed)
+
+    def _note(self, batch: Batch) -> None:
+        before = self.sources.get(batch.source, SourceState())
+        self.sources[batch.source] = SourceState(
+            cursor=batch.cursor,
+            events=before.events + len(batch.events),
+            dropped=before.dropped + batch.dropped,
+            gaps=(before.gaps + batch.gaps)[-_GAPS_KEPT:],
+            last_ms=max(before.last_ms, batch.clock_ms),
+        )
+        self.clock_ms = max(self.clock_ms, batch.clock_ms)
+        self.virtual = batch.virtual
+
+
+def read(folder: Path, start: int = 0) -> Iterator[tuple[int, Batch]]:
+    """Yield (position after it, batch) of every batch of the log in `folder` from `start` on.
+
+    Reads what is there now, also while a writer appends. Raises LogCorrupt when a segment before
+    the last one is damaged, or when `start` is not a position of this log.
+    """
+    known = segment.bases(folder)
+    for base, following in zip(known, [*known[1:], None], strict=True):
+        if following is not None and following <= start:
+            continue
+        path = segment.path_of(folder, base)
+        end = base + len(segment.FILE_HEADER)
+        for stored in segment.read(path, base, max(start, base)):
+            end = stored.end
+            record = _unpack(stored.payload, path)
+            if isinstance(record, Batch):
+                yield stored.end, record
+        if following is not None and max(end, start) != following:
+            raise LogCorrupt(f"damaged record at byte {end - base} of {path}")
+
+
+def _unpack(payload: bytes, path: Path) -> Batch | _Snapshot:
+    try:
+        record: Batch | _Snapshot = _decode(zstandard.decompress(payload))
+    except (zstandard.ZstdError, msgspec.MsgspecError) as error:
+        raise LogCorrupt(f"a record of {path} is whole but unreadable: {error}") from error
+    return record
+
+
+def _as_log_error(error: OSError, path: Path) -> LogError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return LogFull(f"no room left on the disk of {path}")
+    return LogError(f"cannot write {path}: {error.strerror}")
