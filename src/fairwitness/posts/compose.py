@@ -7,6 +7,8 @@ from fairwitness.posts.post import Engagement, Post
 MIN_MS = -62_135_596_800_000  # 0001-01-01, what `datetime` can show
 MAX_MS = 253_402_300_799_000  # 9999-12-31
 
+_UNSAID = Engagement()
+
 
 def compose(
     cleaned: Cleaned,
@@ -24,7 +26,7 @@ def compose(
     thread: str = "",
     links: tuple[str, ...] = (),
     mentions: tuple[str, ...] = (),
-    engagement: Engagement = Engagement(),  # noqa: B008  (immutable)
+    engagement: Engagement = _UNSAID,
 ) -> Post:
     """Return the post; links and mentions that the network names come before those in the text.
 

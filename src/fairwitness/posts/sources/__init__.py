@@ -1,0 +1,1 @@
+"""One file a network: each turns what it sends into events."""
