@@ -1,0 +1,298 @@
+"""Files of one JSON object a line (`.jsonl`, `.jsonl.gz`, `.jsonl.zst`), and standard input.
+
+A line that cannot be read is counted, named in the log and left out; the rest goes on. The cursor
+is a place in the *uncompressed* bytes plus a fingerprint of how the file begins, so that a file
+that was replaced is read from its start instead of from somewhere in its middle.
+"""
+
+import asyncio
+import concurrent.futures
+import io
+import itertools
+import logging
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from fairwitness.posts.clock import Clock
+from fairwitness.posts.post import Event
+from fairwitness.posts.source import Gap, SourceBatch, SourceRefused
+from fairwitness.posts.sources import captures
+from fairwitness.posts.sources.captures import Capture
+from fairwitness.posts.sources.lines import (
+    BROKEN,
+    CHUNK_BYTES,
+    HEAD_BYTES,
+    Line,
+    Lines,
+    fingerprint,
+    open_lines,
+    read_chunk,
+    row_of,
+)
+
+log = logging.getLogger(__name__)
+
+_POLL_S = 0.25
+_SAMPLES = 5
+
+
+class JsonlFile:
+    """The posts of one file, in its order, seen now; with `follow`, also those appended later.
+
+    A file that was rotated, truncated or rewritten while being followed is read anew from its
+    start. A compressed file cannot be followed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        name: str | None = None,
+        network: str = "",
+        batch: int = 500,
+        follow: bool = False,
+    ) -> None:
+        if follow and path.suffix in {".gz", ".zst"}:
+            raise ValueError(f"cannot follow a compressed file: {path}")
+        self.path = path
+        self.name = name or capture_name(path)
+        self._clock = clock
+        self._capture = Capture(self.name, network)
+        self._batch = batch
+        self._follow = follow
+
+    async def batches(self, cursor: str) -> AsyncIterator[SourceBatch]:
+        """Yield the rows after `cursor`; ends with the file unless it is followed.
+
+        Raises SourceRefused when the file cannot be opened or is not what its name says.
+        """
+        place = _Place.of(cursor, self.name)
+        while True:
+            file = await asyncio.to_thread(_open_at, self.path, place)
+            try:
+                async for batch in self._read(file):
+                    yield batch
+            finally:
+                file.raw.close()
+            if not self._follow:
+                return
+            place = _Place()
+
+    async def _read(self, file: "_OpenFile") -> AsyncIterator[SourceBatch]:
+        """Yield batches until the file ends, or was replaced by another of its name."""
+        lines, ends = file.lines, not self._follow
+        while True:
+            if self._follow and _was_rewritten(file):
+                log.info("%s: was rewritten, reading it from its start", self.name)
+                return
+            try:
+                chunk = await asyncio.to_thread(read_chunk, file.raw)
+            except BROKEN as error:
+                if lines.read_bytes == 0:
+                    raise SourceRefused(f"cannot read {self.path}: {error}") from error
+                yield self._broken_off(lines, error)
+                return
+            if chunk or ends:
+                found = list(lines.feed(chunk) if chunk else lines.finish())
+                for first in range(0, len(found), self._batch):
+                    yield await self._batch_of(found[first : first + self._batch], lines)
+                if not chunk:
+                    return
+            elif _was_moved(self.path, file):
+                log.info("%s: another file took its place, reading it from its start", self.name)
+                ends = True  # once what was written to the old one meanwhile is read
+            else:
+                await asyncio.sleep(_POLL_S)
+
+    async def _batch_of(self, some: list[Line], lines: Lines) -> SourceBatch:
+        seen_ms = itertools.repeat(self._clock.now_ms())
+        # In a thread, so that a large file leaves the loop free for everybody else.
+        events, dropped = await asyncio.to_thread(read_lines, some, self._capture, seen_ms)
+        return SourceBatch(
+            events, _cursor(some[-1].end_bytes, some[-1].number, lines), dropped=dropped
+        )
+
+    def _broken_off(self, lines: Lines, error: Exception) -> SourceBatch:
+        reason = f"{self.path} breaks off after line {lines.number}: {error}"
+        log.error("%s: %s", self.name, reason)
+        now_ms = self._clock.now_ms()
+        cursor = _cursor(lines.end_bytes, lines.number, lines)
+        gap = Gap(now_ms, now_ms, reason)
+        return SourceBatch((), cursor, gaps=(gap,), dropped=1)
+
+
+class StandardInput:
+    """Posts that another program writes to ours, one JSON object a line. It cannot resume."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        name: str = "stdin",
+        network: str = "",
+        batch: int = 500,
+        stream: IO[bytes] | None = None,
+    ) -> None:
+        self.name = name
+        self._clock = clock
+        self._capture = Capture(name, network)
+        self._batch = batch
+        self._stream = stream or sys.stdin.buffer
+
+    async def batches(self, cursor: str) -> AsyncIterator[SourceBatch]:
+        """Yield what arrives, as soon as it arrives, until the writer closes. No cursor."""
+        lines = Lines()
+        chunks = _chunks_of(self._stream.fileno())
+        async for chunk in chunks:
+            found = list(lines.feed(chunk)) if chunk else list(lines.finish())
+            for first in range(0, len(found), self._batch):
+                some = found[first : first + self._batch]
+                seen_ms = itertools.repeat(self._clock.now_ms())
+                events, dropped = read_lines(some, self._capture, seen_ms)
+                yield SourceBatch(events, "", dropped=dropped)
+
+
+async def _chunks_of(descriptor: int) -> AsyncIterator[bytes]:
+    """Yield what can be read from `descriptor`, and an empty chunk when it ends.
+
+    A daemon thread reads, because a blocked read can neither be cancelled nor joined, and setting
+    a terminal non-blocking would do the same to the standard output that shares it.
+    """
+    loop = asyncio.get_running_loop()
+    chunks: asyncio.Queue[bytes] = asyncio.Queue(maxsize=4)
+
+    def pump() -> None:
+        chunk = b"-"
+        while chunk:
+            try:
+                chunk = os.read(descriptor, CHUNK_BYTES)
+            except OSError:  # the terminal is gone
+                chunk = b""
+            if loop.is_closed():
+                return
+            try:
+                asyncio.run_coroutine_threadsafe(chunks.put(chunk), loop).result()
+            except concurrent.futures.CancelledError:  # nobody listens any more
+                return
+
+    threading.Thread(target=pump, name="stdin", daemon=True).start()
+    while chunk := await chunks.get():
+        yield chunk
+    yield b""
+
+
+def read_lines(
+    lines: Sequence[Line], capture: Capture, seen_ms: Iterable[int]
+) -> tuple[tuple[Event, ...], int]:
+    """Return the events of `lines` and how many lines were left out; blank lines are neither.
+
+    `seen_ms` has one moment for each line, and may have more.
+    """
+    events: list[Event] = []
+    left_out: list[str] = []
+    for line, moment_ms in zip(lines, seen_ms, strict=False):
+        try:
+            row = row_of(line)
+            if row is None:
+                continue
+            event = captures.read(row, capture, moment_ms)
+        except ValueError as error:
+            left_out.append(f"{line.number} ({str(error)[:80]})")
+            continue
+        if event is None:
+            left_out.append(f"{line.number} (no statement)")
+        else:
+            events.append(event)
+    warn_of(left_out, capture.name)
+    return tuple(events), len(left_out)
+
+
+def warn_of(left_out: Sequence[str], name: str) -> None:
+    """Log how many lines of `name` were left out, and the first of them with their reasons."""
+    if left_out:
+        shown = ", ".join(left_out[:_SAMPLES]) + (", …" if len(left_out) > _SAMPLES else "")
+        log.warning("%s: left out %d lines: %s", name, len(left_out), shown)
+
+
+# --- places ------------------------------------------------------------------------------------
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """What a cursor says: how much was read of a file that begins so."""
+
+    end_bytes: int = 0
+    number: int = 0
+    head: str = ""
+
+    @staticmethod
+    def of(cursor: str, name: str) -> "_Place":
+        try:
+            return msgspec.json.decode(cursor, type=_Place) if cursor else _Place()
+        except msgspec.DecodeError as error:
+            raise SourceRefused(f"{name}: not a cursor of a file: {cursor[:60]!r}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenFile:
+    raw: io.BufferedIOBase
+    lines: Lines
+
+
+def _cursor(end_bytes: int, number: int, lines: Lines) -> str:
+    place = _Place(end_bytes, number, lines.fingerprint(end_bytes))
+    return msgspec.json.encode(place).decode()
+
+
+def capture_name(path: Path) -> str:
+    """Return folder and name of `path` without its endings: `telegram-ru-news/posts`."""
+    return f"{path.resolve().parent.name}/{path.name.split('.')[0]}"
+
+
+def _open_at(path: Path, place: _Place) -> _OpenFile:
+    """Open `path` at `place`, or at its start when it is not the file that `place` was in."""
+    raw = open_lines(path)
+    try:
+        head = raw.read(min(HEAD_BYTES, place.end_bytes))
+        if fingerprint(head) != place.head and place.end_bytes:
+            log.warning("%s is not the file that the cursor was made for: from its start", path)
+        elif _skip(raw, place.end_bytes - len(head)):
+            lines = Lines(place.number, place.end_bytes, head, read_bytes=place.end_bytes)
+            return _OpenFile(raw, lines)
+    except BROKEN as error:
+        raise SourceRefused(f"cannot read {path}: {error}") from error
+    raw.close()
+    return _OpenFile(open_lines(path), Lines())
+
+
+def _skip(raw: io.BufferedIOBase, size_bytes: int) -> bool:
+    """Read over `size_bytes`; return whether the file has as many."""
+    while size_bytes > 0:
+        skipped = len(raw.read(min(size_bytes, CHUNK_BYTES)))
+        if not skipped:
+            return False
+        size_bytes -= skipped
+    return True
+
+
+def _was_moved(path: Path, file: _OpenFile) -> bool:
+    """Return whether another file has the name of `file` by now."""
+    try:
+        found = path.stat()
+    except OSError:  # between the two steps of a rotation
+        return False
+    ours = os.fstat(file.raw.fileno())
+    return (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino)
+
+
+def _was_rewritten(file: _OpenFile) -> bool:
+    """Return whether `file` became shorter than what we read of it, or begins otherwise."""
+    descriptor = file.raw.fileno()
+    if os.fstat(descriptor).st_size < file.lines.read_bytes:
+        return True
+    return os.pread(descriptor, len(file.lines.head), 0) != file.lines.head
