@@ -20,7 +20,7 @@ from fairwitness.posts.post import Event
 from fairwitness.posts.segment import LogCorrupt, LogError, LogFull
 from fairwitness.posts.source import Gap
 
-__all__ = ["Batch", "Log", "LogCorrupt", "LogError", "LogFull", "SourceState"]
+__all__ = ["Batch", "Log", "LogCorrupt", "LogError", "LogFull", "Snapshot", "SourceState"]
 
 SEGMENT_BYTES = 64 << 20
 _GAPS_KEPT = 64
@@ -54,7 +54,7 @@ class SourceState(msgspec.Struct, frozen=True, omit_defaults=True):
     """Our clock at its last batch."""
 
 
-class _Snapshot(msgspec.Struct, frozen=True, tag="snapshot", omit_defaults=True):
+class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", omit_defaults=True):
     """All sources as they stood when a segment began."""
 
     sources: dict[str, SourceState]
@@ -62,7 +62,7 @@ class _Snapshot(msgspec.Struct, frozen=True, tag="snapshot", omit_defaults=True)
     virtual: bool = False
 
 
-_decode = msgspec.msgpack.Decoder(Batch | _Snapshot).decode
+_decode = msgspec.msgpack.Decoder(Batch | Snapshot).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -122,6 +122,23 @@ class Log:
             self._failed = f"cannot sync log {self._path}: {error.strerror}"
             raise LogError(self._failed) from error
 
+    @staticmethod
+    def peek(folder: Path) -> "Snapshot":
+        """Return how the sources stand in the log in `folder`, without touching it."""
+        sources: dict[str, SourceState] = {}
+        clock_ms, virtual = 0, False
+        for base in reversed(segment.bases(folder)):
+            for record in _records(folder, base):
+                if isinstance(record, Snapshot):
+                    sources = dict(record.sources)
+                    clock_ms, virtual = record.clock_ms, record.virtual
+                else:
+                    sources[record.source] = _after(sources.get(record.source), record)
+                    clock_ms, virtual = max(clock_ms, record.clock_ms), record.virtual
+            if clock_ms or sources:
+                break
+        return Snapshot(sources, clock_ms, virtual)
+
     def close(self) -> None:
         """Sync and close."""
         try:
@@ -139,7 +156,7 @@ class Log:
         end = 0
         for stored in segment.read(path, base, base):
             record = _unpack(stored.payload, path)
-            if isinstance(record, _Snapshot):
+            if isinstance(record, Snapshot):
                 self.sources = dict(record.sources)
                 self.clock_ms, self.virtual = record.clock_ms, record.virtual
             else:
@@ -160,7 +177,7 @@ class Log:
 
     def _start_segment(self, base: int) -> None:
         path = segment.path_of(self._folder, base)
-        snapshot = _Snapshot(dict(self.sources), self.clock_ms, self.virtual)
+        snapshot = Snapshot(dict(self.sources), self.clock_ms, self.virtual)
         framed = segment.frame(self._compress(_encode(snapshot)), base + len(segment.FILE_HEADER))
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
@@ -185,14 +202,7 @@ class Log:
         self._size += len(framed)
 
     def _note(self, batch: Batch) -> None:
-        before = self.sources.get(batch.source, SourceState())
-        self.sources[batch.source] = SourceState(
-            cursor=batch.cursor,
-            events=before.events + len(batch.events),
-            dropped=before.dropped + batch.dropped,
-            gaps=(before.gaps + batch.gaps)[-_GAPS_KEPT:],
-            last_ms=max(before.last_ms, batch.clock_ms),
-        )
+        self.sources[batch.source] = _after(self.sources.get(batch.source), batch)
         self.clock_ms = max(self.clock_ms, batch.clock_ms)
         self.virtual = batch.virtual
 
@@ -218,9 +228,27 @@ def read(folder: Path, start: int = 0) -> Iterator[tuple[int, Batch]]:
             raise LogCorrupt(f"damaged record at byte {end - base} of {path}")
 
 
-def _unpack(payload: bytes, path: Path) -> Batch | _Snapshot:
+def _records(folder: Path, base: int) -> Iterator[Batch | Snapshot]:
+    path = segment.path_of(folder, base)
+    for stored in segment.read(path, base, base):
+        yield _unpack(stored.payload, path)
+
+
+def _after(before: SourceState | None, batch: Batch) -> SourceState:
+    """Return how a source stands after `batch`."""
+    before = before or SourceState()
+    return SourceState(
+        cursor=batch.cursor,
+        events=before.events + len(batch.events),
+        dropped=before.dropped + batch.dropped,
+        gaps=(before.gaps + batch.gaps)[-_GAPS_KEPT:],
+        last_ms=max(before.last_ms, batch.clock_ms),
+    )
+
+
+def _unpack(payload: bytes, path: Path) -> Batch | Snapshot:
     try:
-        record: Batch | _Snapshot = _decode(zstandard.decompress(payload))
+        record: Batch | Snapshot = _decode(zstandard.decompress(payload))
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise LogCorrupt(f"a record of {path} is whole but unreadable: {error}") from error
     return record

@@ -1,0 +1,131 @@
+"""What an answer is, as people and machines receive it.
+
+Every sentence carries citations; a citation is a stretch of characters of a source's text; a quote
+equals that stretch. The JSON form of these structs is the wire format of the command line and of
+the server.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Mode = Literal["regular", "fun"]
+Kind = Literal["quote", "claim"]
+
+
+class Citation(msgspec.Struct, frozen=True):
+    """Characters `start` to `end` of the text of source number `source`."""
+
+    source: int
+    start: int
+    end: int
+
+
+class Sentence(msgspec.Struct, frozen=True):
+    """One sentence of the answer. A quote is the author's; a claim is ours, from quotes."""
+
+    text: str
+    kind: Kind
+    citations: tuple[Citation, ...]
+    support: float
+    """0 to 1: how much of the sentence its citations carry; 1 for a quote."""
+
+
+class CitedSource(msgspec.Struct, frozen=True):
+    """A post that the answer cites."""
+
+    n: int
+    id: str
+    url: str
+    network: str
+    author: str
+    created_at: str
+    seen_at: str
+    text: str
+    witnesses: int
+    """Independent witnesses that say what this source is cited for, itself included."""
+    copies: int
+    """Posts that repeat this one and count with it as one witness, itself included."""
+
+
+class Side(msgspec.Struct, frozen=True):
+    """One of several things that sources say of the same matter."""
+
+    says: str
+    witnesses: int
+    first_seen_at: str
+    quotes: tuple[Sentence, ...]
+
+
+class Dispute(msgspec.Struct, frozen=True):
+    """Sources that contradict each other, side by side; no verdict."""
+
+    about: str
+    sides: tuple[Side, ...]
+
+
+class SourceFreshness(msgspec.Struct, frozen=True):
+    """How one stream stood when the answer was made."""
+
+    name: str
+    lag_s: float
+    state: str
+    gaps: tuple[dict[str, str], ...] = ()
+    """`from`, `until`, `reason` of each stretch in the window that we did not hear."""
+
+
+class Freshness(msgspec.Struct, frozen=True):
+    """What the answer could know."""
+
+    newest_seen_at: str
+    age_s: float
+    posts_searched: int
+    sources: tuple[SourceFreshness, ...]
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """Milliseconds from the question to each point; `first_sentence` is 0 when there was none."""
+
+    search: float
+    first_sentence: float
+    total: float
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A question's verified answer, or the statement that nobody witnessed one."""
+
+    question: str
+    as_of: str
+    mode: Mode
+    lang: str
+    model: str
+    answer: str
+    abstained: bool
+    sentences: tuple[Sentence, ...]
+    sources: tuple[CitedSource, ...]
+    disputes: tuple[Dispute, ...]
+    dropped: tuple[str, ...]
+    """Sentences that were written and failed verification, with the reason; not shown as fact."""
+    freshness: Freshness
+    timing_ms: Timing
+
+
+class Said(msgspec.Struct, frozen=True, tag="said"):
+    """A sentence that has just been verified, and the sources that it is the first to cite."""
+
+    sentence: Sentence
+    sources: tuple[CitedSource, ...]
+
+
+class Finished(msgspec.Struct, frozen=True, tag="finished"):
+    """The whole answer; always the last thing that a question yields."""
+
+    answer: Answer
+
+
+Told = Said | Finished
+"""What `ask` yields, in order: each sentence as it is verified, then the whole."""
+
+
+class QuestionError(Exception):
+    """The question cannot be asked; the message says why."""

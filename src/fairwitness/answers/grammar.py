@@ -1,0 +1,142 @@
+"""Small words: what asks, what only glues, what wishes, doubts or denies.
+
+Tables, not rules: each language that questions come in has its row. A language without one is still
+searched by its words; it only loses the finer distinctions.
+"""
+
+import re
+
+ASKING: tuple[tuple[str, str], ...] = (
+    # Kind of question, and how it begins or what it contains, folded. First match wins.
+    (
+        "how_many",
+        r"\bhow (?:many|much|strong|high|big|large|long|far|old)\b|\b(?:death|injury) toll\b"
+        r"|\bwhat (?:was|is) the (?:\w+ )?(?:magnitude|number|score)\b"
+        r"|\bcuant[oa]s?\b|\bquant[aeio]s?\b|\bcombien\b|\bwie ?viele?\b|\bсколько\b"
+        r"|\b(?:que|qual a|qual foi a|cual fue la|che|di che) magnitud[oe]?\b"
+        r"|多少|几[人个名级岁]|多大|何人|いくつ|どのくらい",
+    ),
+    (
+        "whether",
+        r"^(?:is|are|was|were|did|does|do|has|have|had|can) |\bis it true\b"
+        r"|^(?:es verdad|es cierto|e vero|e verdade|est-ce|ist es wahr|stimmt es)|^правда ли"
+        r"|是否|是真的吗|是不是|吗[?？]?$|[でま]すか[?？]?$|本当",
+    ),
+    (
+        "who",
+        r"\bwho(?:se|m)?\b|\bquien(?:es)?\b|\bchi\b|\bquem\b|\bqui\b|\bwer\b|\bкто\b|谁|誰|哪个人|哪位",
+    ),
+    (
+        "when",
+        r"\bwhen\b|\bwhat time\b|\bcuando\b|\ba que hora\b|\bquando\b|\bquand\b|\bwann\b|\bкогда\b|什么时候|何时|几点|いつ",
+    ),
+    (
+        "where",
+        r"\bwhere\b|\bdonde\b|\bdove\b|\bonde\b|\bou\b(?= )|\bwo\b|\bгде\b|哪里|哪儿|在哪|何处|どこ|哪个(?:地方|城市|省)",
+    ),
+    (
+        "why",
+        r"\bwhy\b|\bpor que\b|\bperche\b|\bpourquoi\b|\bwarum\b|\bпочему\b|为什么|为何|なぜ|怎么回事",
+    ),
+    (
+        "happening",
+        r"\bwhat(?:'s|’s| is| has)? (?:happen|going on|new|up)\w*|\bwhat happened\b|\blatest\b"
+        r"|\bque (?:pasa|paso|ocurrio|sucedio|ocurre|aconteceu)\b|\bo que (?:aconteceu|houve|se passa)\b"
+        r"|\b(?:che )?cosa (?:e )?(?:success[oa]|accad\w+|succede)\b|\bche (?:e )?success[oa]\b"
+        r"|\bque se passe\b|\bwas (?:ist|geschieht|passiert)\b|\bчто (?:случилось|произошло|происходит)\b"
+        r"|发生了?什么|怎么了|どうした|何が(?:起|あ)",
+    ),
+)
+"""Patterns on the folded question."""
+
+_GLUE = """
+a an the this that these those it its he she they them his her their we us our you your i me my
+of in on at to for from by with about into over after before during between and or but not no as
+is are was were be been being am do does did done have has had having will would can could should
+may might must there here what which who whom whose when where why how many much more most than
+then so if just any some all also very please tell say says said people anyone anybody someone
+happen happened happening happens left go gone going get got make made take took going latest new news now today know true there's what's many
+
+el la los las un una unos unas lo al del de en y o u que qué quien quién quienes cual cuál cuando
+cuándo donde dónde como cómo cuanto cuánto cuantos cuántos cuanta cuánta cuantas cuántas por para
+con sin sobre entre es son fue fueron era eran ser está están hay hubo ha han había se su sus le
+les me te nos mi tu más muy ya no si sí hoy pasa pasó ocurrió sucedió gente personas tuvo tiene hizo deja dejó dejado provocó
+
+il i gli le uno dei delle degli della dello dell nel nella nello nelle negli sul sulla di da su
+per tra fra e ed o che chi cosa come dove quando quanto quanti quanta quante perché non si ci vi è
+sono era erano stato stata stati state ha hanno c'è ci sono più oggi successo successa persone fatto provocato fa
+
+o os as um uma uns umas ao aos à às do dos da das no na nos nas em por pelo pela para com sem
+sobre entre é são foi foram era eram ser está estão há houve tem têm tinha se seu sua seus suas
+que quem qual quando onde como quanto quantos quanta quantas porque não mais muito já hoje
+aconteceu pessoas
+
+les des du au aux une et ou où que qui quoi quel quelle quels quelles quand comment combien
+pourquoi est sont était étaient été a ont avait y ce cette ces il elle ils elles on nous vous je
+ne pas plus dans sur avec sans pour par en aujourd'hui passe se personnes gens
+
+der die das den dem des ein eine einer eines einem einen und oder aber nicht kein keine ist sind
+war waren sein hat haben hatte wird wurde wurden es er sie wir ihr was wer wen wem wo wann warum
+wie viele viel im in am an auf aus bei mit nach von vor zu zum zur über unter durch für gibt
+passiert geschehen heute menschen leute
+
+и в на с по из о об от до для что кто где когда как сколько почему это этот эта был была было
+были есть не ли же бы он она они мы вы я произошло случилось сегодня людей
+"""
+GLUE: frozenset[str] = frozenset(_GLUE.split())
+"""Words that a search does without."""
+
+GLUE_UNSPACED = re.compile(
+    r"发生了?|什么|怎么样?|怎么回事|为什么|为何|哪里|哪儿|哪个|哪位|哪些|谁|誰|多少|是否|是不是|是真的|真的"
+    r"|有没有|有什么|吗|呢|吧|啊|了|的|在|是|被|把|请问|现在|目前|最近|告诉我|关于|情况|消息|新闻"
+    r"|何が|どこ|いつ|なぜ|です|ます|ました|でした|は|が|を|の|に"
+)
+"""The same in scripts without spaces: cut out of the question, leaving the runs that matter."""
+
+UNREAL = re.compile(
+    # Wishes, guesses, conditions, futures and questions: not a report that something is so.
+    r"\?|？|¿"
+    r"|\b(?:if|unless|whether|hope|hoping|hopes|wish|wishes|maybe|perhaps|probably|predict\w*"
+    r"|prediction\w*|bet|bets|betting|gonna|going to|will|won't|would|wouldn't|could|should|might"
+    r"|may|must|needs? to|has to|have to|gotta|i'?ll|he'?ll|she'?ll|they'?ll|think|thinks|thought"
+    r"|want|wants|imagine|let'?s|ready for|can|can't|cannot|expected? to|rooting|pray(?:ing)?"
+    r"|pls|please|who|favou?rite|odds|supposed|surely|better|until|till|when)\b"
+    r"|\b(?:si|ojala|quizas?|tal vez|creo|espero|apuesto|gane|ganara|ganaria|va a|vas a|van a|cuando|quiero"
+    r"|quien|deberia|puede|podria|se spera|spero|forse|credo|vincera|vincesse|secondo me"
+    r"|se|talvez|acho|vai|vao|ganhar|ganhe|tomara|quem|peut-etre|j'espere|va gagner|wenn|falls"
+    r"|hoffe|vielleicht|wird|если|надеюсь|может)\b"
+    r"|如果|希望|可能|也许|应该|会不会|将|要是|预测|猜"
+)
+"""Patterns on the folded span that make it less than a statement of fact."""
+
+NEGATED = re.compile(
+    r"\b(?:not|no|never|isn't|wasn't|didn't|doesn't|don't|hasn't|without|nobody|none|cannot"
+    r"|nunca|jamas|sin|non|mai|nessuno|nao|sem|nem|pas|jamais|aucun|sans|nicht|kein\w*|nie"
+    r"|не|нет|никто)\b|n['’]t\b|没有?|不|未|无|ない|ません"
+)
+"""Patterns on the folded text that turn a statement round."""
+
+NUMBER_WORDS: dict[str, float] = {
+    word: value
+    for value, names in (
+        (1, "one un uno una um uma eine ein 一"),
+        (2, "two dos due dois duas deux zwei 二 两"),
+        (3, "three tres tre três trois drei 三"),
+        (4, "four cuatro quattro quatro quatre vier 四"),
+        (5, "five cinco cinque cinq fünf 五"),
+        (6, "six seis sei sechs 六"),
+        (7, "seven siete sette sete sept sieben 七"),
+        (8, "eight ocho otto oito huit acht 八"),
+        (9, "nine nueve nove neuf neun 九"),
+        (10, "ten diez dieci dez dix zehn 十"),
+        (11, "eleven once undici onze elf"),
+        (12, "twelve doce dodici doze douze zwölf"),
+        (20, "twenty veinte venti vinte vingt zwanzig"),
+        (30, "thirty treinta trenta trinta trente dreißig"),
+        (50, "fifty cincuenta cinquanta cinquenta cinquante fünfzig"),
+        (90, "ninety noventa novanta neunzig"),
+        (100, "hundred cien cento cem cent hundert"),
+    )
+    for word in names.split()
+}
+"""Numbers that people write out."""

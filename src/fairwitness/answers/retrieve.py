@@ -1,0 +1,39 @@
+"""Ask the index for posts that may answer, and for how rare each word of the question is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fairwitness.answers.understand import Asked, Term
+from fairwitness.answers.weigh import rarity
+from fairwitness.index import Hit, LiveIndex, Query
+
+CANDIDATES = 300
+"""Posts that are read closely; a question's answer is rarely said by fewer than one in these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """Posts that may answer, best first."""
+
+    hits: tuple[Hit, ...]
+    searched: int
+    """Posts that were visible in the question's window."""
+    weights: Mapping[Term, float]
+    """How much each term tells: rare ones more."""
+
+
+def retrieve(index: LiveIndex, asked: Asked, as_of_ms: int) -> Retrieved:
+    """Search for all words of the question and for their other forms and senses."""
+    query = Query(
+        words=" ".join(word for term in asked.terms for word in term.search),
+        since_ms=asked.window.since_ms,
+        until_ms=asked.window.until_ms,
+    )
+    results = index.search(query, as_of_ms=as_of_ms, limit=CANDIDATES)
+    posts = index.stats().versions
+    weights = {term: rarity(posts, sum(index.frequencies(_distinct(term)))) for term in asked.terms}
+    return Retrieved(results.hits, results.searched, weights)
+
+
+def _distinct(term: Term) -> list[str]:
+    return list(dict.fromkeys(word.lower() for word in term.search))

@@ -1,0 +1,296 @@
+"""The road of a question: understand, retrieve, weigh, witness, quote, write, verify, answer.
+
+`ask` yields each sentence the moment it is verified and ends with the whole answer. Quotes come
+first: they are true by construction and quick. Then what we counted, then a claim in the model's
+words if the quotes carry it. When nobody witnessed an answer it says so, and what was searched.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from fairwitness.answers import quote, verify, voice, weigh, witness, write
+from fairwitness.answers.answer import (
+    Answer,
+    Citation,
+    CitedSource,
+    Dispute,
+    Finished,
+    Freshness,
+    Mode,
+    Said,
+    Sentence,
+    Side,
+    SourceFreshness,
+    Timing,
+    Told,
+)
+from fairwitness.answers.quote import Span
+from fairwitness.answers.retrieve import Retrieved, retrieve
+from fairwitness.answers.sides import Stance, disputed, stances
+from fairwitness.answers.understand import Asked, understand
+from fairwitness.engine.chat import ChatError, ChatModel
+from fairwitness.index import LiveIndex
+from fairwitness.posts.clock import to_iso
+from fairwitness.posts.health import HealthReport
+from fairwitness.posts.post import FOREVER_MS
+
+QUOTES_OF_A_SIDE = 3
+QUOTES_OF_AN_OPEN_QUESTION = 4
+OUTCOME_WITNESSES = 2
+"""Who won, who died: said only when this many independent witnesses say the same."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What an answer is made from."""
+
+    index: LiveIndex
+    now_ms: Callable[[], int]
+    """The clock of the home: the machine's, or a replay's."""
+    health: Callable[[int], Sequence[HealthReport]]
+    """How the sources stand at a moment."""
+    chat: Callable[[], ChatModel | None]
+    """The model that writes claims; None answers with quotes and counts alone."""
+
+
+@dataclass
+class _Court:
+    """One question as it is being answered."""
+
+    asked: Asked
+    mode: Mode
+    lang: str
+    as_of_ms: int
+    started_s: float
+    retrieved: Retrieved
+    copies: dict[int, set[str]] = field(default_factory=dict)
+    sentences: list[Sentence] = field(default_factory=list)
+    sources: dict[str, CitedSource] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+    first_ms: float = 0.0
+    search_ms: float = 0.0
+
+    def elapsed_ms(self) -> float:
+        return round((time.perf_counter() - self.started_s) * 1000, 1)
+
+    def cite(self, span: Span, witnesses: int, copies: int) -> Citation:
+        post = span.post
+        if post.id not in self.sources:
+            self.sources[post.id] = CitedSource(
+                n=len(self.sources) + 1,
+                id=post.id,
+                url=post.url,
+                network=post.network,
+                author=post.author,
+                created_at=to_iso(post.created_ms),
+                seen_at=to_iso(post.seen_ms),
+                text=post.text,
+                witnesses=witnesses,
+                copies=copies,
+            )
+        return Citation(self.sources[post.id].n, span.start, span.end)
+
+    def say(self, text: str, kind: str, citations: Sequence[Citation], support: float) -> Said:
+        known = {c.source for s in self.sentences for c in s.citations}
+        sentence = Sentence(
+            text, "quote" if kind == "quote" else "claim", tuple(citations), support
+        )
+        self.sentences.append(sentence)
+        self.first_ms = self.first_ms or self.elapsed_ms()
+        new = [s for s in self.sources.values() if s.n not in known]
+        cited = {c.source for c in citations}
+        return Said(sentence, tuple(s for s in new if s.n in cited))
+
+
+def ask(
+    desk: Desk,
+    question: str,
+    *,
+    mode: Mode = "regular",
+    lang: str = "",
+    as_of_ms: int | None = None,
+) -> Iterator[Told]:
+    """Answer `question` from what was visible at `as_of_ms` (None: now).
+
+    Raises QuestionError when the question cannot be asked.
+    """
+    started_s = time.perf_counter()
+    moment_ms = desk.now_ms() if as_of_ms is None else as_of_ms
+    asked = understand(question, moment_ms, lang)
+    retrieved = retrieve(desk.index, asked, moment_ms)
+    court = _Court(asked, mode, lang or asked.lang, moment_ms, started_s, retrieved)
+    court.search_ms = court.elapsed_ms()
+    sides = _hear(court)
+    disputes = disputed(asked, sides)
+    leading = _leading(asked, sides)
+    if leading:
+        yield from _testify(court, leading)
+        yield from _write(desk, court, leading)
+    yield Finished(_answer(desk, court, disputes if leading else [], outcome_pending=bool(sides)))
+
+
+def _hear(court: _Court) -> list[Stance]:
+    spans = [span for hit in court.retrieved.hits for span in quote.spans_of(hit.post)]
+    weighed = weigh.weigh(court.asked, spans, court.retrieved.weights)
+    numbers = witness.clusters([each.span for each in weighed])
+    for each, number in zip(weighed, numbers, strict=True):
+        court.copies.setdefault(number, set()).add(each.span.post.id)
+    return stances(court.asked, weighed, numbers)
+
+
+def _leading(asked: Asked, sides: Sequence[Stance]) -> list[Stance]:
+    """Return the stances that the answer is made of; none when it must abstain."""
+    if not sides:
+        return []
+    lead = sides[0]
+    if lead.says:
+        needed = OUTCOME_WITNESSES if asked.outcome else 1
+        return [lead] if lead.witnesses >= needed else []
+    good = [side for side in sides if side.best >= 0.75 * lead.best]
+    if asked.outcome and len(good) < OUTCOME_WITNESSES:
+        return []
+    return good[:QUOTES_OF_AN_OPEN_QUESTION]
+
+
+def _testify(court: _Court, leading: Sequence[Stance]) -> Iterator[Said]:
+    """Yield the quotes, then how many witnesses stand behind them."""
+    citations = []
+    for stance in leading:
+        for span, number in _one_per_witness(stance):
+            copies = len(court.copies[number])
+            citation = court.cite(span, stance.witnesses, copies)
+            citations.append(citation)
+            yield court.say(span.text, "quote", [citation], 1.0)
+    if not leading[0].says:
+        return
+    witnesses = leading[0].witnesses
+    text = voice.say(
+        "agree" if witnesses > 1 else "lone",
+        court.asked,
+        court.mode,
+        court.lang,
+        witnesses=witnesses,
+        first=_clock(leading[0].first_seen_ms),
+    )
+    yield court.say(text, "claim", citations, 1.0)
+
+
+def _one_per_witness(stance: Stance) -> list[tuple[Span, int]]:
+    chosen: dict[int, Span] = {}
+    for each, number in stance.spans:
+        chosen.setdefault(number, each.span)
+    return [(span, number) for number, span in list(chosen.items())[:QUOTES_OF_A_SIDE]]
+
+
+def _write(desk: Desk, court: _Court, leading: Sequence[Stance]) -> Iterator[Said]:
+    """Yield a claim in the model's words, if its quotes carry it."""
+    chat = desk.chat()
+    if chat is None:
+        return
+    quotes = [span for stance in leading for span, _ in _one_per_witness(stance)]
+    try:
+        claim = write.write_claim(chat, court.asked, quotes)
+    except ChatError as error:
+        court.dropped.append(f"(the model could not write: {error})")
+        return
+    verdict = verify.verify(claim, quotes)
+    if verdict.problem or _repeats(claim, quotes):
+        court.dropped.append(f"{claim} ({verdict.problem or 'repeats a quote'})")
+        return
+    witnesses = {
+        span.post.id: stance.witnesses for stance in leading for span, _ in _one_per_witness(stance)
+    }
+    citations = [court.cite(quotes[at], witnesses[quotes[at].post.id], 1) for at in verdict.cites]
+    yield court.say(claim, "claim", citations, verdict.support)
+
+
+def _repeats(claim: str, quotes: Sequence[Span]) -> bool:
+    plain = claim.strip(" .!?\"'“”").casefold()
+    return any(plain in span.text.casefold() for span in quotes)
+
+
+def _answer(desk: Desk, court: _Court, sides: Sequence[Stance], *, outcome_pending: bool) -> Answer:
+    disputes = _disputes(court, sides)
+    freshness = _freshness(desk, court)
+    abstained = not court.sentences
+    text = (
+        _abstain(court, freshness, pending=outcome_pending and court.asked.outcome)
+        if abstained
+        else " ".join(_shown(sentence) for sentence in court.sentences)
+    )
+    chat_name = "" if abstained else _chat_name(desk)
+    return Answer(
+        question=court.asked.text,
+        as_of=to_iso(court.as_of_ms),
+        mode=court.mode,
+        lang=court.lang,
+        model=chat_name,
+        answer=text,
+        abstained=abstained,
+        sentences=tuple(court.sentences),
+        sources=tuple(court.sources.values()),
+        disputes=disputes,
+        dropped=tuple(court.dropped),
+        freshness=freshness,
+        timing_ms=Timing(court.search_ms, court.first_ms, court.elapsed_ms()),
+    )
+
+
+def _chat_name(desk: Desk) -> str:
+    chat = desk.chat()
+    return chat.name if chat else ""
+
+
+def _shown(sentence: Sentence) -> str:
+    marks = "".join(f"[{n}]" for n in dict.fromkeys(c.source for c in sentence.citations))
+    return f"“{sentence.text}” {marks}" if sentence.kind == "quote" else f"{sentence.text} {marks}"
+
+
+def _abstain(court: _Court, freshness: Freshness, *, pending: bool) -> str:
+    facts = {
+        "searched": f"{court.retrieved.searched:,}",
+        "terms": ", ".join(term.shown for term in court.asked.terms) or "—",
+        "newest": freshness.newest_seen_at.removesuffix("Z").replace("T", " ") or "—",
+    }
+    parts = ("pending" if pending else "none", "sought", "widen")
+    return " ".join(voice.say(part, court.asked, court.mode, court.lang, **facts) for part in parts)
+
+
+def _disputes(court: _Court, sides: Sequence[Stance]) -> tuple[Dispute, ...]:
+    if not sides:
+        return ()
+    shown = []
+    for side in sides:
+        quotes = []
+        for span, number in _one_per_witness(side)[:2]:
+            citation = court.cite(span, side.witnesses, len(court.copies[number]))
+            quotes.append(Sentence(span.text, "quote", (citation,), 1.0))
+        shown.append(Side(side.says, side.witnesses, to_iso(side.first_seen_ms), tuple(quotes)))
+    return (Dispute(court.asked.text, tuple(shown)),)
+
+
+def _freshness(desk: Desk, court: _Court) -> Freshness:
+    newest_ms = desk.index.newest_seen_ms(as_of_ms=court.as_of_ms)
+    window = court.asked.window
+    sources = []
+    for report in desk.health(court.as_of_ms):
+        gaps = tuple(
+            {"from": to_iso(g.from_ms), "until": to_iso(g.until_ms), "reason": g.reason}
+            for g in report.gaps
+            if g.from_ms < window.until_ms
+            and g.until_ms > window.since_ms
+            and g.from_ms <= court.as_of_ms
+        )
+        sources.append(SourceFreshness(report.name, round(report.lag_s, 1), report.state, gaps))
+    known = -FOREVER_MS < newest_ms < FOREVER_MS and newest_ms > 0
+    return Freshness(
+        newest_seen_at=to_iso(newest_ms) if known else "",
+        age_s=round((court.as_of_ms - newest_ms) / 1000, 1) if known else 0.0,
+        posts_searched=court.retrieved.searched,
+        sources=tuple(sources),
+    )
+
+
+def _clock(moment_ms: int) -> str:
+    return to_iso(moment_ms // 1000 * 1000).removesuffix("Z").replace("T", " ")

@@ -1,0 +1,183 @@
+"""A question, taken apart: what it asks for, about what, in which stretch of time.
+
+Nothing is guessed that the words do not say: what is understood is shown to the reader, and each
+part of it can be given by hand instead.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from fairwitness.answers import words
+from fairwitness.answers.answer import QuestionError
+from fairwitness.answers.grammar import ASKING, GLUE, GLUE_UNSPACED
+from fairwitness.answers.senses import SAME_PLACE, SENSES, Sense
+from fairwitness.answers.when import TimeWindow, window_in
+from fairwitness.posts import language
+
+Asks = Literal["who", "how_many", "when", "where", "why", "whether", "happening", "what"]
+
+MAX_QUESTION_CHARS = 4_000
+"""A longer question is a document; it is refused rather than half understood."""
+
+_QUOTED = re.compile(r"[\"“«「『]([^\"”»」』]{2,80})[\"”»」』]")
+_NAME = re.compile(r"[#@]?[^\W\d_][\w'’-]*", re.UNICODE)
+_NUMBER = re.compile(r"\d[\d.,:]*\d|\d+")
+_CAPITALS_ARE_NAMES = frozenset(
+    {"en", "es", "it", "pt", "fr", "nl", "sv", "ru", "uk", "pl", "und", "ca", "ro", "tr"}
+)
+"""German writes every noun with a capital, so there they tell nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One thing that the question is about."""
+
+    shown: str
+    stems: frozenset[str]
+    """A span matches the term when it holds any of these."""
+    search: tuple[str, ...]
+    """Words to search for."""
+    name: bool = False
+    """A name, number, tag or quoted phrase: a post that does not hold it is about something else."""
+    sense: Sense | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, understood."""
+
+    text: str
+    lang: str
+    asks: Asks
+    terms: tuple[Term, ...]
+    window: TimeWindow
+    phrases: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> bool:
+        """Whether the answer is only true once it has happened."""
+        return any(term.sense is not None and term.sense.outcome for term in self.terms)
+
+
+def understand(question: str, now_ms: int, lang: str = "") -> Asked:
+    """Take `question` apart as asked at `now_ms`; `lang` overrides its detected language.
+
+    Raises QuestionError when it is empty, too long, or has no words.
+    """
+    text = unicodedata.normalize("NFC", question).strip()
+    if not text:
+        raise QuestionError("the question is empty")
+    if len(text) > MAX_QUESTION_CHARS:
+        raise QuestionError(
+            f"the question has {len(text):,} characters; at most {MAX_QUESTION_CHARS:,} can be asked"
+        )
+    spoken = lang or _language_of(text)
+    window, without_time = window_in(text, now_ms)
+    phrases = tuple(phrase.strip() for phrase in _QUOTED.findall(text))
+    terms = _terms(without_time, spoken, phrases)
+    asks = _asks(words.fold(text), bool(terms))
+    if asks != "why":
+        # "How many deaths did it cause": only a why asks about causes.
+        terms = tuple(t for t in terms if t.sense is None or t.sense.name != "cause") or terms
+    if not terms and asks not in ("happening", "what"):
+        terms = _terms(without_time, spoken, phrases, keep_glue=True)
+    if not any(char.isalnum() for char in text):
+        raise QuestionError(f"the question has no words: {text[:60]!r}")
+    return Asked(text, spoken, asks, terms, window, phrases)
+
+
+def _language_of(question: str) -> str:
+    detected, confidence = language.detect(question)
+    return detected if confidence >= 0.4 else "en"
+
+
+def _asks(folded: str, about_something: bool) -> Asks:
+    for kind, pattern in ASKING:
+        if re.search(pattern, folded):
+            return cast(Asks, kind)
+    return "what" if about_something else "happening"
+
+
+def _terms(
+    text: str, lang: str, phrases: tuple[str, ...], *, keep_glue: bool = False
+) -> tuple[Term, ...]:
+    quoted = {words.fold(word) for phrase in phrases for word in phrase.split()}
+    found: dict[str, Term] = {}
+    shouting = text.isupper() or (text.istitle() and len(text.split()) > 3)
+    for at, match in enumerate(words.spaced(text)):
+        word = match.group()
+        folded = words.fold(word)
+        bare = re.sub(r"['’]\w+$", "", folded)
+        glue = (
+            folded in _FOLDED_GLUE
+            or bare in _FOLDED_GLUE
+            or (len(folded) == 1 and folded.isalpha())
+        )
+        marked = text[match.start() - 1 : match.start()] in ("#", "@")
+        if glue and not marked and not keep_glue:
+            continue
+        capital = word[0].isupper() and at > 0 and lang in _CAPITALS_ARE_NAMES and not shouting
+        name = marked or capital or folded in quoted or (word[0].isdigit() and len(word) > 1)
+        term = _term(word, name=name)
+        found.setdefault(min(term.stems), term)
+    for run in words.unspaced_runs(GLUE_UNSPACED.sub("\n", text)):
+        for pair in words.pairs(run.group()):
+            found.setdefault(pair, _term(pair, name=False))
+    return tuple(_merge_senses(list(found.values())))
+
+
+def _term(word: str, *, name: bool) -> Term:
+    folded = words.fold(word)
+    same = _SAME_PLACE.get(folded)
+    if same:
+        return Term(word, frozenset(map(words.stem, same)), same, name=True)
+    sense = None if name else _SENSE_OF.get(words.stem(word))
+    if sense:
+        stems = frozenset(stem for each in sense.words for stem in words.stems(each))
+        return Term(word, stems | {words.stem(word)}, (word, *sense.words), sense=sense)
+    if words.is_unspaced(word):
+        return Term(word, frozenset({word}), (word,))
+    return Term(word, frozenset({words.stem(word)}), (word, *_forms(word)), name=name)
+
+
+def _merge_senses(terms: list[Term]) -> list[Term]:
+    """Make one term of the words of one sense ("people killed, the death toll")."""
+    kept: list[Term] = []
+    by_sense: dict[str, int] = {}
+    for term in terms:
+        if term.sense is None or term.sense.name not in by_sense:
+            if term.sense is not None:
+                by_sense[term.sense.name] = len(kept)
+            kept.append(term)
+            continue
+        at = by_sense[term.sense.name]
+        kept[at] = Term(
+            f"{kept[at].shown} {term.shown}",
+            kept[at].stems | term.stems,
+            kept[at].search,
+            sense=term.sense,
+        )
+    return kept
+
+
+def _forms(word: str) -> tuple[str, ...]:
+    """Return likely other forms of a word, to search for: the index knows only whole words."""
+    folded = words.fold(word)
+    if len(folded) < 4 or not folded.isalpha():
+        return ()
+    stem = words.stem(word)
+    forms = {folded, stem, stem + "s", folded + "s"}
+    if folded[-1] in "aeiou" or folded[-1] == "s":
+        forms |= {stem + ending for ending in ("a", "e", "i", "o", "os", "as", "es")}
+    else:
+        forms |= {stem + ending for ending in ("ed", "ing", "es")}
+    return tuple(sorted(forms - {word}))
+
+
+_FOLDED_GLUE = frozenset(map(words.fold, GLUE))
+_SENSE_OF: dict[str, Sense] = {
+    stem: sense for sense in reversed(SENSES) for word in sense.words for stem in words.stems(word)
+}
+_SAME_PLACE: dict[str, tuple[str, ...]] = {name: row for row in SAME_PLACE for name in row}

@@ -1,0 +1,108 @@
+"""Our own sentences, in each language that we speak, regular or fun.
+
+Fun changes how we say what we counted. It never touches a quote, a number or a name, and it is not
+used where people were hurt.
+"""
+
+from collections.abc import Mapping
+
+from fairwitness.answers.answer import Mode
+from fairwitness.answers.understand import Asked
+
+_GRAVE = frozenset(
+    "dead hurt missing earthquake flood fire storm explosion crash shooting evacuate".split()
+)
+
+# agree: several witnesses. lone: one. none: nobody. pending: an outcome that one voice claims.
+_REGULAR: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "agree": "{witnesses} independent witnesses say so; the first was seen at {first} UTC.",
+        "lone": "One witness says so, seen at {first} UTC; nobody else confirms it yet.",
+        "none": "No witness: none of the {searched} posts searched answers this.",
+        "pending": "No witness: nobody independent confirms an outcome in the {searched} posts searched.",
+        "sought": "Searched for {terms}; newest post seen at {newest} UTC.",
+        "widen": "Other words, a wider time or more sources may find one.",
+    },
+    "es": {
+        "agree": "{witnesses} testigos independientes lo dicen; el primero se vio a las {first} UTC.",
+        "lone": "Lo dice un solo testigo, visto a las {first} UTC; nadie más lo confirma todavía.",
+        "none": "Ningún testigo: ninguna de las {searched} publicaciones consultadas responde a esto.",
+        "pending": "Ningún testigo: nadie independiente confirma un resultado en las {searched} publicaciones consultadas.",
+        "sought": "Se buscó {terms}; la publicación más reciente se vio a las {newest} UTC.",
+        "widen": "Otras palabras, más tiempo o más fuentes podrían encontrar uno.",
+    },
+    "it": {
+        "agree": "{witnesses} testimoni indipendenti lo dicono; il primo è stato visto alle {first} UTC.",
+        "lone": "Lo dice un solo testimone, visto alle {first} UTC; nessun altro lo conferma ancora.",
+        "none": "Nessun testimone: nessuno dei {searched} post consultati risponde.",
+        "pending": "Nessun testimone: nessuno di indipendente conferma un esito nei {searched} post consultati.",
+        "sought": "Cercato: {terms}; il post più recente è delle {newest} UTC.",
+        "widen": "Altre parole, più tempo o più fonti potrebbero trovarne uno.",
+    },
+    "pt": {
+        "agree": "{witnesses} testemunhas independentes dizem isso; a primeira foi vista às {first} UTC.",
+        "lone": "Só uma testemunha diz isso, vista às {first} UTC; ninguém mais confirma ainda.",
+        "none": "Nenhuma testemunha: nenhuma das {searched} publicações pesquisadas responde a isto.",
+        "pending": "Nenhuma testemunha: ninguém independente confirma um resultado nas {searched} publicações pesquisadas.",
+        "sought": "Procurou-se {terms}; a publicação mais recente foi vista às {newest} UTC.",
+        "widen": "Outras palavras, mais tempo ou mais fontes podem encontrar uma.",
+    },
+    "fr": {
+        "agree": "{witnesses} témoins indépendants le disent ; le premier a été vu à {first} UTC.",
+        "lone": "Un seul témoin le dit, vu à {first} UTC ; personne d'autre ne le confirme encore.",
+        "none": "Aucun témoin : aucune des {searched} publications consultées ne répond.",
+        "pending": "Aucun témoin : personne d'indépendant ne confirme de résultat dans les {searched} publications consultées.",
+        "sought": "Recherché : {terms} ; la publication la plus récente a été vue à {newest} UTC.",
+        "widen": "D'autres mots, plus de temps ou de sources pourraient en trouver un.",
+    },
+    "de": {
+        "agree": "{witnesses} unabhängige Zeugen sagen das; der erste wurde um {first} UTC gesehen.",
+        "lone": "Nur ein Zeuge sagt das, gesehen um {first} UTC; noch bestätigt es niemand.",
+        "none": "Kein Zeuge: Keiner der {searched} durchsuchten Beiträge beantwortet das.",
+        "pending": "Kein Zeuge: Niemand Unabhängiges bestätigt einen Ausgang in den {searched} durchsuchten Beiträgen.",
+        "sought": "Gesucht: {terms}; der neueste Beitrag wurde um {newest} UTC gesehen.",
+        "widen": "Andere Wörter, mehr Zeit oder mehr Quellen könnten einen finden.",
+    },
+    "zh": {
+        "agree": "有{witnesses}个独立的见证者这样说，最早见于{first} UTC。",
+        "lone": "只有一个见证者这样说，见于{first} UTC；尚无他人证实。",
+        "none": "没有见证者：检索的{searched}条帖子都没有回答这个问题。",
+        "pending": "没有见证者：检索的{searched}条帖子中没有独立来源证实结果。",
+        "sought": "检索词：{terms}；最新一条见于{newest} UTC。",
+        "widen": "换些词、放宽时间或增加来源，或许能找到。",
+    },
+}
+
+_FUN: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "agree": "Don't take my word for it: {witnesses} witnesses who never met say so, the quickest at {first} UTC.",
+        "lone": "One brave soul says so, at {first} UTC, and the rest of the room is studying its shoes.",
+        "none": "No witness. I read all {searched} posts, and not one of them would testify.",
+        "pending": "No witness. In {searched} posts there are plenty of prophets and not one who saw it happen.",
+    },
+    "es": {
+        "agree": "No me crean a mí: lo dicen {witnesses} testigos que no se conocen, el más rápido a las {first} UTC.",
+        "none": "Ningún testigo. Leí las {searched} publicaciones y ninguna quiso declarar.",
+        "pending": "Ningún testigo. En {searched} publicaciones sobran profetas y falta quien lo haya visto.",
+    },
+    "it": {
+        "agree": "Non credete a me: lo dicono {witnesses} testimoni che non si conoscono, il più svelto alle {first} UTC.",
+        "none": "Nessun testimone. Ho letto tutti i {searched} post e nessuno vuole deporre.",
+    },
+    "pt": {
+        "agree": "Não acreditem em mim: {witnesses} testemunhas que nem se conhecem dizem isso, a mais rápida às {first} UTC.",
+        "none": "Nenhuma testemunha. Li as {searched} publicações e nenhuma quis depor.",
+    },
+    "zh": {
+        "agree": "别光信我：有{witnesses}个互不相识的见证者这样说，最快的在{first} UTC。",
+        "none": "没有见证者。我翻遍了{searched}条帖子，没有一条肯出庭作证。",
+    },
+}
+
+
+def say(which: str, asked: Asked, mode: Mode, lang: str, **facts: object) -> str:
+    """Return our sentence `which` with `facts` in it, in `lang` or else in English."""
+    spoken = lang if lang in _REGULAR else "en"
+    grave = any(t.sense is not None and t.sense.name in _GRAVE for t in asked.terms)
+    playful = _FUN.get(spoken, {}) if mode == "fun" and not grave else {}
+    return (playful.get(which) or _REGULAR[spoken][which]).format(**facts)

@@ -1,0 +1,140 @@
+"""How well a span answers: coverage of the question, the kind of thing it asks for, and its mood.
+
+Pure arithmetic on words, with each part kept, so that a person can be told why a span was chosen or
+left out. Nothing here knows a network or an index.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from fairwitness.answers import words
+from fairwitness.answers.grammar import NEGATED, UNREAL
+from fairwitness.answers.quote import Span
+from fairwitness.answers.understand import Asked, Term
+
+ENOUGH = 0.55
+"""Share of the question's weight that a post must hold to be about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A span with what speaks for it. Shares are 0 to 1."""
+
+    span: Span
+    coverage: float
+    """Share of the question's weight in the span itself."""
+    context: float
+    """Share in the whole post, tags included."""
+    real: bool
+    """Whether it reads as a report, not a wish, guess, condition or question."""
+    negated: bool
+    anchor: int
+    """Character offset in the span of the word that carries the question; -1 without one."""
+    score: float
+
+
+def weigh(asked: Asked, spans: Sequence[Span], weights: Mapping[Term, float]) -> list[Weighed]:
+    """Return the spans that are about the question, best first."""
+    total = sum(weights.values()) or 1.0
+    weighed = [_weigh(asked, span, weights, total) for span in spans]
+    about = [each for each in weighed if each is not None]
+    return sorted(about, key=lambda each: (-each.score, each.span.post.seen_ms, each.span.post.id))
+
+
+def rarity(posts: int, holding: int) -> float:
+    """Return the weight of a term that `holding` of `posts` hold: its inverse document frequency."""
+    return math.log(1 + (posts + 1) / (holding + 1))
+
+
+def _weigh(asked: Asked, span: Span, weights: Mapping[Term, float], total: float) -> Weighed | None:
+    text = span.text
+    in_span = words.stems(text)
+    squeezed_post = words.squeezed(span.post.text)
+    in_post = words.stems(span.post.text) | words.stems(" ".join(_camel_words(span)))
+    coverage = context = 0.0
+    for term, weight in weights.items():
+        named = term.name and _named(term, squeezed_post)
+        if term.stems & in_span or (named and _named(term, words.squeezed(text))):
+            coverage += weight
+            context += weight
+        elif term.stems & in_post or named:
+            context += weight
+        elif term.name:
+            return None
+    coverage, context = coverage / total, context / total
+    if asked.terms and (context < ENOUGH or coverage == 0.0):
+        return None
+    folded = words.fold(text)
+    real = UNREAL.search(folded) is None
+    if asked.outcome and (not real or _partial(asked, folded)):
+        return None
+    score = 0.6 * coverage + 0.4 * context
+    score *= 1.0 if real else 0.6
+    score *= 1.0 if span.post.lang == asked.lang else 0.85
+    score *= _plainness(text)
+    return Weighed(
+        span,
+        coverage,
+        context,
+        real,
+        NEGATED.search(folded) is not None,
+        _anchor(asked, text),
+        score,
+    )
+
+
+def _named(term: Term, squeezed: str) -> bool:
+    """Whether a name hides in a hashtag or handle: `Costa` in #CostaRica."""
+    return any(
+        len(each) >= 4 and words.squeezed(each) in squeezed
+        for each in term.search[:1] + tuple(term.stems)
+    )
+
+
+_CAMEL = re.compile(r"[A-ZÀ-Þ]?[a-zß-ÿ]+|[A-Z]+(?![a-z])|\d+")
+
+
+def _camel_words(span: Span) -> list[str]:
+    return [word for tag in span.post.hashtags for word in _CAMEL.findall(tag)]
+
+
+def _partial(asked: Asked, folded: str) -> bool:
+    """Whether the span is about a part of the matter that the question does not ask for."""
+    question = words.fold(asked.text).split()
+    said = set(re.findall(r"\w+", folded))
+    parts = (part for term in asked.terms if term.sense for part in term.sense.partial)
+    return any(part in said and part not in question for part in parts)
+
+
+def _plainness(text: str) -> float:
+    """Return 1 for a plain sentence, less for shouting, tag heaps and one-word cries."""
+    said = words.spaced(text)
+    unspaced = any(words.unspaced_runs(text))
+    if not said:
+        return 1.0 if unspaced else 0.5
+    tags = text.count("#") + text.count("@")
+    letters = sum(char.isalpha() for char in text) or 1
+    shouting = sum(char.isupper() for char in text) / letters > 0.6
+    short = len(said) < 4 and not unspaced
+    return (
+        (1 - 0.5 * min(1.0, tags / len(said)))
+        * (0.85 if shouting else 1.0)
+        * (0.8 if short else 1.0)
+    )
+
+
+def _anchor(asked: Asked, text: str) -> int:
+    """Return where the word stands that carries the question: a sense word, else any term."""
+    ordered = sorted(asked.terms, key=lambda term: (term.sense is None, term.name))
+    for term in ordered:
+        if term.name:
+            continue
+        for match in words.spaced(text):
+            if words.stem(match.group()) in term.stems:
+                return match.start()
+        for stem in term.stems:
+            if words.is_unspaced(stem) and stem in text:
+                return text.index(stem)
+    return -1

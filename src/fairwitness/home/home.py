@@ -1,0 +1,142 @@
+"""A home: one folder that holds all state, and the parts that work on it.
+
+    lock    who writes here
+    log/    every event, the only source of truth
+    index/  derived from the log, and rebuilt from it when missing
+
+Everything that the house keeps is below this folder; moving or copying it moves the house.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import platformdirs
+
+from fairwitness.answers import Desk
+from fairwitness.engine.chat import ChatModel
+from fairwitness.home.lock import HomeLock
+from fairwitness.index import LiveIndex
+from fairwitness.posts.clock import Clock, SystemClock, VirtualClock
+from fairwitness.posts.health import HealthReport, SourceHealth
+from fairwitness.posts.ingest import Ingest
+from fairwitness.posts.log import Log
+from fairwitness.posts.source import Source
+
+_REBUILD_TOGETHER = 5_000
+"""Events applied between two refreshes while the index catches up with the log."""
+
+
+def default_folder() -> Path:
+    """Return `$FAIRWITNESS_HOME`, or the platform's folder for user data."""
+    return Path(os.environ.get("FAIRWITNESS_HOME") or platformdirs.user_data_dir("fairwitness"))
+
+
+def no_model() -> ChatModel | None:
+    """Answer with quotes and counts alone."""
+    return None
+
+
+class Home:
+    """An open home. One process writes to it; see `Reading` for the others."""
+
+    def __init__(
+        self,
+        folder: Path,
+        verb: str,
+        *,
+        caught_up: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Take the lock, mend what a kill left, and catch the index up with the log.
+
+        `caught_up(done, total)` is told the bytes of log as they are read. Raises HomeBusy,
+        LogCorrupt, IndexCorrupt.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.lock = HomeLock(folder, verb)
+        try:
+            self.log = Log(folder / "log")
+            self.index = LiveIndex.open(folder / "index")
+            self.clock: Clock = _clock_of(self.log.clock_ms, self.log.virtual)
+            self.ingest = Ingest(self.log, self.index, self.clock)
+            self._catch_up(caught_up)
+        except BaseException:
+            self.lock.release()
+            raise
+
+    def now_ms(self) -> int:
+        """What time it is in this home: never before the last thing that was logged."""
+        return max(self.clock.now_ms(), self.log.clock_ms)
+
+    def use_clock(self, clock: Clock) -> None:
+        """Read `clock` from now on."""
+        self.clock = self.ingest.clock = clock
+
+    def desk(self, chat: Callable[[], ChatModel | None] = no_model) -> Desk:
+        """Return what answers are made from."""
+        return Desk(self.index, self.now_ms, self.health, chat)
+
+    def health(self, at_ms: int) -> list[HealthReport]:
+        """Return how each source stands."""
+        return [each.report(at_ms) for each in list(self.ingest.health.values())]
+
+    async def listen(self, sources: Sequence[Source]) -> None:
+        """Take in what `sources` say until they end."""
+        await self.ingest.run(sources)
+
+    def close(self) -> None:
+        """Make everything durable and let others in."""
+        try:
+            self.index.close()
+            self.log.close()
+        finally:
+            self.lock.release()
+
+    def _catch_up(self, told: Callable[[int, int], None] | None) -> None:
+        total = self.log.position
+        applied = 0
+        for position, batch in self.log.read(self.index.position):
+            self.index.apply(batch.events, position)
+            applied += len(batch.events)
+            if applied >= _REBUILD_TOGETHER:
+                self.index.refresh()
+                applied = 0
+                if told:
+                    told(position, total)
+        if applied:
+            self.index.refresh()
+        if total != self.index.position:
+            self.index.checkpoint()
+
+
+class Reading:
+    """A home that another process writes to, as it stood at its last checkpoint."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the home in `folder` for reading."""
+        state = Log.peek(folder / "log")
+        self.index = LiveIndex.open(folder / "index", read_only=True)
+        self._clock = _clock_of(state.clock_ms, state.virtual)
+        self._last_ms = state.clock_ms
+        self._sources = [SourceHealth.remembered(n, s) for n, s in state.sources.items()]
+
+    def now_ms(self) -> int:
+        """What time it is in this home."""
+        return max(self._clock.now_ms(), self._last_ms)
+
+    def desk(self, chat: Callable[[], ChatModel | None] = no_model) -> Desk:
+        """Return what answers are made from."""
+        return Desk(self.index, self.now_ms, self.health, chat)
+
+    def health(self, at_ms: int) -> list[HealthReport]:
+        """Return how each source stood."""
+        return [each.report(at_ms) for each in self._sources]
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.index.close()
+
+
+def _clock_of(clock_ms: int, virtual: bool) -> Clock:
+    return VirtualClock(clock_ms) if virtual else SystemClock()
