@@ -12,6 +12,7 @@ ASKING: tuple[tuple[str, str], ...] = (
         "how_many",
         r"\bhow (?:many|much|strong|high|big|large|long|far|old)\b|\b(?:death|injury) toll\b"
         r"|\bwhat (?:was|is) the (?:\w+ )?(?:magnitude|number|score)\b"
+        r"|\b(?:which|what) (?:round|minute|lap|inning|place|magnitude)\b"
         r"|\bcuant[oa]s?\b|\bquant[aeio]s?\b|\bcombien\b|\bwie ?viele?\b|\bсколько\b"
         r"|\b(?:que|qual a|qual foi a|cual fue la|che|di che) magnitud[oe]?\b"
         r"|多少|几[人个名级岁]|多大|何人|いくつ|どのくらい",
@@ -94,20 +95,26 @@ GLUE_UNSPACED = re.compile(
 """The same in scripts without spaces: cut out of the question, leaving the runs that matter."""
 
 UNREAL = re.compile(
-    # Wishes, guesses, conditions, futures and questions: not a report that something is so.
+    # Wishes, guesses, conditions, futures, offers and questions: not a report that something is so.
     r"\?|？|¿"
-    r"|\b(?:if|unless|whether|hope|hoping|hopes|wish|wishes|maybe|perhaps|probably|predict\w*"
-    r"|prediction\w*|bet|bets|betting|gonna|going to|will|won't|would|wouldn't|could|should|might"
-    r"|may|must|needs? to|has to|have to|gotta|i'?ll|he'?ll|she'?ll|they'?ll|think|thinks|thought"
-    r"|want|wants|imagine|let'?s|ready for|can|can't|cannot|expected? to|rooting|pray(?:ing)?"
-    r"|pls|please|who|favou?rite|odds|supposed|surely|better|until|till|when)\b"
-    r"|\b(?:si|ojala|quizas?|tal vez|creo|espero|apuesto|gane|ganara|ganaria|va a|vas a|van a|cuando|quiero"
-    r"|quien|deberia|puede|podria|se spera|spero|forse|credo|vincera|vincesse|secondo me"
-    r"|se|talvez|acho|vai|vao|ganhar|ganhe|tomara|quem|peut-etre|j'espere|va gagner|wenn|falls"
-    r"|hoffe|vielleicht|wird|если|надеюсь|может)\b"
-    r"|如果|希望|可能|也许|应该|会不会|将|要是|预测|猜"
+    r"|^(?:is|are|was|did|does|do|who|when|where|how|why|can|has|have|quien|cuando|chi|quem|qui|wer)\b"
+    r"|\b(?:if|unless|whether|hope|hoping|hopes|hoped|wish|wishes|maybe|perhaps|probably|predict\w*"
+    r"|prediction\w*|bet|bets|betting|gonna|going to|goin to|about to|boutta|finna|will|won't|would"
+    r"|wouldn't|could|should|might|must|needs? to|has to|have to|had to|gotta|i'?ll|he'?ll|she'?ll|they'?ll"
+    r"|think|thinks|thought|want\w*|imagine|let'?s|ready for|can|can't|cannot|expect\w*"
+    r"|rooting|pray(?:ing)?|favou?rite|odds|supposed|surely|offer|tonight we|team|loading)\b|\d+/\d"
+    r"|\b(?:ojala|quizas?|tal vez|creo|espero|apuesto|gane|ganara|ganaria|va a|vas a|van a|quiero"
+    r"|deberia|puede|podria|si gana|si pierde|spero|forse|credo|vincera|vincesse|secondo me|se vince"
+    r"|si on juge|se juge|talvez|acho|vai|vao|tomara|se ganhar|peut-etre|j'espere|va gagner|wenn|falls|hoffe|vielleicht"
+    r"|если|надеюсь|может)\b"
+    r"|如果|希望|可能|也许|应该|会不会|要是|预测|猜"
 )
 """Patterns on the folded span that make it less than a statement of fact."""
+
+NOT_YET = re.compile(
+    r"(?:\bto|\bget|\bgets|\bgot|\ba|\bcan|\bll|\bto the|\bfor the|\bpor la|\bper la|\bpara)\s+$"
+)
+"""What stands before a verb that names a deed without saying that it was done."""
 
 NEGATED = re.compile(
     r"\b(?:not|no|never|isn't|wasn't|didn't|doesn't|don't|hasn't|without|nobody|none|cannot"
@@ -140,3 +147,11 @@ NUMBER_WORDS: dict[str, float] = {
     for word in names.split()
 }
 """Numbers that people write out."""
+
+NOT_A_NUMBER_IN: dict[str, frozenset[str]] = {
+    "dos": frozenset({"pt", "gl"}),
+    "once": frozenset({"en"}),
+    "sei": frozenset({"pt", "de"}),
+    "dix": frozenset({"en"}),
+}
+"""Number words of one language that are something else in another."""

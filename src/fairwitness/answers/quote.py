@@ -6,6 +6,7 @@ runs of hashtags at the end. It is always one stretch of the post's text.
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from fairwitness.answers import words
 from fairwitness.posts.post import Post
@@ -14,7 +15,7 @@ MIN_WORDS = 3
 MIN_UNSPACED_CHARS = 5
 MAX_SPAN_CHARS = 500
 
-# After these a new sentence begins. A full stop inside a number, a handle or a link does not end one.
+# After these a new sentence begins; a full stop inside a number, a handle or a link ends none.
 _END = re.compile(
     r"[.!?…]+[\"'”’»)\]]*(?=\s+[^\s.])|[。！？!?]+[」』”’）]*|\n+|\s+(?:\|+|—|–|//)\s+"
 )
@@ -23,7 +24,7 @@ _ABBREVIATION = re.compile(
 )
 
 _LEAD = re.compile(
-    r"(?:[\s\"“”'‘.:;,|>»\-–—\u200d\ufe0f]+|RT\s+@?[\w.]+\s*:?|via\s+@\w+\s*:?|MT\s+@\w+\s*:?|@[\w.]+(?=\s)(?=(?:\s+@[\w.]+)*\s+[^\W\d_]))"
+    r"(?:[\s\"“”'‘.:;,|>»\-–—\u200d\ufe0f]+|RT\s+@?[\w.]+\s*:?|via\s+@\w+\s*:?|MT\s+@\w+\s*:?|@[\w.]+\s*:|@[\w.]+(?=\s)(?=(?:\s+@[\w.]+)*\s+[^\W\d_]))"
 )
 _TRAIL = re.compile(
     r"(?:[\s\"“”|>»\-–—:,]+|https?://\S*|\bhtt?p?s?:?/?/?\S{0,2}$|\bvia\s+@\w+|\[?(?:VIDEO|FOTOS?|PHOTOS?)\]?)$"
@@ -50,7 +51,7 @@ def spans_of(post: Post) -> list[Span]:
     text = post.text
     borders = [0, *(m.end() for m in _END.finditer(text) if _ends(text, m)), len(text)]
     found = []
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         start, end = _trim(text, start, end)
         if _says_something(text[start:end]):
             found.append(Span(post, start, end))

@@ -29,6 +29,7 @@ from fairwitness.answers.quote import Span
 from fairwitness.answers.retrieve import Retrieved, retrieve
 from fairwitness.answers.sides import Stance, disputed, stances
 from fairwitness.answers.understand import Asked, understand
+from fairwitness.answers.witness import Origin
 from fairwitness.engine.chat import ChatError, ChatModel
 from fairwitness.index import LiveIndex
 from fairwitness.posts.clock import to_iso
@@ -38,7 +39,8 @@ from fairwitness.posts.post import FOREVER_MS
 QUOTES_OF_A_SIDE = 3
 QUOTES_OF_AN_OPEN_QUESTION = 4
 OUTCOME_WITNESSES = 2
-"""Who won, who died: said only when this many independent witnesses say the same."""
+"""Who won, who died: said only when this many independent witnesses say the same. A count that one
+gives is shown as one voice: counts are disputed anyway, and the first one saves lives."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class _Court:
     def elapsed_ms(self) -> float:
         return round((time.perf_counter() - self.started_s) * 1000, 1)
 
-    def cite(self, span: Span, witnesses: int, copies: int) -> Citation:
+    def cite(self, span: Span, witnesses: int, origin: Origin) -> Citation:
         post = span.post
         if post.id not in self.sources:
             self.sources[post.id] = CitedSource(
@@ -87,7 +89,7 @@ class _Court:
                 seen_at=to_iso(post.seen_ms),
                 text=post.text,
                 witnesses=witnesses,
-                copies=copies,
+                copies=len(self.copies[origin.statement]),
             )
         return Citation(self.sources[post.id].n, span.start, span.end)
 
@@ -133,10 +135,10 @@ def ask(
 def _hear(court: _Court) -> list[Stance]:
     spans = [span for hit in court.retrieved.hits for span in quote.spans_of(hit.post)]
     weighed = weigh.weigh(court.asked, spans, court.retrieved.weights)
-    numbers = witness.clusters([each.span for each in weighed])
-    for each, number in zip(weighed, numbers, strict=True):
-        court.copies.setdefault(number, set()).add(each.span.post.id)
-    return stances(court.asked, weighed, numbers)
+    origins = witness.origins([each.span for each in weighed])
+    for each, origin in zip(weighed, origins, strict=True):
+        court.copies.setdefault(origin.statement, set()).add(each.span.post.id)
+    return stances(court.asked, weighed, origins)
 
 
 def _leading(asked: Asked, sides: Sequence[Stance]) -> list[Stance]:
@@ -145,7 +147,7 @@ def _leading(asked: Asked, sides: Sequence[Stance]) -> list[Stance]:
         return []
     lead = sides[0]
     if lead.says:
-        needed = OUTCOME_WITNESSES if asked.outcome else 1
+        needed = OUTCOME_WITNESSES if asked.outcome and asked.asks != "how_many" else 1
         return [lead] if lead.witnesses >= needed else []
     good = [side for side in sides if side.best >= 0.75 * lead.best]
     if asked.outcome and len(good) < OUTCOME_WITNESSES:
@@ -157,9 +159,8 @@ def _testify(court: _Court, leading: Sequence[Stance]) -> Iterator[Said]:
     """Yield the quotes, then how many witnesses stand behind them."""
     citations = []
     for stance in leading:
-        for span, number in _one_per_witness(stance):
-            copies = len(court.copies[number])
-            citation = court.cite(span, stance.witnesses, copies)
+        for span, origin in _one_per_witness(stance):
+            citation = court.cite(span, stance.witnesses, origin)
             citations.append(citation)
             yield court.say(span.text, "quote", [citation], 1.0)
     if not leading[0].says:
@@ -176,11 +177,11 @@ def _testify(court: _Court, leading: Sequence[Stance]) -> Iterator[Said]:
     yield court.say(text, "claim", citations, 1.0)
 
 
-def _one_per_witness(stance: Stance) -> list[tuple[Span, int]]:
-    chosen: dict[int, Span] = {}
-    for each, number in stance.spans:
-        chosen.setdefault(number, each.span)
-    return [(span, number) for number, span in list(chosen.items())[:QUOTES_OF_A_SIDE]]
+def _one_per_witness(stance: Stance) -> list[tuple[Span, Origin]]:
+    chosen: dict[int, tuple[Span, Origin]] = {}
+    for each, origin in stance.spans:
+        chosen.setdefault(origin.witness, (each.span, origin))
+    return list(chosen.values())[:QUOTES_OF_A_SIDE]
 
 
 def _write(desk: Desk, court: _Court, leading: Sequence[Stance]) -> Iterator[Said]:
@@ -188,7 +189,8 @@ def _write(desk: Desk, court: _Court, leading: Sequence[Stance]) -> Iterator[Sai
     chat = desk.chat()
     if chat is None:
         return
-    quotes = [span for stance in leading for span, _ in _one_per_witness(stance)]
+    cited = [(stance, *pair) for stance in leading for pair in _one_per_witness(stance)]
+    quotes = [span for _, span, _ in cited]
     try:
         claim = write.write_claim(chat, court.asked, quotes)
     except ChatError as error:
@@ -198,10 +200,8 @@ def _write(desk: Desk, court: _Court, leading: Sequence[Stance]) -> Iterator[Sai
     if verdict.problem or _repeats(claim, quotes):
         court.dropped.append(f"{claim} ({verdict.problem or 'repeats a quote'})")
         return
-    witnesses = {
-        span.post.id: stance.witnesses for stance in leading for span, _ in _one_per_witness(stance)
-    }
-    citations = [court.cite(quotes[at], witnesses[quotes[at].post.id], 1) for at in verdict.cites]
+    carrying = (cited[at] for at in verdict.cites)
+    citations = [court.cite(span, stance.witnesses, origin) for stance, span, origin in carrying]
     yield court.say(claim, "claim", citations, verdict.support)
 
 
@@ -219,13 +219,13 @@ def _answer(desk: Desk, court: _Court, sides: Sequence[Stance], *, outcome_pendi
         if abstained
         else " ".join(_shown(sentence) for sentence in court.sentences)
     )
-    chat_name = "" if abstained else _chat_name(desk)
+    chat = None if abstained else desk.chat()
     return Answer(
         question=court.asked.text,
         as_of=to_iso(court.as_of_ms),
         mode=court.mode,
         lang=court.lang,
-        model=chat_name,
+        model=chat.name if chat else "",
         answer=text,
         abstained=abstained,
         sentences=tuple(court.sentences),
@@ -235,11 +235,6 @@ def _answer(desk: Desk, court: _Court, sides: Sequence[Stance], *, outcome_pendi
         freshness=freshness,
         timing_ms=Timing(court.search_ms, court.first_ms, court.elapsed_ms()),
     )
-
-
-def _chat_name(desk: Desk) -> str:
-    chat = desk.chat()
-    return chat.name if chat else ""
 
 
 def _shown(sentence: Sentence) -> str:
@@ -263,8 +258,8 @@ def _disputes(court: _Court, sides: Sequence[Stance]) -> tuple[Dispute, ...]:
     shown = []
     for side in sides:
         quotes = []
-        for span, number in _one_per_witness(side)[:2]:
-            citation = court.cite(span, side.witnesses, len(court.copies[number]))
+        for span, origin in _one_per_witness(side)[:2]:
+            citation = court.cite(span, side.witnesses, origin)
             quotes.append(Sentence(span.text, "quote", (citation,), 1.0))
         shown.append(Side(side.says, side.witnesses, to_iso(side.first_seen_ms), tuple(quotes)))
     return (Dispute(court.asked.text, tuple(shown)),)

@@ -17,6 +17,8 @@ class Sense:
     words: tuple[str, ...]
     outcome: bool = False
     """Stated as fact only when two independent witnesses say so."""
+    bare: tuple[str, ...] = ()
+    """Forms that name the matter without saying that it happened: "for the win"."""
     partial: tuple[str, ...] = ()
     """Words beside it that make it a part of the matter: winning a round is not winning."""
 
@@ -29,16 +31,19 @@ SENSES: tuple[Sense, ...] = (
     Sense(
         "win",
         _words(
-            "win wins won winner winners victory victorious beat beats defeat defeats defeated tko"
+            "win wins won winner winners victory victorious beat beats defeat defeats defeated "
             " champion triumphs gana ganó ganador vence venció victoria derrota derrotó campeón"
             " vince vinto vincitore vittoria batte sconfigge campione ganhou ganha venceu vencedor"
             " vitória campeão gagne gagné gagnant victoire vainqueur bat gewinnt gewonnen gewann"
             " sieg sieger besiegt 赢 赢了 获胜 胜利 夺冠 击败 冠军 勝利 優勝 победил выиграл победа победитель"
         ),
         outcome=True,
+        bare=_words(
+            "win winning winnin ganar gane ganando vincere vinca ganhar ganhe gagner gewinnen"
+        ),
         partial=_words(
             "round rounds rd assalto round asalto asaltos set half quarter inning leg lap primo"
-            " weigh toss book bet bets"
+            " weigh toss book bet bets heart hearts respect respects points"
         ),
     ),
     Sense(
@@ -48,6 +53,7 @@ SENSES: tuple[Sense, ...] = (
             " perdu perdant verliert verloren verlor 输 输了 落败 败 проиграл"
         ),
         outcome=True,
+        bare=_words("lose losing perder perdendo perdere perdre verlieren"),
         partial=_words("round rounds"),
     ),
     Sense(
@@ -136,7 +142,7 @@ SENSES: tuple[Sense, ...] = (
     Sense(
         "shooting",
         _words(
-            "shooting shooter shot gunman shots tiroteo disparos sparatoria spari tiroteio"
+            "shooting shooter shot gunman tiroteo disparos sparatoria spari tiroteio"
             " disparos fusillade tireur schüsse schießerei 枪击 枪手 开枪 стрельба"
         ),
     ),

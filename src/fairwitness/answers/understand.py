@@ -40,7 +40,7 @@ class Term:
     search: tuple[str, ...]
     """Words to search for."""
     name: bool = False
-    """A name, number, tag or quoted phrase: a post that does not hold it is about something else."""
+    """A name, number, tag or quoted phrase: a post without it is about something else."""
     sense: Sense | None = None
 
 
@@ -71,7 +71,7 @@ def understand(question: str, now_ms: int, lang: str = "") -> Asked:
         raise QuestionError("the question is empty")
     if len(text) > MAX_QUESTION_CHARS:
         raise QuestionError(
-            f"the question has {len(text):,} characters; at most {MAX_QUESTION_CHARS:,} can be asked"
+            f"the question has {len(text):,} characters; the most is {MAX_QUESTION_CHARS:,}"
         )
     spoken = lang or _language_of(text)
     window, without_time = window_in(text, now_ms)

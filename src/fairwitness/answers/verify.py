@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAME = re.compile(r"(?<![\w#@])[#@]?[A-ZÀ-ÞА-Я][\w'’-]*")
 _NOT_PROSE = re.compile(r"https?://|www\.|[<>{}\[\]|`*]|\n|#\w|@\w")
 _FOLDED_GLUE = frozenset(map(words.fold, GLUE)) | frozenset(
-    "according reported reports report sources source post posts quote quotes account accounts".split()
+    "according reported reports report sources source post posts quote quotes accounts".split()
 )
 _SENSE_OF = {stem: s.name for s in SENSES for word in s.words for stem in words.stems(word)}
 

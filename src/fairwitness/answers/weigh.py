@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fairwitness.answers import words
-from fairwitness.answers.grammar import NEGATED, UNREAL
+from fairwitness.answers.grammar import NEGATED, NOT_YET, UNREAL
 from fairwitness.answers.quote import Span
 from fairwitness.answers.understand import Asked, Term
 
@@ -44,7 +44,7 @@ def weigh(asked: Asked, spans: Sequence[Span], weights: Mapping[Term, float]) ->
 
 
 def rarity(posts: int, holding: int) -> float:
-    """Return the weight of a term that `holding` of `posts` hold: its inverse document frequency."""
+    """Return the inverse document frequency of a term that `holding` of `posts` hold."""
     return math.log(1 + (posts + 1) / (holding + 1))
 
 
@@ -68,7 +68,8 @@ def _weigh(asked: Asked, span: Span, weights: Mapping[Term, float], total: float
         return None
     folded = words.fold(text)
     real = UNREAL.search(folded) is None
-    if asked.outcome and (not real or _partial(asked, folded)):
+    anchor = _anchor(asked, text)
+    if asked.outcome and (not real or anchor < 0 or _partial(asked, folded)):
         return None
     score = 0.6 * coverage + 0.4 * context
     score *= 1.0 if real else 0.6
@@ -80,7 +81,7 @@ def _weigh(asked: Asked, span: Span, weights: Mapping[Term, float], total: float
         context,
         real,
         NEGATED.search(folded) is not None,
-        _anchor(asked, text),
+        anchor,
         score,
     )
 
@@ -92,6 +93,17 @@ def _named(term: Term, squeezed: str) -> bool:
         for each in term.search[:1] + tuple(term.stems)
     )
 
+
+def _headline(text: str) -> bool:
+    said = [match.group() for match in words.spaced(text) if match.group()[0].isalpha()]
+    return sum(word[0].isupper() for word in said) > 0.6 * len(said)
+
+
+_COARSE = re.compile(
+    r"\b(?:fuck\w*|shit\w*|bitch\w*|pussy|p\*ssy|ass|asshole|wtf|stfu|nigg\w+|dick|puta|mierda|cazzo"
+    r"|caralho|porra|putain|merde|scheiße)\b",
+    re.IGNORECASE,
+)
 
 _CAMEL = re.compile(r"[A-ZÀ-Þ]?[a-zß-ÿ]+|[A-Z]+(?![a-z])|\d+")
 
@@ -109,32 +121,47 @@ def _partial(asked: Asked, folded: str) -> bool:
 
 
 def _plainness(text: str) -> float:
-    """Return 1 for a plain sentence, less for shouting, tag heaps and one-word cries."""
+    """Return 1 for a plain sentence, less for shouting, swearing, tag heaps and one-word cries."""
     said = words.spaced(text)
     unspaced = any(words.unspaced_runs(text))
     if not said:
         return 1.0 if unspaced else 0.5
-    tags = text.count("#") + text.count("@")
+    tags = min(1.0, (text.count("#") + text.count("@")) / len(said))
     letters = sum(char.isalpha() for char in text) or 1
-    shouting = sum(char.isupper() for char in text) / letters > 0.6
-    short = len(said) < 4 and not unspaced
-    return (
-        (1 - 0.5 * min(1.0, tags / len(said)))
-        * (0.85 if shouting else 1.0)
-        * (0.8 if short else 1.0)
-    )
+    plain = 1 - 0.5 * tags
+    if sum(char.isupper() for char in text) / letters > 0.6:
+        plain *= 0.85
+    if len(said) < 4 and not unspaced:
+        plain *= 0.8
+    return plain * 0.7 if _COARSE.search(text) else plain
 
 
 def _anchor(asked: Asked, text: str) -> int:
-    """Return where the word stands that carries the question: a sense word, else any term."""
-    ordered = sorted(asked.terms, key=lambda term: (term.sense is None, term.name))
-    for term in ordered:
+    """Return where the word stands that carries the question: a sense word, else any term.
+
+    A word that only names an outcome ("for the win", "to beat") does not carry it.
+    """
+    for term in sorted(asked.terms, key=lambda each: (each.sense is None, each.name)):
         if term.name:
             continue
         for match in words.spaced(text):
-            if words.stem(match.group()) in term.stems:
+            if words.stem(match.group()) in term.stems and _reports(term, text, match):
                 return match.start()
         for stem in term.stems:
             if words.is_unspaced(stem) and stem in text:
                 return text.index(stem)
+        if term.sense is not None and term.sense.outcome:
+            return -1
     return -1
+
+
+def _reports(term: Term, text: str, match: re.Match[str]) -> bool:
+    if term.sense is None or not term.sense.outcome:
+        return True
+    word = match.group()
+    if words.fold(word) in term.sense.bare:
+        return False
+    # A capital inside a plain sentence is a name: Vince is nobody's verb.
+    if match.start() > 0 and word[0].isupper() and not word.isupper() and not _headline(text):
+        return False
+    return NOT_YET.search(words.fold(text[: match.start()])) is None

@@ -1,12 +1,14 @@
 """Who saw it: copies of one statement count as one witness.
 
-Five hundred reposts are one witness, and so are one author's ten posts, or ten accounts that pass on
-one link. What remains after folding those together is the number of independent origins.
+Five hundred reposts are one witness, and so are one author's ten posts, or ten accounts that pass
+on one link. What remains after folding those is the number of independent origins.
 """
 
 import re
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 from fairwitness.answers import words
 from fairwitness.answers.quote import Span
@@ -20,43 +22,71 @@ SAME = 0.7
 _BAND = 3  # rarest words that copies must share at least one of, to be compared at all
 
 
-def clusters(spans: Sequence[Span]) -> list[int]:
-    """Return for each span the number of its witness; equal numbers are one origin."""
-    parent = list(range(len(spans)))
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose a span is. Spans with one number are one."""
 
-    def root(at: int) -> int:
-        while parent[at] != at:
-            parent[at] = parent[parent[at]]
-            at = parent[at]
+    statement: int
+    """Copies and reposts of one text, and what passes on one link."""
+    witness: int
+    """All statements of one author, and all copies of them."""
+
+
+def origins(spans: Sequence[Span]) -> list[Origin]:
+    """Return the origin of each span."""
+    bags = [_bag(span.text) for span in spans]
+    statements, witnesses = _Groups(len(spans)), _Groups(len(spans))
+    for at, span in enumerate(spans):
+        for key in _same_statement(span, bags[at]):
+            statements.join(at, key)
+            witnesses.join(at, key)
+        for key in _same_author(span):
+            witnesses.join(at, key)
+    for one, other in _look_alike(bags):
+        if statements.root(one) != statements.root(other) and _alike(bags[one], bags[other]):
+            statements.unite(one, other)
+            witnesses.unite(one, other)
+    return [Origin(statements.root(at), witnesses.root(at)) for at in range(len(spans))]
+
+
+class _Groups:
+    """Disjoint sets of places (union by lowest, path halving), joined by keys that they share."""
+
+    def __init__(self, count: int) -> None:
+        self._parent = list(range(count))
+        self._holder: dict[Hashable, int] = {}
+
+    def root(self, at: int) -> int:
+        while self._parent[at] != at:
+            self._parent[at] = self._parent[self._parent[at]]
+            at = self._parent[at]
         return at
 
-    def join(one: int, other: int) -> None:
-        first, second = sorted((root(one), root(other)))
-        parent[second] = first
+    def unite(self, one: int, other: int) -> None:
+        first, second = sorted((self.root(one), self.root(other)))
+        self._parent[second] = first
 
-    seen: dict[Hashable, int] = {}
-    bags = [_bag(span.text) for span in spans]
-    for at, span in enumerate(spans):
-        for key in _same_origin(span, bags[at]):
-            join(at, seen.setdefault(key, at))
-    for one, other in _look_alike(bags):
-        if root(one) != root(other) and _alike(bags[one], bags[other]):
-            join(one, other)
-    return [root(at) for at in range(len(spans))]
+    def join(self, at: int, key: Hashable) -> None:
+        self.unite(at, self._holder.setdefault(key, at))
 
 
-def _same_origin(span: Span, bag: frozenset[str]) -> list[Hashable]:
+def _same_statement(span: Span, bag: frozenset[str]) -> list[Hashable]:
     post = span.post
-    keys: list[Hashable] = [("words", bag)] if bag else []
+    keys: list[Hashable] = [("post", post.id)]
+    if bag:
+        keys.append(("words", bag))
+    if post.repost_of:
+        keys.append(("post", post.repost_of))
+    return keys + [("link", link) for link in post.links]
+
+
+def _same_author(span: Span) -> list[Hashable]:
+    post = span.post
+    repeated = (next(filter(None, groups)) for groups in _REPEATS.findall(post.text))
+    keys: list[Hashable] = [("name", words.fold(name)) for name in repeated]
     if post.author_id:
         keys.append(("author", post.network, post.author_id))
         keys.append(("name", words.fold(post.author)))
-    for groups in _REPEATS.findall(post.text):
-        keys.append(("name", words.fold(next(filter(None, groups)))))
-    if post.repost_of:
-        keys += [("post", post.repost_of)]
-    keys.append(("post", post.id))
-    keys += [("link", link) for link in post.links]
     return keys
 
 
@@ -78,7 +108,7 @@ def _look_alike(bags: Sequence[frozenset[str]]) -> list[tuple[int, int]]:
     pairs: set[tuple[int, int]] = set()
     for held in holders.values():
         pairs.update((held[0], other) for other in held[1:])
-        pairs.update(zip(held, held[1:], strict=False))
+        pairs.update(pairwise(held))
     return sorted(pairs)
 
 
