@@ -1,1 +1,40 @@
-"""Token ids in, token ids out."""
+"""Token ids in, token ids out; and the text door over it.
+
+Importing this room does not import JAX: that happens when an `Engine` is built.
+"""
+
+from fairwitness.engine.chat import (
+    ChatError,
+    ChatModel,
+    ChatOptions,
+    ChatStream,
+    Message,
+    Usage,
+)
+from fairwitness.engine.engine import Engine
+from fairwitness.engine.local import LocalChat
+from fairwitness.engine.remote import RemoteChat
+from fairwitness.engine.request import (
+    EngineError,
+    NonFiniteLogitsError,
+    Request,
+    RequestError,
+    Token,
+)
+
+__all__ = [
+    "ChatError",
+    "ChatModel",
+    "ChatOptions",
+    "ChatStream",
+    "Engine",
+    "EngineError",
+    "LocalChat",
+    "Message",
+    "NonFiniteLogitsError",
+    "RemoteChat",
+    "Request",
+    "RequestError",
+    "Token",
+    "Usage",
+]

@@ -11,6 +11,7 @@ kv head, k inside a head, f hidden, v vocabulary. All arithmetic is float32.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -41,19 +42,32 @@ def extend(
     angle_tk = position_t[:, None].astype(jnp.float32) * parameters["rope_k"]
     rope = jnp.cos(angle_tk), jnp.sin(angle_tk)
     x_td = parameters["embedding"][tokens_t]
-    new: Cache = []
-    for layer, (k_gsk, v_gsk) in zip(parameters["layers"], cache, strict=True):
-        normed_td = rms_norm(x_td, layer["attention_norm"], config.norm_epsilon)
-        q_thk, k_tgk, v_tgk = _qkv(config, project(normed_td, layer["qkv"]))
-        k_gsk = _write(k_gsk, _rotate(k_tgk, rope), start)
-        v_gsk = _write(v_gsk, v_tgk, start)
-        mixed_td = _attend(_rotate(q_thk, rope), k_gsk, v_gsk, position_t)
-        x_td = x_td + project(mixed_td, layer["out"])
-        normed_td = rms_norm(x_td, layer["mlp_norm"], config.norm_epsilon)
-        gate_tf, up_tf = jnp.split(project(normed_td, layer["gate_up"]), 2, axis=-1)
-        x_td = x_td + project(jax.nn.silu(gate_tf) * up_tf, layer["down"])
-        new.append((k_gsk, v_gsk))
-    return new, x_td
+    filled: Cache = []
+    for layer, held in zip(parameters["layers"], cache, strict=True):
+        held, x_td = _layer(config, layer, held, x_td, position_t, rope)
+        filled.append(held)
+    return filled, x_td
+
+
+@partial(jax.jit, static_argnums=0)  # traced once, not once a layer
+def _layer(
+    config: DecoderConfig,
+    layer: Parameters,
+    held: tuple[Array, Array],
+    x_td: Array,
+    position_t: Array,
+    rope: tuple[Array, Array],
+) -> tuple[tuple[Array, Array], Array]:
+    normed_td = rms_norm(x_td, layer["attention_norm"], config.norm_epsilon)
+    q_thk, k_tgk, v_tgk = _qkv(config, project(normed_td, layer["qkv"]))
+    k_gsk = _write(held[0], _rotate(k_tgk, rope), position_t[0])
+    v_gsk = _write(held[1], v_tgk, position_t[0])
+    mixed_td = _attend(_rotate(q_thk, rope), k_gsk, v_gsk, position_t)
+    x_td = x_td + project(mixed_td, layer["out"])
+    normed_td = rms_norm(x_td, layer["mlp_norm"], config.norm_epsilon)
+    gate_tf, up_tf = jnp.split(project(normed_td, layer["gate_up"]), 2, axis=-1)
+    x_td = x_td + project(jax.nn.silu(gate_tf) * up_tf, layer["down"])
+    return (k_gsk, v_gsk), x_td
 
 
 def predict(config: DecoderConfig, parameters: Parameters, x_td: Array) -> Array:

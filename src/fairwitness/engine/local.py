@@ -1,0 +1,92 @@
+"""Answers from our own engine: messages to tokens, tokens to text."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from fairwitness.engine.chat import (
+    ChatError,
+    ChatOptions,
+    ChatStream,
+    Finish,
+    Message,
+    Tally,
+    Usage,
+)
+from fairwitness.engine.engine import Engine
+from fairwitness.engine.request import EngineError, Request, Token
+from fairwitness.engine.stops import StopScanner
+from fairwitness.models import ChatTemplate, ChatTemplateError, TextStream, Tokenizer, open_model
+
+
+class LocalChat:
+    """A model on this machine, with its tokenizer and its chat template."""
+
+    def __init__(
+        self, name: str, engine: Engine, tokenizer: Tokenizer, template: ChatTemplate
+    ) -> None:
+        self.name = name
+        self.engine = engine
+        self.tokenizer = tokenizer
+        self._template = template
+
+    @classmethod
+    def open(cls, name: str, path: Path) -> LocalChat:
+        """Load a model file or folder.
+
+        Raises:
+            ModelFileError: missing, damaged, or of a kind that we do not run.
+        """
+        model = open_model(path)
+        tokenizer, template = model.tokenizer(), model.chat_template()
+        return cls(name, Engine(model), tokenizer, template)
+
+    def stream(self, messages: Sequence[Message], options: ChatOptions) -> ChatStream:
+        """Answer the conversation; errors as in `ChatModel`."""
+        try:
+            prompt_ids = self._template.encode(messages, self.tokenizer)
+            request = self._request(prompt_ids, options)
+            tokens = self.engine.generate(request)
+        except (ChatTemplateError, EngineError) as error:
+            raise ChatError(str(error)) from error
+        tally = Tally(Usage(len(prompt_ids), 0))
+        stops = StopScanner(options.stop)
+        pieces = _pieces(tokens, self.tokenizer.stream(), stops, len(prompt_ids), tally)
+        return ChatStream(pieces, tally)
+
+    def _request(self, prompt_ids: list[int], options: ChatOptions) -> Request:
+        return Request(
+            prompt_ids=tuple(prompt_ids),
+            max_tokens=options.max_tokens,
+            temperature=options.temperature,
+            top_p=options.top_p,
+            seed=options.seed,
+            stop_ids=tuple(sorted(self.tokenizer.end_ids)),
+        )
+
+
+def _pieces(
+    tokens: Generator[Token, None, None],
+    text: TextStream,
+    stops: StopScanner,
+    prompt_tokens: int,
+    tally: Tally,
+) -> Generator[str, None, None]:
+    """The text of `tokens` until one of the stop texts; `tally` keeps count."""
+    finish: Finish | None = None
+    with closing(tokens):
+        try:
+            for count, token in enumerate(tokens, start=1):
+                tally.usage = Usage(prompt_tokens, count)
+                finish = token.finish
+                if piece := stops.push(text.push(token.id)):
+                    yield piece
+                if stops.is_stopped:
+                    break
+        except EngineError as error:
+            raise ChatError(str(error)) from error
+    if rest := stops.push(text.finish()) + stops.finish():
+        yield rest
+    tally.finish = "stop" if stops.is_stopped else finish
