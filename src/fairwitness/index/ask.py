@@ -1,0 +1,136 @@
+"""A question's words as a tantivy query.
+
+Built clause by clause from the same tokens that posts are indexed by; no query language is parsed,
+so no text, however hostile, can mean anything but words.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import log1p
+from typing import NamedTuple
+
+import tantivy
+from tantivy import Occur, Searcher
+
+from fairwitness.index import tokens
+from fairwitness.index.query import Query
+from fairwitness.index.words import SCHEMA
+
+_READ_CHARS = 100_000
+"""So much of a question is read."""
+_WEIGHED_TERMS = 1_000
+"""So many distinct terms of it are weighed against each other, 3 µs each and slice."""
+_KEPT_TERMS = 48
+"""So many are searched, the rarest."""
+_PHRASES = 16
+_PHRASE_TOKENS = 64
+
+_ASIDE_BOOST = 0.4
+"""A word in a handle, a link or a joined tag says less than one in the text."""
+_SIGN_BOOST = 1.0
+"""`#fight` asked with its sign: as good as the word, on top of the word itself."""
+
+
+class Term(NamedTuple):
+    """Something to look for: one token, or two that must stand together (`津波`)."""
+
+    field: str
+    tokens: tuple[str, ...]
+
+
+class Ask(NamedTuple):
+    """What to search in every slice."""
+
+    clauses: tuple[tuple[Occur, tantivy.Query], ...]
+    terms: tuple[Term, ...]
+    """The terms that a perfect post would hold."""
+
+    def within(self, rows: tantivy.Query | None) -> tantivy.Query:
+        """Return the query, held to the posts that satisfy `rows`."""
+        if rows is None:
+            return tantivy.Query.boolean_query(self.clauses)
+        held = (Occur.Must, tantivy.Query.const_score_query(rows, 0.0))
+        found = (Occur.Must, tantivy.Query.boolean_query(self.clauses))
+        return tantivy.Query.boolean_query([held, found])
+
+    def perfect(self, searcher: Searcher) -> float:
+        """Return the BM25 score in this slice of an average post that holds each term once.
+
+        The score of a term at average length and one occurrence is its idf, Σ over a phrase's:
+        tf·(k+1)/(tf+k) = 1 at tf 1. Slices differ in idf; divided by this, scores compare.
+        """
+        count = searcher.num_docs
+        idfs = (
+            log1p(max(count - found + 0.5, 0.0) / (found + 0.5))
+            for field, words in self.terms
+            for found in (searcher.doc_freq(field, word) for word in words)
+        )
+        return max(sum(idfs), 1e-6)
+
+
+def compile_query(query: Query, frequency: Callable[[str, str], int]) -> Ask | None:
+    """Return what to search for, or None when no post can match.
+
+    `frequency` says in how many posts of all slices a field holds a token.
+    """
+    phrases = [_phrase(phrase) for phrase in query.phrases[:_PHRASES]]
+    musts = [Term("text", words) for words in phrases if words]
+    shoulds = _rarest(_terms(query.words[:_READ_CHARS]), frequency)
+    if not musts and not shoulds:
+        return None
+    ranked = [(Occur.Should, _scored(term)) for term in shoulds]
+    ranked += [
+        (Occur.Should, _scored(Term("aside", term.tokens)))
+        for term in shoulds
+        if term.field == "text" and len(term.tokens) == 1
+    ]
+    required = [(Occur.Must, _clause(term)) for term in musts]
+    return Ask(tuple(required + ranked), (*musts, *shoulds))
+
+
+def _phrase(text: str) -> tuple[str, ...]:
+    # The first tokens find every post that holds the whole, and hardly any other.
+    return tuple(tokens.tokens("text", text[:_READ_CHARS])[:_PHRASE_TOKENS])
+
+
+def _terms(text: str) -> list[Term]:
+    """Return the distinct terms in `text`.
+
+    A run in an unspaced script becomes its pairs of neighbours: whole, it would find only posts
+    that repeat the question, and single characters would find everything.
+    """
+    found = [Term("aside", (sign,)) for sign in tokens.tokens("sigils", text)]
+    found += [Term("text", (word,)) for word in tokens.tokens("words", text)]
+    for run in tokens.tokens("runs", text):
+        pairs = pairwise(run)
+        found += [Term("text", pair) for pair in pairs] or [Term("text", (run,))]
+    return list(dict.fromkeys(found))[:_WEIGHED_TERMS]
+
+
+def _rarest(terms: Sequence[Term], frequency: Callable[[str, str], int]) -> list[Term]:
+    """Return the terms that occur at all, the rarest `_KEPT_TERMS` of them."""
+    counted = [(min(frequency(t.field, word) for word in t.tokens), t) for t in terms]
+    kept = sorted(
+        ((count, term) for count, term in counted if count or _aside(term, frequency)),
+        key=lambda pair: pair[0],
+    )
+    return [term for _, term in kept[:_KEPT_TERMS]]
+
+
+def _aside(term: Term, frequency: Callable[[str, str], int]) -> int:
+    return frequency("aside", term.tokens[0]) if len(term.tokens) == 1 else 0
+
+
+def _scored(term: Term) -> tantivy.Query:
+    boost = {"aside": _ASIDE_BOOST, "text": 1.0}[term.field]
+    if term.tokens[0][0] in "#@$":
+        boost = _SIGN_BOOST
+    clause = _clause(term)
+    return clause if boost == 1.0 else tantivy.Query.boost_query(clause, boost)
+
+
+def _clause(term: Term) -> tantivy.Query:
+    if len(term.tokens) == 1:
+        return tantivy.Query.term_query(SCHEMA, term.field, term.tokens[0])
+    # Fewer than two words would make tantivy panic.
+    return tantivy.Query.phrase_query(SCHEMA, term.field, list(term.tokens))

@@ -1,0 +1,144 @@
+"""What an event would change, decided without changing anything.
+
+The index asks before the log is written (`novel`) and again when it applies what was logged; both
+follow `judge`, so the log holds exactly what the index acts on.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+from typing import NamedTuple
+
+import xxhash
+
+from fairwitness.index.reports import UNSAID, merged
+from fairwitness.posts.post import AccountGone, Deleted, Edited, Engagement, Event, Post, Posted
+
+
+class Known(NamedTuple):
+    """What is known of one id."""
+
+    versions: tuple[tuple[int, int], ...]
+    """Hash of the text and `seen_ms` of each version, newest first."""
+    author_hash: int
+    engagement: Engagement
+    counted_ms: int
+    gone: bool
+
+
+class Verdict(Enum):
+    """What a Posted or an Edited amounts to."""
+
+    NOTHING = auto()
+    NEW = auto()
+    EDIT = auto()
+    REPORT = auto()
+    """The text is known, the engagement is not."""
+
+
+def text_hash(post: Post) -> int:
+    """Return the hash by which texts are told apart, 64 bits."""
+    return xxhash.xxh3_64_intdigest(post.text.encode())
+
+
+def author_hash(network: str, author_id: str) -> int:
+    """Return the hash of an account, 64 bits."""
+    return xxhash.xxh3_64_intdigest(f"{network}\n{author_id}".encode())
+
+
+def judge(post: Post, hash_of_text: int, known: Known | None) -> Verdict:
+    """Return what it means that `post` is said to be posted or edited.
+
+    What was deleted stays deleted: a source that resumes a little earlier says old things again.
+    A text that we had at that moment or later is such an old thing, too, not a new edit.
+    """
+    if known is None:
+        return Verdict.NEW
+    if known.gone:
+        return Verdict.NOTHING
+    newest_text, _ = known.versions[0]
+    seen_before = any(text == hash_of_text and t >= post.seen_ms for text, t in known.versions)
+    if newest_text != hash_of_text and not seen_before:
+        return Verdict.EDIT
+    if post.engagement == UNSAID or post.seen_ms < known.counted_ms:
+        return Verdict.NOTHING
+    same = merged(known.engagement, post.engagement) == known.engagement
+    return Verdict.NOTHING if same else Verdict.REPORT
+
+
+class Novelty:
+    """Sorts out a batch against the index and against itself."""
+
+    def __init__(
+        self, known: Callable[[str], Known | None], account_lives: Callable[[int], bool]
+    ) -> None:
+        """`known` and `account_lives` (any post of this author hash visible?) ask the index."""
+        self._known = known
+        self._account_lives = account_lives
+        self._here: dict[str, Known] = {}
+        self._gone_accounts: set[int] = set()
+
+    def of(self, events: Sequence[Event]) -> list[Event]:
+        """Return the events that change something, a Posted that is an edit as Edited."""
+        kept = (self._sort_out(event) for event in events)
+        return [event for event in kept if event is not None]
+
+    def _sort_out(self, event: Event) -> Event | None:
+        match event:
+            case Posted(post) | Edited(post):
+                return self._said(event, post)
+            case Deleted():
+                known = self._look_up(event.id)
+                if known is None or known.gone:
+                    return None
+                self._here[event.id] = known._replace(gone=True)
+                return event
+            case AccountGone():
+                return event if self._account_goes(event) else None
+
+    def _said(self, event: Posted | Edited, post: Post) -> Event | None:
+        hash_of_text = text_hash(post)
+        known = self._look_up(post.id)
+        verdict = judge(post, hash_of_text, known)
+        if verdict is Verdict.NOTHING:
+            return None
+        self._here[post.id] = after(post, hash_of_text, known, verdict)
+        return Edited(post) if verdict is Verdict.EDIT else event
+
+    def _account_goes(self, event: AccountGone) -> bool:
+        account = author_hash(event.network, event.author_id)
+        mine = [
+            (id_, known)
+            for id_, known in self._here.items()
+            if known.author_hash == account and not known.gone
+        ]
+        lives = account not in self._gone_accounts and self._account_lives(account)
+        self._gone_accounts.add(account)
+        self._here |= {id_: known._replace(gone=True) for id_, known in mine}
+        return bool(mine) or lives
+
+    def _look_up(self, id_: str) -> Known | None:
+        here = self._here.get(id_)
+        if here is not None:
+            return here
+        known = self._known(id_)
+        if known is not None and known.author_hash in self._gone_accounts:
+            return known._replace(gone=True)
+        return known
+
+
+def after(post: Post, hash_of_text: int, known: Known | None, verdict: Verdict) -> Known:
+    """Return what is known once `verdict` about `post` has been acted on."""
+    mine = author_hash(post.network, post.author_id)
+    if known is None:
+        said = merged(UNSAID, post.engagement)
+        counted_ms = post.seen_ms if said != UNSAID else 0
+        return Known(((hash_of_text, post.seen_ms),), mine, said, counted_ms, gone=False)
+    versions = known.versions
+    if verdict is not Verdict.EDIT:
+        mine = known.author_hash
+    else:
+        versions = ((hash_of_text, max(post.seen_ms, versions[0][1])), *versions)
+    engagement, counted_ms = known.engagement, known.counted_ms
+    if post.engagement != UNSAID and post.seen_ms >= counted_ms:
+        engagement, counted_ms = merged(engagement, post.engagement), post.seen_ms
+    return Known(versions, mine, engagement, counted_ms, gone=False)

@@ -1,0 +1,84 @@
+"""A file that only grows at its end, and can be read while it does.
+
+What was appended waits in memory until `flush`, so that appending cannot fail; readers in other
+threads see it at once either way.
+"""
+
+import os
+from pathlib import Path
+
+from fairwitness.index.errors import IndexCorrupt, room_on_disk
+
+
+class GrowingFile:
+    """Bytes at offsets. One thread appends and flushes, any thread reads."""
+
+    def __init__(self, path: Path, size_bytes: int, *, read_only: bool) -> None:
+        """Open `path` as it was when it held `size_bytes`; what came after is cut off."""
+        self.path = path
+        flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT
+        self._fd = os.open(path, flags, 0o644)
+        on_disk_bytes = os.fstat(self._fd).st_size
+        if on_disk_bytes < size_bytes:
+            raise IndexCorrupt(path, f"{on_disk_bytes} bytes where {size_bytes} were written")
+        if not read_only:
+            os.ftruncate(self._fd, size_bytes)
+        # Where the tail begins, and the tail: one name, so that a reader gets both or neither.
+        self._tail: tuple[int, bytearray] = (size_bytes, bytearray())
+
+    @property
+    def size_bytes(self) -> int:
+        """Length, the unflushed tail included."""
+        start, tail = self._tail
+        return start + len(tail)
+
+    def append(self, data: bytes) -> int:
+        """Put `data` at the end and return its offset."""
+        start, tail = self._tail
+        offset = start + len(tail)
+        tail += data
+        return offset
+
+    def read(self, offset: int, size_bytes: int) -> bytes:
+        """Return `size_bytes` from `offset`; raise IndexCorrupt when the file is shorter."""
+        start, tail = self._tail
+        if offset >= start:
+            return bytes(tail[offset - start : offset - start + size_bytes])
+        data = os.pread(self._fd, size_bytes, offset)
+        if len(data) < size_bytes:
+            raise IndexCorrupt(self.path, f"ends before {offset} + {size_bytes} bytes")
+        return data
+
+    def flush(self) -> None:
+        """Hand the tail to the operating system; raise IndexDiskFull and keep it if that fails."""
+        start, tail = self._tail
+        if not tail:
+            return
+        with room_on_disk(self.path):
+            _write_all(self._fd, tail, start)
+        self._tail = (start + len(tail), bytearray())
+
+    def wipe(self, offset: int, size_bytes: int) -> None:
+        """Overwrite a stretch with zeros; it must have been flushed."""
+        with room_on_disk(self.path):
+            _write_all(self._fd, bytes(size_bytes), offset)
+
+    def sync(self) -> None:
+        """Return once all that was flushed would survive a power cut."""
+        with room_on_disk(self.path):
+            os.fsync(self._fd)
+
+    def grow_to(self, size_bytes: int) -> None:
+        """For a reader: the writer has committed up to `size_bytes`."""
+        self._tail = (max(size_bytes, self._tail[0]), bytearray())
+
+    def close(self) -> None:
+        """Let go of the file; what was not flushed is lost."""
+        os.close(self._fd)
+
+
+def _write_all(fd: int, data: bytes | bytearray, offset: int) -> None:
+    with memoryview(data) as rest:
+        done = 0
+        while done < len(rest):
+            done += os.pwrite(fd, rest[done:], offset + done)

@@ -1,0 +1,267 @@
+"""The door of the index: events go in, posts are found.
+
+Three moments matter for an event. Applied: columns know it (a deletion shows at once). Refreshed:
+its words are searchable. Checkpointed: it survives a power cut, and recovery reads the log from
+after it. What a crash takes away is discarded in whole at the next opening, and comes again from
+the log.
+"""
+
+import fcntl
+import os
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fairwitness.index import manifest as manifests
+from fairwitness.index.apply import Applier
+from fairwitness.index.errors import IndexBusy, IndexFault, IndexMissing, room_on_disk
+from fairwitness.index.manifest import FORMAT, Manifest
+from fairwitness.index.query import Applied, IndexStats, Query, Results
+from fairwitness.index.search import Search, post_as_of, take_view, visible
+from fairwitness.index.slice import EMPTY, Slice
+from fairwitness.index.table import Names, Table, id_hash
+from fairwitness.posts.post import Event, Post
+
+SLICE_ROWS = 1_000_000
+
+
+class LiveIndex:
+    """Every post, findable. Made by `open`; any thread may search while one or more write."""
+
+    position: int
+    """Log position up to which events are durably in the index: recovery replays from here."""
+
+    def __init__(self, folder: Path, state: Manifest, lock_fd: int | None) -> None:
+        """Use `open`."""
+        self._folder = folder
+        self._lock_fd = lock_fd
+        self._writing = threading.RLock()
+        self.position = state.position
+        self._applied_position = state.position
+        table = Table([], state.slice_rows, Names(state.networks), Names(state.langs))
+        self._table = table
+        self._open_slices(state)
+        self._applier = Applier(table, self._roll)
+        self._view = take_view(table)
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, read_only: bool = False, slice_rows: int = SLICE_ROWS
+    ) -> "LiveIndex":
+        """Open the index in `folder` as of its last checkpoint, or begin one.
+
+        A reader sees the writer's last checkpoint, and a later one after its own `refresh`.
+        `slice_rows` is when a slice is sealed; it is fixed when the index is begun.
+        Raises IndexMissing (reading where none is), IndexBusy (another process writes),
+        IndexCorrupt (delete the folder, it is rebuilt from the log) or IndexDiskFull.
+        """
+        if read_only:
+            state = manifests.read(_manifest(folder))
+            if state is None:
+                raise IndexMissing(f"no index in {folder}")
+            return cls(folder, state, None)
+        with room_on_disk(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        lock_fd = _lock(folder)
+        try:
+            state = manifests.read(_manifest(folder))
+            if state is None:
+                state = Manifest(FORMAT, 0, slice_rows, (EMPTY,), (), ())
+            _discard_slices_after(folder, state)
+            index = cls(folder, state, lock_fd)
+        except BaseException:
+            os.close(lock_fd)
+            raise
+        index.checkpoint()
+        return index
+
+    def novel(self, events: Sequence[Event]) -> list[Event]:
+        """Return the events that change something, for the log to hold no others.
+
+        Dropped: what is known, also from earlier in `events`; deletions of what is not there; and
+        anything about a post that was deleted, for which there is no way back. A Posted whose
+        text differs from what we have becomes an Edited; one with new engagement stays a Posted.
+        """
+        with self._writing:
+            return self._applier.novel(events)
+
+    def apply(self, events: Sequence[Event], position: int) -> Applied:
+        """Take in `events`, which end at log `position`; words show at the next refresh.
+
+        Events that are in already change nothing. After IndexDiskFull apply the same ones again.
+        """
+        self._must_write()
+        with self._writing:
+            applied = self._applier.apply(events)
+            self._applied_position = max(self._applied_position, position)
+            return applied
+
+    def refresh(self) -> None:
+        """Make what was applied searchable. A reader takes up the writer's last checkpoint.
+
+        Raises IndexDiskFull; searching goes on as before and a later refresh makes up for it.
+        """
+        with self._writing:
+            if self._lock_fd is None:
+                self._follow()
+            else:
+                self._table.hot.commit()
+            self._view = take_view(self._table)
+
+    def checkpoint(self) -> None:
+        """Make all that was applied durable, destroy the texts of what is gone, move `position`."""
+        self._must_write()
+        with self._writing:
+            self.refresh()
+            for part in self._table.slices:
+                part.purge()
+            self._view = take_view(self._table)
+            table = self._table
+            state = Manifest(
+                format=FORMAT,
+                position=self._applied_position,
+                slice_rows=table.slice_rows,
+                slices=tuple(part.extent for part in table.slices),
+                networks=table.networks.all(),
+                langs=table.langs.all(),
+            )
+            manifests.write(_manifest(self._folder), state)
+            self.position = state.position
+
+    def search(self, query: Query, *, as_of_ms: int | None = None, limit: int = 50) -> Results:
+        """Find posts, best first, as they were at a moment, None for now.
+
+        A deletion holds for every moment. Never blocks on the writer and never raises for what
+        is asked.
+        """
+        return Search(self._table, self._view, query, as_of_ms, limit).results()
+
+    def get(self, post_id: str, *, as_of_ms: int | None = None) -> Post | None:
+        """Return a post as it was at a moment, None when it is gone, not yet seen or unknown.
+
+        Unlike `search` it knows what was applied but not refreshed.
+        """
+        table = self._table
+        newest = table.newest(id_hash(post_id))
+        for ordinal in table.versions(post_id, newest):
+            part, row = table.locate(ordinal)
+            if visible(part, np.array([row]), table.rows, as_of_ms)[0]:
+                return post_as_of(part, row, as_of_ms)
+        return None
+
+    def stats(self) -> IndexStats:
+        """Count what is applied; a pass over some columns, about 10 ms a million rows."""
+        table, networks = self._table, Counter[str]()
+        names = table.networks.all()
+        newest_ms, oldest_ms = [], []
+        for part in list(table.slices):
+            rows = slice(0, part.rows)
+            columns = part.columns
+            shown = visible(part, rows, table.rows, None)
+            counts = np.bincount(columns.network[rows][shown], minlength=len(names))
+            networks.update(dict(zip(names, counts.tolist(), strict=False)))
+            if part.rows:
+                newest_ms.append(int(columns.since_ms[rows].max()))
+                oldest_ms.append(int(columns.since_ms[rows].min()))
+        return IndexStats(
+            posts=networks.total(),
+            versions=table.rows,
+            slices=len(table.slices),
+            newest_seen_ms=max(newest_ms, default=0),
+            oldest_seen_ms=min(oldest_ms, default=0),
+            size_bytes=_size_bytes(self._folder),
+            networks={name: count for name, count in networks.items() if count},
+        )
+
+    def close(self) -> None:
+        """Let go of the index, as of the last checkpoint; what came after is in the log."""
+        with self._writing:
+            for part in self._table.slices:
+                part.close()
+            if self._lock_fd is not None:
+                os.close(self._lock_fd)
+                self._lock_fd = None
+
+    def _must_write(self) -> None:
+        if self._lock_fd is None:
+            raise IndexFault(f"index {self._folder} is open for reading only")
+
+    def _open_slices(self, state: Manifest) -> None:
+        table = self._table
+        total = (len(state.slices) - 1) * state.slice_rows + state.slices[-1].rows
+        for number in range(len(table.slices), len(state.slices)):
+            first = number * state.slice_rows
+            part = Slice(
+                _slice_folder(self._folder, first),
+                first,
+                state.slice_rows,
+                state.slices[number],
+                index_rows=total,
+                sealed=number < len(state.slices) - 1,
+                read_only=self._lock_fd is None,
+            )
+            table.slices.append(part)
+
+    def _follow(self) -> None:
+        state = manifests.read(_manifest(self._folder))
+        if state is None:
+            raise IndexMissing(f"no index in {self._folder} any more")
+        table = self._table
+        for part, extent in zip(table.slices, state.slices, strict=False):
+            part.grow_to(extent)
+        table.networks, table.langs = Names(state.networks), Names(state.langs)
+        self._open_slices(state)
+        self.position = state.position
+
+    def _roll(self) -> None:
+        table = self._table
+        table.hot.seal()
+        first = table.rows
+        folder = _slice_folder(self._folder, first)
+        table.slices.append(
+            Slice(
+                folder,
+                first,
+                table.slice_rows,
+                EMPTY,
+                index_rows=first,
+                sealed=False,
+                read_only=False,
+            )
+        )
+
+
+def _manifest(folder: Path) -> Path:
+    return folder / "manifest.json"
+
+
+def _slice_folder(folder: Path, first: int) -> Path:
+    return folder / "slices" / f"{first:012d}"
+
+
+def _lock(folder: Path) -> int:
+    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        raise IndexBusy(f"another process writes the index {folder}") from error
+    return fd
+
+
+def _discard_slices_after(folder: Path, state: Manifest) -> None:
+    """Remove slices that the manifest does not know; without one, that is all of them."""
+    known = {_slice_folder(folder, at * state.slice_rows) for at in range(len(state.slices))}
+    begun = state.slices == (EMPTY,) and not _manifest(folder).exists()
+    for path in (folder / "slices").glob("*"):
+        if begun or path not in known:
+            shutil.rmtree(path)
+
+
+def _size_bytes(folder: Path) -> int:
+    files = (path.stat() for path in folder.rglob("*") if path.is_file())
+    return sum(stat.st_blocks * 512 for stat in files)

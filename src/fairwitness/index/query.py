@@ -1,0 +1,85 @@
+"""What one asks the index, and what it says back."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from fairwitness.posts.post import FOREVER_MS, Post
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """Which posts, in which order. All filters must hold; within one filter any value will do.
+
+    A post's time, for the window and for recency, is when it was made or when it was first seen,
+    whichever came first: a claimed time in the future counts as the moment of seeing.
+    """
+
+    words: str = ""
+    """Any of them finds a post, more and rarer ones rank it higher. Blank: all posts, newest first.
+    Text that holds no word at all (`?!`) finds nothing."""
+    phrases: tuple[str, ...] = ()
+    """Each must stand in the text word for word. With phrases, `words` only rank."""
+    since_ms: int = -FOREVER_MS
+    until_ms: int = FOREVER_MS
+    """The window is `since_ms <= time < until_ms`, Unix milliseconds."""
+    langs: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    """Handles, in any case, with or without @; or account ids exactly."""
+
+
+class Parts(NamedTuple):
+    """A hit's score taken apart; the score is the sum."""
+
+    words: float
+    recency: float
+    engagement: float
+
+
+class Hit(NamedTuple):
+    """A post that was found. `post.engagement` is what was known at the moment of the search."""
+
+    post: Post
+    score: float
+    parts: Parts
+
+
+class Results(NamedTuple):
+    """Hits, best first."""
+
+    hits: tuple[Hit, ...]
+    matched: int
+    """How many posts matched and were ranked; there may be more that matched words less well."""
+    searched: int
+    """How many posts the filters and the moment allowed."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a batch of events did."""
+
+    posted: int = 0
+    edited: int = 0
+    deleted: int = 0
+    """Posts that went, by their own deletion or with their account."""
+    reported: int = 0
+    """New engagement of posts that were known."""
+    nothing: int = 0
+
+
+@dataclass(frozen=True)
+class IndexStats:
+    """How much the index holds. Times are Unix milliseconds, 0 when there is no post."""
+
+    posts: int
+    """Posts that a search could show now."""
+    versions: int
+    """Rows: every version of every post, deleted ones too."""
+    slices: int
+    newest_seen_ms: int
+    oldest_seen_ms: int
+    size_bytes: int
+    """On disk."""
+    networks: dict[str, int]
+    """Visible posts of each network."""

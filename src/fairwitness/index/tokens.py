@@ -1,0 +1,80 @@
+"""How text becomes words, the same for posts and for questions.
+
+Scripts that put no spaces between words (Chinese, Japanese, Thai) become single characters, whose
+order the index keeps; everything else becomes folded words: `Terremoto`, `cafe` for café.
+"""
+
+import re
+from functools import cache
+from itertools import pairwise
+
+from tantivy import Filter, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
+
+from fairwitness.posts.post import Post
+
+# Syntax: the `regex` crate's classes, which tantivy's regex tokenizer uses.
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}"
+_WORD = rf"[\p{{L}}\p{{M}}\p{{N}}_&&[^{_UNSPACED}]]+"
+_SIGIL = r"[#@$][\p{L}\p{M}\p{N}_][\p{L}\p{M}\p{N}_.\-]*"
+_PATTERNS = {
+    "text": rf"[{_UNSPACED}]|{_WORD}",
+    "aside": rf"{_SIGIL}|[{_UNSPACED}]|{_WORD}",
+    "words": _WORD,
+    "sigils": _SIGIL,
+    "runs": rf"[{_UNSPACED}]+",
+}
+_LONGEST_WORD_BYTES = 96  # longer ones are keys and noise, and nobody asks for them
+
+_CASHTAG = re.compile(r"\$[A-Za-z]{1,6}\b")
+_CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_HANDLE_NAME = re.compile(r"[^@.\s]+")
+_SCHEME = re.compile(r"^[a-z]+://(www\.)?", re.IGNORECASE)
+
+
+@cache
+def analyzer(name: str) -> TextAnalyzer:
+    """Return the analyzer `text` or `aside` (fields), `words`, `sigils` or `runs` (questions)."""
+    built = TextAnalyzerBuilder(Tokenizer.regex(_PATTERNS[name]))
+    built = built.filter(Filter.lowercase()).filter(Filter.ascii_fold())
+    if name != "runs":
+        built = built.filter(Filter.remove_long(_LONGEST_WORD_BYTES))
+    return built.build()
+
+
+def tokens(name: str, text: str) -> list[str]:
+    """Return what the analyzer makes of any text, broken surrogates included."""
+    return analyzer(name).analyze(foldable(text.encode("utf-8", "replace").decode()))
+
+
+def foldable(text: str) -> str:
+    """Return `text` with the one capital whose lower case is two characters made plain."""
+    return text.replace("İ", "I") if "İ" in text else text
+
+
+def aside(post: Post) -> str:
+    """Return the words beside a post's text, which find it too but count less.
+
+    The author (`@nasa.bsky.social nasa`), tags and handles with their sign, so that `#fight` can
+    be asked for as such, the words inside a `#CamelCaseTag`, and links that the text does not show.
+    """
+    parts = [f"@{post.author}"]
+    if name := _HANDLE_NAME.search(post.author):
+        parts.append(name.group())
+    for tag in post.hashtags:
+        parts.append(f"#{tag}")
+        parts += _inside(tag)
+    parts += [f"@{handle}" for handle in post.mentions]
+    if "$" in post.text:
+        parts += _CASHTAG.findall(post.text)
+    parts += [_SCHEME.sub("", link) for link in post.links if link not in post.text]
+    return foldable(" ".join(parts))
+
+
+def _inside(tag: str) -> list[str]:
+    """Split `MayweatherMcGregor`: mayweather, mc, gregor, and joined, mayweathermc, mcgregor."""
+    if not tag.isascii() or tag.islower():
+        return []
+    pieces = _CAMEL.findall(tag)
+    if len(pieces) < 2:
+        return []
+    return pieces + [a + b for a, b in pairwise(pieces)]
