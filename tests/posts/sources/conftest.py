@@ -23,6 +23,11 @@ def bluesky_servers():
 
 
 @pytest.fixture(scope="session")
+def mastodon_servers():
+    return _load("servers_mastodon")
+
+
+@pytest.fixture(scope="session")
 def jetstream_events(shared) -> list[dict]:
     """152 events as production Jetstream v1 told them."""
     lines = (shared / FRAMES / "corpus/testdata/expected_v1.jsonl").read_text().splitlines()

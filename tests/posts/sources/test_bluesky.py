@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import resource
 from contextlib import aclosing
 
 import pytest
@@ -12,6 +13,8 @@ from fairwitness.posts.clock import VirtualClock
 from fairwitness.posts.post import AccountGone, Deleted, Edited, Posted
 from fairwitness.posts.source import SourceBatch, SourceLost, SourceRefused
 from fairwitness.posts.sources.bluesky import Bluesky
+from fairwitness.posts.sources.bluesky_frames import Unreadable
+from fairwitness.posts.sources.bluesky_wire import Unpacker
 
 NOW_MS = 1_783_175_890_000
 POSTS = "app.bsky.feed.post"
@@ -328,6 +331,19 @@ def test_hostile_frames_are_counted_and_skipped(server_of, jetstream_events, cap
         assert sum(batch.dropped for batch in batches) == len(hostile)
 
     asyncio.run(main())
+
+
+def test_a_bomb_is_not_unpacked(jetstream_dictionaries):
+    unpacker = Unpacker(jetstream_dictionaries[1612007021])
+    chunk, chunks = bytes(1_000_000), 300
+    for named_bytes in (chunks * len(chunk), -1):
+        packer = zstandard.ZstdCompressor().compressobj(size=named_bytes)
+        bomb = b"".join(packer.compress(chunk) for _ in range(chunks)) + packer.flush()
+        assert len(bomb) < 50_000
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(Unreadable):
+            unpacker.unpack(bomb)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000  # kB
 
 
 def test_an_error_frame_ends_the_stream_after_what_came_before(server_of, jetstream_events):
