@@ -106,7 +106,7 @@ class Applier:
         return "nothing"
 
     def _add(self, post: Post, hash_of_text: int, prev: int) -> None:
-        made_ms = min(post.created_ms, post.seen_ms)
+        made_ms = max(min(post.created_ms, post.seen_ms), -FOREVER_MS)
         ordinal = self._append(post, hash_of_text, post.seen_ms, made_ms, prev)
         if post.engagement != UNSAID:
             self._report(ordinal, merged(UNSAID, post.engagement), post.seen_ms)

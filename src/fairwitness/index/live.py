@@ -12,12 +12,14 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from fairwitness.index import manifest as manifests
 from fairwitness.index.apply import Applier
+from fairwitness.index.ask import doc_frequency, rarest_of
 from fairwitness.index.errors import IndexBusy, IndexFault, IndexMissing, room_on_disk
 from fairwitness.index.manifest import FORMAT, Manifest
 from fairwitness.index.query import Applied, IndexStats, Query, Results
@@ -42,6 +44,7 @@ class LiveIndex:
         self._writing = threading.RLock()
         self.position = state.position
         self._applied_position = state.position
+        self._owed: list[tuple[tuple[Event, ...], int]] = []
         table = Table([], state.slice_rows, Names(state.networks), Names(state.langs))
         self._table = table
         self._open_slices(state)
@@ -92,13 +95,13 @@ class LiveIndex:
     def apply(self, events: Sequence[Event], position: int) -> Applied:
         """Take in `events`, which end at log `position`; words show at the next refresh.
 
-        Events that are in already change nothing. After IndexDiskFull apply the same ones again.
+        Events that are in already change nothing. After IndexDiskFull the index still owes these
+        events and works them off at its next call; `position` cannot pass them.
         """
         self._must_write()
         with self._writing:
-            applied = self._applier.apply(events)
-            self._applied_position = max(self._applied_position, position)
-            return applied
+            self._owed.append((tuple(events), position))
+            return self._work_off()
 
     def refresh(self) -> None:
         """Make what was applied searchable. A reader takes up the writer's last checkpoint.
@@ -109,6 +112,7 @@ class LiveIndex:
             if self._lock_fd is None:
                 self._follow()
             else:
+                self._work_off()
                 self._table.hot.commit()
             self._view = take_view(self._table)
 
@@ -139,6 +143,24 @@ class LiveIndex:
         is asked.
         """
         return Search(self._table, self._view, query, as_of_ms, limit).results()
+
+    def frequencies(self, words: Sequence[str]) -> list[int]:
+        """Return in how many posts each of `words` occurs, at most; 0 for what is no word.
+
+        Of a word that is several tokens (`津波警報`) it is the count of the rarest pair or token.
+        """
+        searchers = [view.searcher for view in self._view.slices]
+        return [rarest_of(word, partial(doc_frequency, searchers)) for word in words]
+
+    def newest_seen_ms(self, *, as_of_ms: int | None = None) -> int:
+        """Return when the newest post that shows at a moment was seen; 0 when there is none."""
+        newest_ms = 0
+        for part in reversed(list(self._table.slices)):
+            if part.latest_ms > newest_ms:
+                shown = visible(part, slice(0, part.rows), self._table.rows, as_of_ms)
+                seen_ms = part.columns.since_ms[: len(shown)][shown]
+                newest_ms = max(newest_ms, int(seen_ms.max(initial=0)))
+        return newest_ms
 
     def get(self, post_id: str, *, as_of_ms: int | None = None) -> Post | None:
         """Return a post as it was at a moment, None when it is gone, not yet seen or unknown.
@@ -185,6 +207,16 @@ class LiveIndex:
             if self._lock_fd is not None:
                 os.close(self._lock_fd)
                 self._lock_fd = None
+
+    def _work_off(self) -> Applied:
+        """Apply what is owed and return what the last batch did."""
+        applied = Applied()
+        while self._owed:
+            events, position = self._owed[0]
+            applied = self._applier.apply(events)
+            self._applied_position = max(self._applied_position, position)
+            del self._owed[0]
+        return applied
 
     def _must_write(self) -> None:
         if self._lock_fd is None:

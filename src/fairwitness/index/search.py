@@ -6,6 +6,7 @@ not, and an edited post is seen in its old version until the view has the new on
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -15,7 +16,7 @@ from tantivy import Searcher
 
 from fairwitness.index import rank, words
 from fairwitness.index.apply import account_hash, handle_hash
-from fairwitness.index.ask import Ask, compile_query
+from fairwitness.index.ask import Ask, compile_query, doc_frequency
 from fairwitness.index.columns import GONE
 from fairwitness.index.query import Hit, Parts, Query, Results
 from fairwitness.index.rank import Candidates, Weights
@@ -100,12 +101,10 @@ class Search:
         if not query.words.strip() and not query.phrases:
             found = [self._newest(at) for at in range(len(self._view.slices))]
             return self._ranked(found, Weights(words=0.0, engagement=0.0), matched=None)
-        ask = compile_query(query, self._frequency)
+        searchers = [view.searcher for view in self._view.slices]
+        ask = compile_query(query, partial(doc_frequency, searchers))
         found = [self._matching(at, ask) for at in reversed(range(len(self._view.slices)))]
         return self._ranked(found, WEIGHTS, matched=sum(len(part.rows) for part in found))
-
-    def _frequency(self, field: str, token: str) -> int:
-        return sum(view.searcher.doc_freq(field, token) for view in self._view.slices)
 
     def _newest(self, at: int) -> Found:
         """Return the newest allowed posts of a slice."""
