@@ -72,8 +72,8 @@ def open_safetensors(path: Path) -> Safetensors:
     """
     data = map_file(path)
     entries, body = _header(path, data)
-    _check_disjoint(path, entries)
     tensors = {name: _place(path, name, entry, body) for name, entry in entries.items()}
+    _check_disjoint(path, entries)
     return Safetensors(path, tensors)
 
 
