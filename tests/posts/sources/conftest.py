@@ -28,6 +28,11 @@ def mastodon_servers():
 
 
 @pytest.fixture(scope="session")
+def relay_frames():
+    return _load("relay_frames")
+
+
+@pytest.fixture(scope="session")
 def jetstream_events(shared) -> list[dict]:
     """152 events as production Jetstream v1 told them."""
     lines = (shared / FRAMES / "corpus/testdata/expected_v1.jsonl").read_text().splitlines()

@@ -12,6 +12,7 @@ import zstandard
 from fairwitness.posts.clock import VirtualClock
 from fairwitness.posts.post import AccountGone, Deleted, Edited, Posted
 from fairwitness.posts.source import SourceBatch, SourceLost, SourceRefused
+from fairwitness.posts.sources import bluesky
 from fairwitness.posts.sources.bluesky import Bluesky
 from fairwitness.posts.sources.bluesky_frames import Unreadable
 from fairwitness.posts.sources.bluesky_wire import Unpacker
@@ -54,7 +55,7 @@ async def hear(source: Bluesky, cursor: str = "", until=lambda: True) -> list[So
     raise AssertionError("500 connections and no end")
 
 
-def told(batches: list[SourceBatch]) -> list[str]:
+def told_of(batches: list[SourceBatch]) -> list[str]:
     return [meaning(event) for batch in batches for event in batch.events]
 
 
@@ -96,8 +97,8 @@ def test_the_capture_is_told_as_it_was(server_of, jetstream_events, version, zst
     async def main():
         async with server_of(jetstream_events, numbered=numbered) as server:
             batches = await hear(Bluesky(server.url(version), clock(), zstd=zstd))
-        assert told(batches) == expected(jetstream_events)
-        assert len(told(batches)) == 18
+        assert told_of(batches) == expected(jetstream_events)
+        assert len(told_of(batches)) == 18
         assert sum(batch.dropped for batch in batches) == 0
         assert not any(batch.gaps for batch in batches)
         assert server.handshakes[0].get("Sec-WebSocket-Protocol") == (
@@ -139,7 +140,7 @@ def test_a_break_after_any_event_loses_and_doubles_nothing(
                     part = await hear(source, cursor)
                     batches += part
                     cursor = part[-1].cursor if part else cursor
-        assert told(batches) == expected(events)
+        assert told_of(batches) == expected(events)
         assert not any(batch.gaps for batch in batches)
 
     asyncio.run(main())
@@ -159,7 +160,7 @@ def test_events_out_of_order_in_time_survive_a_break(server_of, jetstream_events
             batches += await hear(source, cursor)
             server.cut_after = None
             batches += await hear(source, batches[-1].cursor)
-        assert sorted(told(batches)) == sorted(expected(many))
+        assert sorted(told_of(batches)) == sorted(expected(many))
         replayed = server.requests[-1]
         assert "cursor=" in replayed
 
@@ -175,7 +176,7 @@ def test_another_server_goes_on_where_the_first_stopped(server_of, jetstream_eve
             first.cut_after = 450
             before = await hear(Bluesky(first.url(version), clock()))
             after = await hear(Bluesky(second.url(version), clock()), before[-1].cursor)
-        assert told(before) + told(after) == expected(many)
+        assert told_of(before) + told_of(after) == expected(many)
         assert not any(batch.gaps for batch in after)
         assert int(second.requests[0].split("cursor=")[1]) >= 10**15
 
@@ -192,7 +193,7 @@ def test_a_server_that_was_rebuilt_behind_the_same_host_is_noticed(server_of, je
             before = await hear(source)
             server.cut_after, server.first_seq = None, 1050  # every event has another number now
             after = await hear(source, before[-1].cursor)
-        assert told(before) + told(after) == expected(many)
+        assert told_of(before) + told_of(after) == expected(many)
         assert len(server.handshakes) == 3  # by number, found out, by time
 
     asyncio.run(main())
@@ -208,7 +209,7 @@ def test_a_number_that_is_too_old_becomes_a_gap(server_of, jetstream_events):
             before = await hear(source)
             server.cut_after, server.floor = None, 30
             after = await hear(source, before[-1].cursor)
-        assert told(after) == expected(many[30:])
+        assert told_of(after) == expected(many[30:])
         (gap,) = [gap for batch in after for gap in batch.gaps]
         assert gap.from_ms == many[9]["time_us"] // 1000
         assert gap.until_ms == many[30]["time_us"] // 1000
@@ -230,7 +231,7 @@ def test_a_silent_clamp_becomes_a_gap(server_of, jetstream_events, numbered):
             before = await hear(source)
             server.cut_after, server.floor = None, 30
             after = await hear(source, before[-1].cursor)
-        assert told(after) == expected(many[30:])
+        assert told_of(after) == expected(many[30:])
         (gap,) = [gap for batch in after for gap in batch.gaps]
         assert (gap.from_ms, gap.until_ms) == (
             many[9]["time_us"] // 1000,
@@ -253,7 +254,7 @@ def test_a_long_silence_of_the_network_is_no_gap(server_of, jetstream_events):
             before = await hear(source)
             server.cut_after = None
             after = await hear(source, before[-1].cursor)
-        assert told(before) + told(after) == expected(many)
+        assert told_of(before) + told_of(after) == expected(many)
         assert not any(batch.gaps for batch in after)
 
     asyncio.run(main())
@@ -265,7 +266,7 @@ def test_the_server_is_asked_for_posts_only(server_of, jetstream_events):
             server.filtered = True
             v1 = await hear(Bluesky(server.url(1), clock(), zstd=False))
             v2 = await hear(Bluesky(server.url(2), clock(), zstd=False))
-        assert told(v1) == told(v2) == expected(jetstream_events)
+        assert told_of(v1) == told_of(v2) == expected(jetstream_events)
         assert server.requests == [
             "/subscribe?wantedCollections=app.bsky.feed.post",
             "/xrpc/network.bsky.jetstream.subscribeEvents?collections=app.bsky.feed.post",
@@ -288,7 +289,7 @@ def test_a_retired_dictionary_is_replaced(
         )
         async with server:
             batches = await hear(Bluesky(server.url(2), clock()))
-        assert told(batches) == expected(jetstream_events)
+        assert told_of(batches) == expected(jetstream_events)
         assert [path.split("?")[0].rsplit(".", 1)[1] for path in server.requests] == [
             "subscribeEvents",
             "getZstdDictionary",
@@ -327,7 +328,7 @@ def test_hostile_frames_are_counted_and_skipped(server_of, jetstream_events, cap
         async with server_of(jetstream_events, numbered=False) as server:
             server.extra_frames[60] = hostile
             batches = await hear(Bluesky(server.url(1), clock(), zstd=False))
-        assert told(batches) == expected(jetstream_events)
+        assert told_of(batches) == expected(jetstream_events)
         assert sum(batch.dropped for batch in batches) == len(hostile)
 
     asyncio.run(main())
@@ -361,7 +362,7 @@ def test_an_error_frame_ends_the_stream_after_what_came_before(server_of, jetstr
 
             with pytest.raises(SourceLost, match="ConsumerTooSlow too far behind"):
                 await listen()
-        assert told(batches) == expected(jetstream_events)
+        assert told_of(batches) == expected(jetstream_events)
 
     asyncio.run(main())
 
@@ -372,10 +373,29 @@ def test_what_arrives_together_is_one_batch(server_of, jetstream_events):
     async def main():
         async with server_of(many) as server:
             batches = await hear(Bluesky(server.url(2), clock()))
-        assert told(batches) == expected(many)
+        assert told_of(batches) == expected(many)
         assert 3 <= len(batches) <= 30
         assert all(len(batch.events) <= 500 for batch in batches)
         assert all(len(batch.cursor) < 1200 for batch in batches)
+
+    asyncio.run(main())
+
+
+def test_a_stream_without_posts_still_moves_its_cursor(server_of, jetstream_events, monkeypatch):
+    monkeypatch.setattr(bluesky, "_QUIET_S", 0.1)
+    others = [e for e in jetstream_events if e["kind"] == "identity"]
+
+    async def main():
+        async with server_of(others) as server:
+            server.stay_open = True
+            async with aclosing(Bluesky(server.url(2), clock()).batches("")) as told:
+                moved = await asyncio.wait_for(anext(told), 2)
+            server.events = others + jetstream_events[:40]
+            server.stay_open = False
+            after = await hear(Bluesky(server.url(2), clock()), moved.cursor)
+        assert moved.events == ()
+        assert told_of(after) == expected(jetstream_events[:40])
+        assert server.requests[-1].endswith("&cursor=1000")
 
     asyncio.run(main())
 

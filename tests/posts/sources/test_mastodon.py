@@ -11,6 +11,7 @@ import pytest
 from fairwitness.posts.clock import VirtualClock
 from fairwitness.posts.post import Deleted, Edited, Posted
 from fairwitness.posts.source import SourceBatch, SourceLost, SourceRefused
+from fairwitness.posts.sources import mastodon
 from fairwitness.posts.sources.mastodon import Mastodon
 
 NOW_MS = 1_783_175_890_000
@@ -330,6 +331,20 @@ def test_hostile_events_are_counted_and_skipped(server_of, transport, caplog):
             assert listener.numbers == [1, 6]
             assert listener.dropped == len(hostile)
             assert len(listener.cursor) < 200
+
+    asyncio.run(main())
+
+
+def test_a_silent_stream_tells_that_it_is_heard(server_of, monkeypatch):
+    monkeypatch.setattr(mastodon, "_ALIVE_S", 0.05)
+
+    async def main():
+        async with server_of() as server:
+            async with Listener(server).connected() as listener:
+                server.post(status(1))
+                await asyncio.sleep(0.25)
+            assert listener.numbers == [1]
+            assert len(listener.batches) >= 3
 
     asyncio.run(main())
 
