@@ -226,21 +226,22 @@ class _Known:
         """Return the first of `names` that is somebody, as most sources call them."""
         return next(filter(None, map(self.canonical, names)), None)
 
+    def _alone(self, tag: str, name: str) -> bool:
+        """Whether a tag holds `name` and at most its first name: no second person."""
+        rest = tag.replace(name, "", 1)
+        return len(rest) <= 2 or self.last_of.get(rest) == name
+
     def canonical(self, name: str) -> str | None:
         """Return whom `name` means; None for a tag of several names, or of none that we know."""
         squeezed = words.squeezed(name)
         inside = [k for k, n in self.count.items() if len(k) >= 4 and k in squeezed and n > 1]
         apart = [k for k in inside if not any(k != other and k in other for other in inside)]
         if name.startswith("#"):
-            return apart[0] if len(apart) == 1 and not _SEVERAL.search(name) else None
+            return apart[0] if len(apart) == 1 and self._alone(squeezed, apart[0]) else None
         if apart:
             return max(apart, key=lambda k: self.count[k])
         last = squeezed if name.startswith("@") else words.squeezed(name.split()[-1])
         return self.last_of.get(last, last)
-
-
-_SEVERAL = re.compile(r"[a-z](?:vs?|VS?|[xX])[A-Z]|vs")
-"""A tag that sets two against each other."""
 
 
 def _near(text: str, start: int, end: int) -> bool:

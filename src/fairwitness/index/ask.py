@@ -20,7 +20,7 @@ _READ_CHARS = 100_000
 """So much of a question is read."""
 _WEIGHED_TERMS = 1_000
 """So many distinct terms of it are weighed against each other, 3 µs each and slice."""
-_KEPT_TERMS = 48
+_KEPT_TERMS = 96
 """So many are searched, the rarest."""
 _PHRASES = 16
 _PHRASE_TOKENS = 64

@@ -98,8 +98,9 @@ class Ingest:
     async def _listen(self, source: Source, queue: asyncio.Queue[tuple[str, SourceBatch]]) -> None:
         health = self.health.setdefault(source.name, SourceHealth(source.name))
         cursor = self.log.sources[source.name].cursor if source.name in self.log.sources else ""
-        async for batch in listen(source, cursor, self.clock, health):
-            await queue.put((source.name, batch))
+        async with contextlib.aclosing(listen(source, cursor, self.clock, health)) as batches:
+            async for batch in batches:
+                await queue.put((source.name, batch))
 
     async def _write_all(
         self, queue: asyncio.Queue[tuple[str, SourceBatch]], disk: ThreadPoolExecutor

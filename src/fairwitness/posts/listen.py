@@ -8,7 +8,7 @@ that cannot resume has missed what was said meanwhile, and that is recorded as a
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from fairwitness.posts.clock import Clock
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 async def listen(
     source: Source, cursor: str, clock: Clock, health: SourceHealth
-) -> AsyncIterator[SourceBatch]:
+) -> AsyncGenerator[SourceBatch, None]:
     """Yield all that `source` says after `cursor`, over any number of connections.
 
     Ends when the source is exhausted or refuses; `health` says which and why.
@@ -32,7 +32,7 @@ async def listen(
     lost_ms = 0
     while True:
         try:
-            async with aclosing(source.batches(cursor)) as batches:  # type: ignore[type-var]
+            async with aclosing(source.batches(cursor)) as batches:
                 async for batch in batches:
                     if lost_ms and not cursor:
                         missed = Gap(lost_ms, clock.now_ms(), "connection lost")

@@ -4,7 +4,7 @@ A source yields batches. Each carries the cursor to resume from *after* it, so w
 batch and its cursor together can be killed at any byte and neither lose nor repeat an event.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 import msgspec
@@ -38,7 +38,7 @@ class Source(Protocol):
     name: str
     """Unique in one home; the key under which cursor, lag, gaps and drops are kept."""
 
-    def batches(self, cursor: str) -> AsyncIterator[SourceBatch]:
+    def batches(self, cursor: str) -> AsyncGenerator[SourceBatch, None]:
         """Yield batches after `cursor` (empty: from where a newcomer starts).
 
         Ends when the source is exhausted (a file); a stream only ends by an error:

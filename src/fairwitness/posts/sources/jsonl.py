@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -68,7 +68,7 @@ class JsonlFile:
         self._batch = batch
         self._follow = follow
 
-    async def batches(self, cursor: str) -> AsyncIterator[SourceBatch]:
+    async def batches(self, cursor: str) -> AsyncGenerator[SourceBatch, None]:
         """Yield the rows after `cursor`; ends with the file unless it is followed.
 
         Raises SourceRefused when the file cannot be opened or is not what its name says.
@@ -85,7 +85,7 @@ class JsonlFile:
                 return
             place = _Place()
 
-    async def _read(self, file: "_OpenFile") -> AsyncIterator[SourceBatch]:
+    async def _read(self, file: "_OpenFile") -> AsyncGenerator[SourceBatch, None]:
         """Yield batches until the file ends, or was replaced by another of its name."""
         lines, ends = file.lines, not self._follow
         while True:
@@ -145,7 +145,7 @@ class StandardInput:
         self._batch = batch
         self._stream = stream or sys.stdin.buffer
 
-    async def batches(self, cursor: str) -> AsyncIterator[SourceBatch]:
+    async def batches(self, cursor: str) -> AsyncGenerator[SourceBatch, None]:
         """Yield what arrives, as soon as it arrives, until the writer closes. No cursor."""
         lines = Lines()
         chunks = _chunks_of(self._stream.fileno())

@@ -7,7 +7,7 @@ moment keep the order of the file.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,7 @@ class Replay:
         self._capture = Capture(self.name, network)
         self._batch = batch
 
-    async def batches(self, cursor: str) -> AsyncIterator[SourceBatch]:
+    async def batches(self, cursor: str) -> AsyncGenerator[SourceBatch, None]:
         """Yield the rows after `cursor`, each when it is due; ends with the file.
 
         Raises SourceRefused when the file cannot be read, or is not the one of the cursor.

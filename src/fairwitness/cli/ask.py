@@ -1,0 +1,91 @@
+"""`fairwitness ask`: a question in, a verified and cited answer out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import click
+import msgspec
+from rich.console import Console
+
+from fairwitness import answers
+from fairwitness.answers import Finished, Mode, QuestionError, Said, Told
+from fairwitness.cli import client
+from fairwitness.cli.asking import (
+    fail,
+    home_option,
+    json_option,
+    model_options,
+    moment,
+    print_json,
+    said_plainly,
+)
+from fairwitness.cli.opening import chat_model, readable
+from fairwitness.cli.telling import tell
+from fairwitness.home import holder
+from fairwitness.posts.clock import to_iso
+
+_HELP = """Answer QUESTION from the posts of this home.
+
+Sentences appear as they are verified, with numbered sources under them. Nobody witnessed it: it
+says so.
+
+\b
+Example:
+  fairwitness ask "Who won the fight?" --as-of 2017-08-27T04:15:00Z
+"""
+
+
+@click.command(help=_HELP)
+@click.argument("question")
+@click.option("--as-of", callback=moment, metavar="TIME", help="Answer from what was known then.")
+@click.option("--mode", type=click.Choice(["regular", "fun"]), default="regular", show_default=True)
+@click.option("--lang", default="", metavar="CODE", help="Language of the answer, such as es.")
+@model_options
+@home_option
+@json_option
+@said_plainly(QuestionError)
+def ask(
+    question: str,
+    as_of: int | None,
+    mode: str,
+    lang: str,
+    model: str,
+    model_server: str | None,
+    home: Path,
+    as_json: bool,
+) -> None:
+    """Answer a question from the posts of a home."""
+    running = holder(home)
+    if running and running.url:
+        if model or model_server:
+            fail(f"the model is chosen by `fairwitness up`, which runs at {running.url}")
+        told = _through(running.url, question, as_of, mode, lang)
+        _show(told, as_json)
+        return
+    with readable(home, "ask") as opened:
+        desk = opened.desk(chat_model(model, model_server))
+        told = answers.ask(desk, question, mode=cast(Mode, mode), lang=lang, as_of_ms=as_of)
+        _show(told, as_json)
+
+
+def _show(told: Iterator[Told], as_json: bool) -> None:
+    if not as_json:
+        tell(told, Console(highlight=False))
+        return
+    for each in told:
+        if isinstance(each, Finished):
+            print_json(each.answer)
+
+
+def _through(url: str, question: str, as_of: int | None, mode: str, lang: str) -> Iterator[Told]:
+    body = {"question": question, "mode": mode, "lang": lang, "stream": True}
+    if as_of is not None:
+        body["as_of"] = to_iso(as_of)
+    for event, data in client.events(url, "/v1/ask", body):
+        if event == "said":
+            yield msgspec.json.decode(data, type=Said)
+        elif event == "finished":
+            yield msgspec.json.decode(data, type=Finished)
+        elif event == "error":
+            fail(msgspec.json.decode(data)["error"]["message"])

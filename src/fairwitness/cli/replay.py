@@ -1,0 +1,130 @@
+"""`fairwitness replay`: live through a capture again, on a virtual clock."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fairwitness.cli import client
+from fairwitness.cli.asking import Failed, home_option, json_option, print_json, said_plainly
+from fairwitness.cli.opening import errors, opened, progress_bar
+from fairwitness.home import Home, holder
+from fairwitness.posts.clock import VirtualClock
+from fairwitness.posts.log import LogError
+from fairwitness.posts.sources.lines import open_lines
+from fairwitness.posts.sources.replay import Replay
+
+_HELP = """Replay the capture FILE (.jsonl, .jsonl.gz or .jsonl.zst) into this home.
+
+Each post is seen at the moment it was made: a virtual clock moves through the capture, and the same
+replay gives the same answers. Interrupted, it goes on where it was.
+
+\b
+Example:
+  fairwitness replay fight.jsonl.gz --speed max
+  fairwitness replay fight.jsonl.gz --speed 60      # a minute a second
+"""
+
+
+class Speed(click.ParamType):
+    """`max`, or how many seconds of the capture pass in one of ours."""
+
+    name = "speed"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return None for `max`, else a positive number."""
+        if value is None or value == "max":
+            return None
+        try:
+            speed = float(str(value).removesuffix("x"))
+        except ValueError:
+            speed = 0.0
+        if not 0 < speed < float("inf"):
+            self.fail(f"speed must be `max` or a number above 0, not {value!r}", param, ctx)
+        return speed
+
+
+@click.command(help=_HELP)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--speed", type=Speed(), default="1", show_default=True, help="`max`, or N times real time."
+)
+@click.option("--network", default="", metavar="NAME", help="Network of rows that do not say.")
+@home_option
+@json_option
+@said_plainly(LogError, ValueError)
+def replay(file: Path, speed: float | None, network: str, home: Path, as_json: bool) -> None:
+    """Replay a capture."""
+    running = holder(home)
+    if running and running.url:
+        _through(running.url, file, speed, network, as_json)
+        return
+    with opened(home, "replay") as house:
+        report = run(house, file, speed, network)
+    _tell(report, as_json)
+
+
+def run(house: Home, file: Path, speed: float | None, network: str = "") -> dict[str, Any]:
+    """Replay `file` into an open home, with a progress bar; return what came of it."""
+    clock = VirtualClock()
+    source = Replay(file, clock, speed, network=network)
+    house.use_clock(clock)
+    started_s = time.monotonic()
+    total = _rows(file)
+
+    async def play() -> None:
+        with progress_bar(f"replaying {file.name}") as told:
+            playing = asyncio.create_task(house.listen([source]))
+            while not playing.done():
+                await asyncio.wait([playing], timeout=0.2)
+                health = house.ingest.health.get(source.name)
+                if health:
+                    told(min(health.events + health.duplicates, total), total)
+            await playing
+
+    asyncio.run(play())
+    health = house.ingest.health[source.name]
+    if health.state == "refused":
+        raise Failed(health.problem)
+    seconds = max(time.monotonic() - started_s, 1e-6)
+    return {
+        "source": source.name,
+        "events": health.events,
+        "duplicates": health.duplicates,
+        "dropped": health.dropped,
+        "seconds": round(seconds, 3),
+        "posts_per_s": round((health.events + health.duplicates) / seconds),
+        "posts": house.index.stats().posts,
+    }
+
+
+def _rows(file: Path) -> int:
+    with open_lines(file) as raw:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: raw.read(1 << 20), b""))
+
+
+def _through(url: str, file: Path, speed: float | None, network: str, as_json: bool) -> None:
+    body = {"path": str(file.resolve()), "speed": speed or "max", "network": network}
+    report: dict[str, Any] = {}
+    with progress_bar(f"replaying {file.name}") as told:
+        for line in client.lines(url, "/v1/replay", body):
+            report = line
+            if "error" in line:
+                raise Failed(line["error"]["message"])
+            told(line.get("done", 0), line.get("total"))
+    _tell(report, as_json)
+
+
+def _tell(report: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(report)
+        return
+    errors.print(
+        f"{report.get('events', 0):,} new events from {report.get('source')},"
+        f" {report.get('duplicates', 0):,} known, {report.get('dropped', 0):,} unreadable,"
+        f" in {report.get('seconds', 0):.1f} s; {report.get('posts', 0):,} posts in this home",
+        markup=False,
+        highlight=False,
+    )

@@ -1,0 +1,97 @@
+"""How an answer looks in a terminal: sentences as they are verified, sources under them."""
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.text import Text
+
+from fairwitness.answers import Answer, CitedSource, Finished, Said, Sentence, Told
+
+# What could move the cursor, recolour the terminal or turn the reading order round.
+_UNSAFE = {
+    code: None
+    for code in (
+        *range(0x20),
+        0x7F,
+        *range(0x80, 0xA0),
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+    )
+    if code not in (0x0A,)
+}
+
+
+def safe(text: str) -> str:
+    """Return `text` without characters that command a terminal."""
+    return text.translate(_UNSAFE)
+
+
+def tell(told: Iterable[Told], console: Console) -> Answer:
+    """Print an answer as it comes, and return it whole."""
+    answer: Answer | None = None
+    for each in told:
+        match each:
+            case Said():
+                console.print(_sentence(each.sentence))
+            case Finished():
+                answer = each.answer
+    assert answer is not None
+    if answer.abstained:
+        console.print(Text(answer.answer))
+    _disputes(answer, console)
+    _sources(answer.sources, console)
+    _freshness(answer, console)
+    return answer
+
+
+def _sentence(sentence: Sentence) -> Text:
+    marks = "".join(f"[{n}]" for n in dict.fromkeys(c.source for c in sentence.citations))
+    text = Text()
+    if sentence.kind == "quote":
+        text.append(f"“{safe(sentence.text)}”", style="bold")
+    else:
+        text.append(safe(sentence.text))
+    return text.append(f" {marks}", style="cyan")
+
+
+def _disputes(answer: Answer, console: Console) -> None:
+    for dispute in answer.disputes:
+        console.print(Text("\nThe sources disagree:", style="yellow"))
+        for side in dispute.sides:
+            times = "witness" if side.witnesses == 1 else "witnesses"
+            console.print(Text(f"  {safe(side.says)}: {side.witnesses} {times}", style="bold"))
+            for sentence in side.quotes:
+                console.print(Text("    ").append(_sentence(sentence)))
+
+
+def _sources(sources: Iterable[CitedSource], console: Console) -> None:
+    for source in sources:
+        line = Text("\n" if source.n == 1 else "")
+        line.append(f"[{source.n}] ", style="cyan")
+        line.append(f"{safe(source.author)} on {safe(source.network)}, {source.created_at}")
+        if source.copies > 1:
+            line.append(f", {source.copies} copies")
+        if source.url:
+            line.append(f"\n    {safe(source.url)}", style="dim")
+        console.print(line)
+
+
+def _freshness(answer: Answer, console: Console) -> None:
+    fresh = answer.freshness
+    parts = [f"{fresh.posts_searched:,} posts searched as of {answer.as_of}"]
+    if fresh.newest_seen_at:
+        parts.append(f"newest witness {_age(fresh.age_s)} old")
+    parts.append(f"first sentence {answer.timing_ms.first_sentence:.0f} ms")
+    for source in fresh.sources:
+        if source.state in ("waiting", "refused"):
+            parts.append(f"{source.name} {source.state}, {_age(source.lag_s)} behind")
+        if source.gaps:
+            parts.append(f"{source.name} has {len(source.gaps)} gaps in this window")
+    console.print(Text("\n" + " · ".join(parts), style="dim"))
+
+
+def _age(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"

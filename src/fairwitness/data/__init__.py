@@ -1,0 +1,1 @@
+"""What ships with the package: a sample of real posts. See ATTRIBUTION.md."""

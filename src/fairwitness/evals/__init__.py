@@ -1,0 +1,1 @@
+"""What we are worth, measured by commands that anyone can run."""
