@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from fairwitness.answers import quote, verify, voice, weigh, witness, write
+from fairwitness.answers import quote, sides, verify, voice, weigh, witness, write
 from fairwitness.answers.answer import (
     Answer,
     Citation,
@@ -27,14 +27,14 @@ from fairwitness.answers.answer import (
 )
 from fairwitness.answers.quote import Span
 from fairwitness.answers.retrieve import Retrieved, retrieve
-from fairwitness.answers.sides import Stance, disputed, stances
+from fairwitness.answers.sides import Stance
 from fairwitness.answers.understand import Asked, understand
 from fairwitness.answers.witness import Origin
 from fairwitness.engine.chat import ChatError, ChatModel
 from fairwitness.index import LiveIndex
 from fairwitness.posts.clock import to_iso
 from fairwitness.posts.health import HealthReport
-from fairwitness.posts.post import FOREVER_MS
+from fairwitness.posts.post import FOREVER_MS, Post
 
 QUOTES_OF_A_SIDE = 3
 QUOTES_OF_AN_OPEN_QUESTION = 4
@@ -123,13 +123,13 @@ def ask(
     retrieved = retrieve(desk.index, asked, moment_ms)
     court = _Court(asked, mode, lang or asked.lang, moment_ms, started_s, retrieved)
     court.search_ms = court.elapsed_ms()
-    sides = _hear(court)
-    disputes = disputed(asked, sides)
-    leading = _leading(asked, sides)
+    heard = _hear(court)
+    disputes = sides.disputed(asked, heard)
+    leading = _leading(asked, heard)
     if leading:
         yield from _testify(court, leading)
         yield from _write(desk, court, leading)
-    yield Finished(_answer(desk, court, disputes if leading else [], outcome_pending=bool(sides)))
+    yield Finished(_answer(desk, court, disputes if leading else [], outcome_pending=bool(heard)))
 
 
 def _hear(court: _Court) -> list[Stance]:
@@ -138,18 +138,18 @@ def _hear(court: _Court) -> list[Stance]:
     origins = witness.origins([each.span for each in weighed])
     for each, origin in zip(weighed, origins, strict=True):
         court.copies.setdefault(origin.statement, set()).add(each.span.post.id)
-    return stances(court.asked, weighed, origins)
+    return sides.stances(court.asked, weighed, origins)
 
 
-def _leading(asked: Asked, sides: Sequence[Stance]) -> list[Stance]:
+def _leading(asked: Asked, heard: Sequence[Stance]) -> list[Stance]:
     """Return the stances that the answer is made of; none when it must abstain."""
-    if not sides:
+    if not heard:
         return []
-    lead = sides[0]
+    lead = heard[0]
     if lead.says:
         needed = OUTCOME_WITNESSES if asked.outcome and asked.asks != "how_many" else 1
         return [lead] if lead.witnesses >= needed else []
-    good = [side for side in sides if side.best >= 0.75 * lead.best]
+    good = [side for side in heard if side.best >= 0.75 * lead.best]
     if asked.outcome and len(good) < OUTCOME_WITNESSES:
         return []
     return good[:QUOTES_OF_AN_OPEN_QUESTION]
@@ -196,18 +196,42 @@ def _write(desk: Desk, court: _Court, leading: Sequence[Stance]) -> Iterator[Sai
     except ChatError as error:
         court.dropped.append(f"(the model could not write: {error})")
         return
-    verdict = verify.verify(claim, quotes)
-    if verdict.problem or _repeats(claim, quotes):
-        court.dropped.append(f"{claim} ({verdict.problem or 'repeats a quote'})")
+    closed = sides.has_short_answer(court.asked)
+    verdict = verify.verify(claim, quotes, voices=1 if closed else 2)
+    problem = verdict.problem or _beside_the_point(court, claim, leading[0], quotes)
+    if problem:
+        court.dropped.append(f"{claim} ({problem})")
         return
     carrying = (cited[at] for at in verdict.cites)
     citations = [court.cite(span, stance.witnesses, origin) for stance, span, origin in carrying]
     yield court.say(claim, "claim", citations, verdict.support)
 
 
-def _repeats(claim: str, quotes: Sequence[Span]) -> bool:
+def _beside_the_point(court: _Court, claim: str, lead: Stance, quotes: Sequence[Span]) -> str:
+    """Return why `claim` adds nothing, or does not give the answer that its quotes give."""
     plain = claim.strip(" .!?\"'“”").casefold()
-    return any(plain in span.text.casefold() for span in quotes)
+    if any(plain in span.text.casefold() for span in quotes):
+        return "repeats a quote"
+    if not lead.says:
+        return ""
+    claimed = Span(
+        Post(
+            id="",
+            network="",
+            author="",
+            author_id="",
+            text=claim,
+            lang=court.lang,
+            created_ms=0,
+            seen_ms=0,
+        ),
+        0,
+        len(claim),
+    )
+    weighed = weigh.weigh(court.asked, [*quotes, claimed], court.retrieved.weights)
+    read = sides.stances(court.asked, weighed, [Origin(n, n) for n in range(len(weighed))])
+    says = next((s.says for s in read if any(e.span is claimed for e, _ in s.spans)), "nothing")
+    return "" if says == lead.says else f"answers {says}, its quotes {lead.says}"
 
 
 def _answer(desk: Desk, court: _Court, sides: Sequence[Stance], *, outcome_pending: bool) -> Answer:
@@ -252,11 +276,11 @@ def _abstain(court: _Court, freshness: Freshness, *, pending: bool) -> str:
     return " ".join(voice.say(part, court.asked, court.mode, court.lang, **facts) for part in parts)
 
 
-def _disputes(court: _Court, sides: Sequence[Stance]) -> tuple[Dispute, ...]:
-    if not sides:
+def _disputes(court: _Court, disputed: Sequence[Stance]) -> tuple[Dispute, ...]:
+    if not disputed:
         return ()
     shown = []
-    for side in sides:
+    for side in disputed:
         quotes = []
         for span, origin in _one_per_witness(side)[:2]:
             citation = court.cite(span, side.witnesses, origin)

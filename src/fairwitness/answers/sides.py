@@ -92,14 +92,22 @@ def stances(asked: Asked, weighed: Sequence[Weighed], origins: Sequence[Origin])
     def strength(stance: Stance) -> float:
         # A count grows: the figure that is still being given outweighs the one of the first hour.
         age = (until_ms - stance.middle_ms) / max(1, until_ms - since_ms) if counts else 0.0
+        if not stance.says:
+            # An open question is answered best by what many pass on.
+            return stance.best * (1 + 0.05 * math.log(len(stance.spans)))
         return stance.best * (1 + math.log(stance.witnesses)) * (1 - 0.4 * age)
 
     return sorted(found, key=lambda s: (-strength(s), s.first_seen_ms, s.says))
 
 
+def has_short_answer(asked: Asked) -> bool:
+    """Whether spans are read for a name, a number, or yes or no."""
+    return asked.asks in ("who", "how_many", "whether")
+
+
 def disputed(asked: Asked, ordered: Sequence[Stance]) -> list[Stance]:
     """Return the stances that contradict each other, the leading one first; empty when none do."""
-    if asked.asks not in ("who", "how_many", "whether") or len(ordered) < 2:
+    if not has_short_answer(asked) or len(ordered) < 2:
         return []
     lead = ordered[0]
     needed = max(2.0, lead.witnesses * MIN_DISPUTE_SHARE)

@@ -39,6 +39,8 @@ class Term:
     """A span matches the term when it holds any of these."""
     search: tuple[str, ...]
     """Words to search for."""
+    own: str = ""
+    """The stem of the question's own word, where `stems` hold those of a whole sense."""
     name: bool = False
     """A name, number, tag or quoted phrase: a post without it is about something else."""
     sense: Sense | None = None
@@ -123,9 +125,20 @@ def _terms(
         term = _term(word, name=name)
         found.setdefault(min(term.stems), term)
     for run in words.unspaced_runs(GLUE_UNSPACED.sub("\n", text)):
-        for pair in words.pairs(run.group()):
-            found.setdefault(pair, _term(pair, name=False))
+        for piece in _pieces(run.group()):
+            found.setdefault(piece, _term(piece, name=False))
     return tuple(_merge_senses(list(found.values())))
+
+
+def _pieces(run: str) -> list[str]:
+    """Part a run without spaces: words that we know a sense of, and the pairs of what is left."""
+    found: list[str] = []
+    for part in _KNOWN_UNSPACED.split(run):
+        if _KNOWN_UNSPACED.fullmatch(part):
+            found.append(part)
+        elif len(part) > 1:
+            found += words.pairs(part)
+    return found or words.pairs(run)
 
 
 def _term(word: str, *, name: bool) -> Term:
@@ -136,7 +149,8 @@ def _term(word: str, *, name: bool) -> Term:
     sense = None if name else _SENSE_OF.get(words.stem(word))
     if sense:
         stems = frozenset(stem for each in sense.words for stem in words.stems(each))
-        return Term(word, stems | {words.stem(word)}, (word, *sense.words), sense=sense)
+        own = words.stem(word)
+        return Term(word, stems | {own}, (word, *sense.words), own, sense=sense)
     if words.is_unspaced(word):
         return Term(word, frozenset({word}), (word,))
     return Term(word, frozenset({words.stem(word)}), (word, *_forms(word)), name=name)
@@ -157,6 +171,7 @@ def _merge_senses(terms: list[Term]) -> list[Term]:
             f"{kept[at].shown} {term.shown}",
             kept[at].stems | term.stems,
             kept[at].search,
+            kept[at].own,
             sense=term.sense,
         )
     return kept
@@ -180,4 +195,15 @@ _FOLDED_GLUE = frozenset(map(words.fold, GLUE))
 _SENSE_OF: dict[str, Sense] = {
     stem: sense for sense in reversed(SENSES) for word in sense.words for stem in words.stems(word)
 }
+_KNOWN_UNSPACED = re.compile(
+    "("
+    + "|".join(
+        sorted(
+            {w for sense in SENSES for w in sense.words if words.is_unspaced(w)},
+            key=len,
+            reverse=True,
+        )
+    )
+    + ")"
+)
 _SAME_PLACE: dict[str, tuple[str, ...]] = {name: row for row in SAME_PLACE for name in row}

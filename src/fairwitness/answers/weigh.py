@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fairwitness.answers import words
 from fairwitness.answers.grammar import NEGATED, NOT_YET, UNREAL
 from fairwitness.answers.quote import Span
+from fairwitness.answers.senses import SENSES
 from fairwitness.answers.understand import Asked, Term
 
 ENOUGH = 0.55
@@ -57,7 +58,8 @@ def _weigh(asked: Asked, span: Span, weights: Mapping[Term, float], total: float
     for term, weight in weights.items():
         named = term.name and _named(term, squeezed_post)
         if term.stems & in_span or (named and _named(term, words.squeezed(text))):
-            coverage += weight
+            # Another word of the same sense says it a little less surely than the question's own.
+            coverage += weight * (0.93 if term.own and term.own not in in_span else 1.0)
             context += weight
         elif term.stems & in_post or named:
             context += weight
@@ -75,6 +77,8 @@ def _weigh(asked: Asked, span: Span, weights: Mapping[Term, float], total: float
     score *= 1.0 if real else 0.6
     score *= 1.0 if span.post.lang == asked.lang else 0.85
     score *= _plainness(text)
+    if asked.asks == "happening":
+        score *= _eventful(in_span)
     return Weighed(
         span,
         coverage,
@@ -92,6 +96,25 @@ def _named(term: Term, squeezed: str) -> bool:
         len(each) >= 4 and words.squeezed(each) in squeezed
         for each in term.search[:1] + tuple(term.stems)
     )
+
+
+def _eventful(stems: frozenset[str]) -> float:
+    """Return more for a span that names what happened, less for one that says how it feels."""
+    return (1.25 if stems & _EVENT_STEMS else 1.0) * (0.7 if stems & _FEELING_STEMS else 1.0)
+
+
+_EVENT_STEMS = frozenset(
+    stem
+    for sense in SENSES
+    if sense.name not in ("help", "cause", "win", "lose", "fight", "train", "nightclub")
+    for word in sense.words
+    for stem in words.stems(word)
+)
+_FEELING_STEMS = words.stems(
+    "my heart prayers pray praying sad love thoughts condolences rip mi corazón abrazo ánimo fuerza"
+    " triste pena cuore abbraccio solidarietà preghiere meu coração força deus luto famílias"
+    " familias famiglie families pensées cœur gebete herz"
+)
 
 
 def _headline(text: str) -> bool:
