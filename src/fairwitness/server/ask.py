@@ -1,0 +1,77 @@
+"""`POST /v1/ask`: a question in, the answer out, whole or sentence by sentence.
+
+The JSON is exactly what `fairwitness ask --json` prints: `answers.Answer` as msgspec writes it. As
+a stream the events are `said` (a sentence, and the sources that it is the first to cite) and then
+`finished` (the whole answer), or `error`.
+"""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fairwitness.answers import Answer, Finished, Mode, Said, Told
+from fairwitness.server import sse
+from fairwitness.server.bodies import json, moment_ms, read_body
+from fairwitness.server.errors import ApiError, body_of
+from fairwitness.server.house import House
+from fairwitness.server.workers import Running, while_connected
+
+
+class AskBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one may ask."""
+
+    question: str
+    mode: Mode = "regular"
+    lang: str = ""
+    """Language of the answer, ISO 639; empty: that of the question."""
+    as_of: str = ""
+    """ISO 8601; only posts seen by then are read. Empty: now."""
+    stream: bool = False
+
+
+async def ask(request: Request) -> Response:
+    """Answer a question."""
+    house: House = request.app.state.house
+    body = await read_body(request, AskBody)
+    moment = as_of_ms(body.as_of)
+    running = house.ask(body.question, body.mode, body.lang, moment, house.chat.model)
+    try:
+        first = await while_connected(request, anext(running))
+        if not body.stream:
+            return json(await while_connected(request, whole(running, first)))
+    except BaseException:
+        running.cancel()
+        raise
+    return sse.stream(_events(running, first))
+
+
+def as_of_ms(as_of: str) -> int | None:
+    """Return the moment that `as_of` names, None for now; raises ApiError when it names none."""
+    return moment_ms(as_of, "as_of") if as_of else None
+
+
+async def whole(running: Running[Told], first: Told) -> Answer:
+    """Return the answer that the work ends with."""
+    last = first
+    async for told in running:
+        last = told
+    if not isinstance(last, Finished):
+        raise ApiError(503, "the server is stopping", code="stopping")
+    return last.answer
+
+
+async def _events(running: Running[Told], first: Told) -> AsyncIterator[bytes]:
+    try:
+        yield _event(first)
+        async for told in sse.with_silences(running):
+            yield sse.SILENCE if told is None else _event(told)
+    except Exception as error:  # the response has begun, so the stream itself must say it
+        yield sse.event("error", body_of(error))
+    finally:
+        running.cancel()
+
+
+def _event(told: Told) -> bytes:
+    return sse.event("said" if isinstance(told, Said) else "finished", told)

@@ -1,0 +1,107 @@
+"""What can go wrong between a client and us, in the shape that clients already read.
+
+Every refusal is `{"error": {"message", "type", "param", "code"}}`: the body that OpenAI's clients
+turn into their exceptions (openai/openai-openapi, `ErrorResponse`; all four keys are required).
+"""
+
+import logging
+from collections.abc import Mapping
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fairwitness.answers import QuestionError
+
+_log = logging.getLogger(__name__)
+
+_TYPES = {404: "not_found_error", 429: "rate_limit_error", 503: "overloaded_error"}
+
+
+class ServerError(Exception):
+    """The server cannot do what it was asked; the message says what and why."""
+
+
+class ApiError(ServerError):
+    """A request that is answered with an error of HTTP status `status`."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: int = 0,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.param = param
+        self.code = code
+        self.retry_after_s = retry_after_s
+
+
+class Busy(ApiError):
+    """Too many are being served already."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(503, message, code="busy", retry_after_s=retry_after_s)
+
+
+def error_body(status: int, message: str, param: str | None, code: str | None) -> dict[str, object]:
+    """Return the nested error object."""
+    kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def body_of(error: Exception) -> dict[str, object]:
+    """Return the error object of anything that was raised; what is unforeseen is logged."""
+    match error:
+        case ApiError():
+            return error_body(error.status, str(error), error.param, error.code)
+        case QuestionError():
+            return error_body(400, str(error), "question", "bad_question")
+        case _:
+            _log.error("unforeseen error", exc_info=error)
+            return error_body(500, "something broke on our side; the log says what", None, None)
+
+
+async def on_api_error(_: Request, error: Exception) -> Response:
+    """Answer an ApiError."""
+    assert isinstance(error, ApiError)
+    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else {}
+    return _response(error.status, body_of(error), headers)
+
+
+async def on_question_error(_: Request, error: Exception) -> Response:
+    """Answer a question that cannot be asked."""
+    return _response(400, body_of(error), {})
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Answer what the router refuses: no such route, no such method, a body that is too large."""
+    assert isinstance(error, HTTPException)
+    path = request.url.path
+    message = {
+        404: f"no such route: {path}",
+        405: f"{path} does not take {request.method}",
+        413: "the body is larger than 1,000,000 bytes",
+    }.get(error.status_code, error.detail)
+    return _response(
+        error.status_code, error_body(error.status_code, message, None, None), error.headers or {}
+    )
+
+
+async def on_unforeseen(_: Request, error: Exception) -> Response:
+    """Answer a mistake of ours."""
+    return _response(500, body_of(error), {})
+
+
+async def on_client_gone(_: Request, __: Exception) -> Response:
+    """Nobody will read this; 499 is what nginx logs for it."""
+    return Response(status_code=499)
+
+
+def _response(status: int, body: object, headers: Mapping[str, str]) -> Response:
+    return Response(msgspec.json.encode(body), status, dict(headers), "application/json")

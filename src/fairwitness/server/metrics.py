@@ -1,0 +1,129 @@
+"""`GET /metrics`: the counts as Prometheus reads them, `fw_<room>_<what>_<unit>`.
+
+Text format 0.0.4, written by hand because it is thirty lines:
+https://prometheus.io/docs/instrumenting/exposition_formats/.
+"""
+
+import os
+import resource
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fairwitness.posts.health import HealthReport
+from fairwitness.server.counts import BOUNDS_S, Histogram
+from fairwitness.server.house import House
+from fairwitness.server.status import Status
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+Labels = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric with all its samples: (suffix of the name, labels, value)."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    samples: Sequence[tuple[str, Labels, float]]
+
+
+async def metrics(request: Request) -> Response:
+    """Return all metrics."""
+    status = await request.app.state.board.read()
+    text = write(_all(status, request.app.state.house))
+    return Response(text, media_type=CONTENT_TYPE)
+
+
+def write(metrics: Iterable[Metric]) -> str:
+    """Return `metrics` in Prometheus' text format."""
+    lines = []
+    for metric in metrics:
+        lines.append(f"# HELP {metric.name} {metric.help}")
+        lines.append(f"# TYPE {metric.name} {metric.kind}")
+        for suffix, labels, value in metric.samples:
+            lines.append(f"{metric.name}{suffix}{_labels(labels)} {value:.15g}")
+    return "\n".join(lines) + "\n"
+
+
+def _all(status: Status, house: House) -> list[Metric]:
+    counts = house.counts
+    return [
+        _one("fw_index_posts", "gauge", "Posts that a search can show.", status.posts),
+        _one("fw_index_size_bytes", "gauge", "Index on disk.", status.size_bytes),
+        _one("fw_index_newest_age_seconds", "gauge", "Age of the newest.", status.newest_age_s),
+        *_of_sources(status.sources),
+        _one("fw_answers_questions_total", "counter", "Questions asked.", counts.questions),
+        _one("fw_answers_abstentions_total", "counter", "No witness.", counts.abstentions),
+        _one("fw_answers_in_flight", "gauge", "Running or waiting.", status.answering),
+        _histogram(
+            "fw_answers_first_sentence_seconds",
+            "From the question to the first verified sentence.",
+            counts.first_sentence,
+        ),
+        _histogram(
+            "fw_answers_total_seconds", "From the question to the whole answer.", counts.total
+        ),
+        _one("fw_engine_model_ready", "gauge", "1 once loaded.", status.model.state == "ready"),
+        _one("fw_server_rss_bytes", "gauge", "Memory of the process.", rss_bytes()),
+    ]
+
+
+def _of_sources(sources: Sequence[HealthReport]) -> list[Metric]:
+    def each(
+        name: str, kind: Literal["counter", "gauge"], help: str, values: list[float]
+    ) -> Metric:
+        labels = [{"source": source.name} for source in sources]
+        samples = [("", label, value) for label, value in zip(labels, values, strict=True)]
+        return Metric(f"fw_posts_{name}", kind, help, samples)
+
+    return [
+        each("events_total", "counter", "Events logged.", [s.events for s in sources]),
+        each("duplicates_total", "counter", "Known already.", [s.duplicates for s in sources]),
+        each("dropped_total", "counter", "Unreadable.", [s.dropped for s in sources]),
+        each("reconnects_total", "counter", "Connections lost.", [s.reconnects for s in sources]),
+        each("gaps", "gauge", "Recent gaps, 64 at most.", [len(s.gaps) for s in sources]),
+        each("lag_seconds", "gauge", "From made to seen.", [s.lag_s for s in sources]),
+        each("live", "gauge", "1 while heard.", [s.state == "live" for s in sources]),
+    ]
+
+
+def _one(name: str, kind: Literal["counter", "gauge"], help: str, value: float) -> Metric:
+    return Metric(name, kind, help, [("", {}, value)])
+
+
+def _histogram(name: str, help: str, histogram: Histogram) -> Metric:
+    below, sum_s = histogram.read()
+    bounds = [*(f"{bound:g}" for bound in BOUNDS_S), "+Inf"]
+    samples: list[tuple[str, Labels, float]] = [
+        ("_bucket", {"le": bound}, count) for bound, count in zip(bounds, below, strict=True)
+    ]
+    return Metric(
+        name, "histogram", help, [*samples, ("_sum", {}, sum_s), ("_count", {}, below[-1])]
+    )
+
+
+def _labels(labels: Labels) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def rss_bytes() -> int:
+    """Return the resident memory of this process: now on Linux, at its highest elsewhere."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return highest if sys.platform == "darwin" else highest * 1024
