@@ -33,7 +33,7 @@ class _Choice(msgspec.Struct, frozen=True):
 class _Chunk(msgspec.Struct, frozen=True):
     choices: tuple[_Choice, ...] = ()
     usage: Usage | None = None
-    error: msgspec.Raw | None = None
+    error: object = None
 
 
 class _ModelEntry(msgspec.Struct, frozen=True):
@@ -108,7 +108,7 @@ class RemoteChat:
                 f"{self._url} sent something that is no chat chunk: {data[:_SHOWN_CHARACTERS]!r}"
             ) from error
         if chunk.error is not None:
-            raise ChatError(f"{self._url} failed: {bytes(chunk.error)[:_SHOWN_CHARACTERS]!r}")
+            raise ChatError(f"{self._url} failed: {str(chunk.error)[:_SHOWN_CHARACTERS]}")
         return chunk
 
     def _first_model(self) -> str:

@@ -46,12 +46,12 @@ def _draw(logprobs_v: NDArray[np.float64], request: Request, place: int) -> int:
     order_v = np.argsort(-logprobs_v, kind="stable")
     if request.top_k:
         order_v = order_v[: request.top_k]
-    scaled_v = logprobs_v[order_v] / request.temperature
-    weight_v = np.exp(scaled_v - scaled_v[0])
+    with np.errstate(over="ignore"):  # a temperature near 0 leaves only the likeliest
+        weight_v = np.exp((logprobs_v[order_v] - logprobs_v[order_v[0]]) / request.temperature)
     cumulative_v = np.cumsum(weight_v / weight_v.sum())
     kept = int(np.searchsorted(cumulative_v, request.top_p)) + 1
     cumulative_v = cumulative_v[:kept]
-    seed = request.seed % 2**64
-    uniform = np.random.Generator(np.random.Philox(key=[seed, place])).random()
+    key = np.array([request.seed % 2**64, place], np.uint64)
+    uniform = np.random.Generator(np.random.Philox(key=key)).random()
     chosen = int(np.searchsorted(cumulative_v, uniform * cumulative_v[-1], side="right"))
     return int(order_v[min(chosen, len(cumulative_v) - 1)])
