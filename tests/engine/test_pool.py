@@ -1,3 +1,4 @@
+import itertools
 import threading
 import time
 
@@ -73,9 +74,14 @@ def test_coldest_is_evicted_when_the_budget_is_full():
 
 def test_sequence_of_a_failed_request_is_not_used_again():
     pool = make_pool(4096)
-    with pytest.raises(RuntimeError), pool.lease(prompt(2), 300) as sequence:
-        fill(sequence, prompt(2))
-        raise RuntimeError
+
+    def fail() -> None:
+        with pool.lease(prompt(2), 300) as sequence:
+            fill(sequence, prompt(2))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert serve(pool, prompt(2))[1] == 0
 
 
@@ -109,5 +115,5 @@ def test_turns_are_granted_in_the_order_of_asking():
         thread.start()
     for thread in threads:
         thread.join(10)
-    changes = sum(one != other for one, other in zip(taken, taken[1:], strict=False))
-    assert changes > 300
+    changes = sum(one != other for one, other in itertools.pairwise(taken))
+    assert changes > 100  # a plain lock gives a handful
