@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from fairwitness.cli import client
 from fairwitness.cli.asking import Failed, home_option, json_option, print_json, said_plainly
@@ -28,7 +29,7 @@ Example:
 """
 
 
-class Speed(click.ParamType):
+class Speed(click.ParamType[float | None]):
     """`max`, or how many seconds of the capture pass in one of ours."""
 
     name = "speed"
@@ -62,14 +63,16 @@ def replay(file: Path, speed: float | None, network: str, home: Path, as_json: b
         _through(running.url, file, speed, network, as_json)
         return
     with opened(home, "replay") as house:
-        report = run(house, file, speed, network)
+        report = run(house, file, speed, network=network)
     _tell(report, as_json)
 
 
-def run(house: Home, file: Path, speed: float | None, network: str = "") -> dict[str, Any]:
+def run(
+    house: Home, file: Path, speed: float | None, *, network: str = "", name: str | None = None
+) -> dict[str, Any]:
     """Replay `file` into an open home, with a progress bar; return what came of it."""
     clock = VirtualClock()
-    source = Replay(file, clock, speed, network=network)
+    source = Replay(file, clock, speed, name, network)
     house.use_clock(clock)
     started_s = time.monotonic()
     total = _rows(file)
@@ -88,16 +91,9 @@ def run(house: Home, file: Path, speed: float | None, network: str = "") -> dict
     health = house.ingest.health[source.name]
     if health.state == "refused":
         raise Failed(health.problem)
-    seconds = max(time.monotonic() - started_s, 1e-6)
-    return {
-        "source": source.name,
-        "events": health.events,
-        "duplicates": health.duplicates,
-        "dropped": health.dropped,
-        "seconds": round(seconds, 3),
-        "posts_per_s": round((health.events + health.duplicates) / seconds),
-        "posts": house.index.stats().posts,
-    }
+    counts = msgspec.to_builtins(health.report(house.now_ms()))
+    seconds = time.monotonic() - started_s
+    return _report(source.name, counts, seconds, house.index.stats().posts)
 
 
 def _rows(file: Path) -> int:
@@ -108,13 +104,28 @@ def _rows(file: Path) -> int:
 def _through(url: str, file: Path, speed: float | None, network: str, as_json: bool) -> None:
     body = {"path": str(file.resolve()), "speed": speed or "max", "network": network}
     report: dict[str, Any] = {}
+    total = _rows(file)
+    started_s = time.monotonic()
     with progress_bar(f"replaying {file.name}") as told:
-        for line in client.lines(url, "/v1/replay", body):
-            report = line
-            if "error" in line:
-                raise Failed(line["error"]["message"])
-            told(line.get("done", 0), line.get("total"))
-    _tell(report, as_json)
+        for report in client.lines(url, "/v1/replay", body):
+            if report["state"] == "failed":
+                raise Failed(report["problem"])
+            told(min(report["events"] + report["duplicates"], total), total)
+    posts = client.get(url, "/v1/status")["posts"]
+    _tell(_report(report["name"], report, time.monotonic() - started_s, posts), as_json)
+
+
+def _report(name: str, counts: dict[str, Any], seconds: float, posts: int) -> dict[str, Any]:
+    played = counts["events"] + counts["duplicates"]
+    return {
+        "source": name,
+        "events": counts["events"],
+        "duplicates": counts["duplicates"],
+        "dropped": counts["dropped"],
+        "seconds": round(seconds, 3),
+        "posts_per_s": round(played / max(seconds, 1e-6)),
+        "posts": posts,
+    }
 
 
 def _tell(report: dict[str, Any], as_json: bool) -> None:
@@ -122,9 +133,9 @@ def _tell(report: dict[str, Any], as_json: bool) -> None:
         print_json(report)
         return
     errors.print(
-        f"{report.get('events', 0):,} new events from {report.get('source')},"
-        f" {report.get('duplicates', 0):,} known, {report.get('dropped', 0):,} unreadable,"
-        f" in {report.get('seconds', 0):.1f} s; {report.get('posts', 0):,} posts in this home",
+        f"{report['events']:,} new events from {report['source']},"
+        f" {report['duplicates']:,} known, {report['dropped']:,} unreadable,"
+        f" in {report['seconds']:.1f} s; {report['posts']:,} posts in this home",
         markup=False,
         highlight=False,
     )

@@ -62,8 +62,19 @@ def search(
         found = client.post(running.url, "/v1/search", _body(query, limit, as_of))
     else:
         with readable(home, "search") as opened:
-            results = opened.index.search(query, as_of_ms=as_of, limit=limit)
-        found = msgspec.to_builtins(results)
+            moment_ms = opened.now_ms() if as_of is None else as_of
+            results = opened.index.search(query, as_of_ms=moment_ms, limit=limit)
+        hits = [
+            {"post": h.post, "score": h.score, "parts": h.parts._asdict()} for h in results.hits
+        ]
+        found = msgspec.to_builtins(
+            {
+                "as_of": to_iso(moment_ms),
+                "matched": results.matched,
+                "searched": results.searched,
+                "hits": hits,
+            }
+        )
     if as_json:
         print_json(found)
     else:

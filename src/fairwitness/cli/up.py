@@ -5,7 +5,14 @@ from pathlib import Path
 
 import click
 
-from fairwitness.cli.asking import fail, home_option, model_options, said_plainly
+from fairwitness.cli.asking import (
+    fail,
+    home_option,
+    json_option,
+    model_options,
+    print_json,
+    said_plainly,
+)
 from fairwitness.cli.opening import chat_model, errors, opened, pulled
 from fairwitness.cli.replay import run as replay_file
 from fairwitness.home import Home
@@ -14,10 +21,12 @@ from fairwitness.posts.clock import SystemClock
 from fairwitness.posts.log import LogError
 from fairwitness.posts.source import Source
 from fairwitness.posts.sources.named import KINDS, UnknownSource, open_sources
+from fairwitness.server.errors import ServerError
 from fairwitness.server.house import House
-from fairwitness.server.serve import PortTaken, serve
+from fairwitness.server.serve import bind, serve, url_of
 
 DEFAULT_PORT = 8765
+SAMPLE = "sample"
 
 _HELP = f"""Serve the page and the API, and listen to sources.
 
@@ -42,7 +51,8 @@ Example:
 @click.option("--x-daily-usd", type=click.FloatRange(min=0), help="The most that X may cost a day.")
 @model_options
 @home_option
-@said_plainly(LogError, UnknownSource, PortTaken)
+@json_option
+@said_plainly(LogError, UnknownSource, ServerError)
 def up(
     sources: tuple[str, ...],
     host: str,
@@ -52,8 +62,10 @@ def up(
     model: str,
     model_server: str | None,
     home: Path,
+    as_json: bool,
 ) -> None:
     """Serve the page and the API."""
+    door = bind(host, port)
     _fetch_model(model, model_server)
     with opened(home, "up") as house:
         listening: list[Source] = []
@@ -61,11 +73,19 @@ def up(
             clock = SystemClock()
             listening = open_sources(list(sources), clock, x_rules=x_rule, x_daily_usd=x_daily_usd)
             house.use_clock(clock)
-        elif house.log.position == 0 or not house.log.sources:
+        elif house.log.sources.keys() <= {SAMPLE}:
             _give_sample(house)
-        serve(
-            House(house, load_chat=chat_model(model, model_server), sources=listening), host, port
-        )
+        _announce(url_of(door), house, as_json)
+        chat = chat_model(model, model_server)
+        serve(House(house, load_chat=chat, sources=listening), host, port, door=door)
+
+
+def _announce(url: str, house: Home, as_json: bool) -> None:
+    posts = house.index.stats().posts
+    if as_json:
+        print_json({"url": url, "home": str(house.folder), "posts": posts})
+    else:
+        click.echo(f"{posts:,} posts in {house.folder}\nAsk at {url} (Ctrl-C stops)")
 
 
 def _fetch_model(name: str, server: str | None) -> None:
@@ -81,7 +101,7 @@ def _fetch_model(name: str, server: str | None) -> None:
 
 
 def _give_sample(house: Home) -> None:
-    sample = importlib.resources.files("fairwitness.data") / "sample.jsonl.gz"
+    """Replay the bundled capture into a home that has heard nothing else; done once."""
+    sample = importlib.resources.files("fairwitness.data") / f"{SAMPLE}.jsonl.gz"
     with importlib.resources.as_file(sample) as file:
-        report = replay_file(house, file, None)
-    errors.print(f"replayed {report['events']:,} sample posts", markup=False, highlight=False)
+        replay_file(house, file, None, name=SAMPLE)
