@@ -28,12 +28,14 @@ _Outcome = Counter[str]
 
 def handle_hash(handle: str) -> int:
     """Return the hash of a handle in any case, with or without @."""
-    return xxhash.xxh3_64_intdigest(handle.removeprefix("@").casefold().encode())
+    return xxhash.xxh3_64_intdigest(
+        handle.removeprefix("@").casefold().encode("utf-8", "surrogatepass")
+    )
 
 
 def account_hash(author_id: str) -> int:
     """Return the hash of an account id, whatever the network."""
-    return xxhash.xxh3_64_intdigest(author_id.encode())
+    return xxhash.xxh3_64_intdigest(author_id.encode("utf-8", "surrogatepass"))
 
 
 class Applier:
@@ -49,7 +51,7 @@ class Applier:
     def novel(self, events: Sequence[Event]) -> list[Event]:
         """Return the events that would change something, in order."""
         self._look_ahead(events)
-        return Novelty(lambda id_: self._known(id_)[0], self._account_lives).of(events)
+        return Novelty(lambda id_: self._known(id_)[0], self._ids_of).of(events)
 
     def apply(self, events: Sequence[Event]) -> Applied:
         """Do what the events say. May stop in the middle with IndexDiskFull: apply them again."""
@@ -179,14 +181,13 @@ class Applier:
         return True
 
     def _delete_account(self, event: AccountGone) -> int:
-        account = changes.author_hash(event.network, event.author_id)
-        ids = {
+        ids = self._ids_of(changes.author_hash(event.network, event.author_id))
+        self._sealed |= self._table.in_sealed(list(ids))
+        return sum(map(self._delete, sorted(ids)))
+
+    def _ids_of(self, account: int) -> set[str]:
+        return {
             part.id_at(row).decode()
             for part in self._table.slices
             for row in part.rows_of_author(account).tolist()
         }
-        self._sealed |= self._table.in_sealed(list(ids))
-        return sum(map(self._delete, sorted(ids)))
-
-    def _account_lives(self, account: int) -> bool:
-        return any(len(part.rows_of_author(account)) for part in self._table.slices)

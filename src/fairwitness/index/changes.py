@@ -69,11 +69,11 @@ class Novelty:
     """Sorts out a batch against the index and against itself."""
 
     def __init__(
-        self, known: Callable[[str], Known | None], account_lives: Callable[[int], bool]
+        self, known: Callable[[str], Known | None], ids_of: Callable[[int], set[str]]
     ) -> None:
-        """`known` and `account_lives` (any post of this author hash visible?) ask the index."""
+        """`known` and `ids_of` (the ids of an author hash that are not gone) ask the index."""
         self._known = known
-        self._account_lives = account_lives
+        self._ids_of = ids_of
         self._here: dict[str, Known] = {}
         self._gone_accounts: set[int] = set()
 
@@ -106,15 +106,15 @@ class Novelty:
 
     def _account_goes(self, event: AccountGone) -> bool:
         account = author_hash(event.network, event.author_id)
-        mine = [
-            (id_, known)
+        mine = {
+            id_: known._replace(gone=True)
             for id_, known in self._here.items()
             if known.author_hash == account and not known.gone
-        ]
-        lives = account not in self._gone_accounts and self._account_lives(account)
+        }
+        earlier = account not in self._gone_accounts and self._ids_of(account) - self._here.keys()
         self._gone_accounts.add(account)
-        self._here |= {id_: known._replace(gone=True) for id_, known in mine}
-        return bool(mine) or lives
+        self._here |= mine
+        return bool(mine or earlier)
 
     def _look_up(self, id_: str) -> Known | None:
         here = self._here.get(id_)

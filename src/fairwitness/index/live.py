@@ -12,6 +12,7 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -295,5 +296,8 @@ def _discard_slices_after(folder: Path, state: Manifest) -> None:
 
 
 def _size_bytes(folder: Path) -> int:
-    files = (path.stat() for path in folder.rglob("*") if path.is_file())
-    return sum(stat.st_blocks * 512 for stat in files)
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # a merge in the background removes what it merged
+            total += path.stat().st_blocks * 512
+    return total

@@ -31,7 +31,7 @@ class Names:
 
 def id_hash(post_id: str) -> int:
     """Return the hash by which ids are found, 64 bits."""
-    return xxhash.xxh3_64_intdigest(post_id.encode())
+    return xxhash.xxh3_64_intdigest(post_id.encode("utf-8", "surrogatepass"))
 
 
 class Table:
@@ -82,7 +82,7 @@ class Table:
 
         `newest` is the last row with its hash; rows of another id with the same hash are skipped.
         """
-        wanted = post_id.encode()
+        wanted = post_id.encode("utf-8", "surrogatepass")
         ordinals = []
         while newest >= 0:
             part, row = self.locate(newest)
