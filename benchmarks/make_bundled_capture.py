@@ -41,7 +41,8 @@ def kept(data: Path) -> Iterator[Row]:
         if row["title"] in seen or len(seen) >= HOT_SEARCH_ROWS:
             continue
         seen.add(row["title"])
-        yield {key: row[key] for key in ("ts", "title", "rank", "read", "discuss")}
+        topic = {key: row[key] for key in ("ts", "title", "rank", "read", "discuss")}
+        yield {**topic, "network": "weibo"}
 
 
 def main() -> None:

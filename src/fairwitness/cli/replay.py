@@ -92,8 +92,9 @@ def run(
     if health.state == "refused":
         raise Failed(health.problem)
     counts = msgspec.to_builtins(health.report(house.now_ms()))
-    seconds = time.monotonic() - started_s
-    return _report(source.name, counts, seconds, house.index.stats().posts)
+    seconds = round(time.monotonic() - started_s, 3)
+    posts = house.index.stats().posts
+    return _report({**counts, "source": source.name, "seconds": seconds, "posts": posts})
 
 
 def _rows(file: Path) -> int:
@@ -103,29 +104,21 @@ def _rows(file: Path) -> int:
 
 def _through(url: str, file: Path, speed: float | None, network: str, as_json: bool) -> None:
     body = {"path": str(file.resolve()), "speed": speed or "max", "network": network}
-    report: dict[str, Any] = {}
+    progress: dict[str, Any] = {}
     total = _rows(file)
-    started_s = time.monotonic()
     with progress_bar(f"replaying {file.name}") as told:
-        for report in client.lines(url, "/v1/replay", body):
-            if report["state"] == "failed":
-                raise Failed(report["problem"])
-            told(min(report["events"] + report["duplicates"], total), total)
-    posts = client.get(url, "/v1/status")["posts"]
-    _tell(_report(report["name"], report, time.monotonic() - started_s, posts), as_json)
+        for progress in client.lines(url, "/v1/replay", body):
+            if progress["state"] == "failed":
+                raise Failed(progress["problem"])
+            told(min(progress["done"], total), total)
+    _tell(_report(progress), as_json)
 
 
-def _report(name: str, counts: dict[str, Any], seconds: float, posts: int) -> dict[str, Any]:
+def _report(counts: dict[str, Any]) -> dict[str, Any]:
+    report = {key: counts[key] for key in ("source", "events", "duplicates", "dropped", "seconds")}
     played = counts["events"] + counts["duplicates"]
-    return {
-        "source": name,
-        "events": counts["events"],
-        "duplicates": counts["duplicates"],
-        "dropped": counts["dropped"],
-        "seconds": round(seconds, 3),
-        "posts_per_s": round(played / max(seconds, 1e-6)),
-        "posts": posts,
-    }
+    report["posts_per_s"] = round(played / max(counts["seconds"], 1e-6))
+    return {**report, "posts": counts["posts"]}
 
 
 def _tell(report: dict[str, Any], as_json: bool) -> None:

@@ -87,7 +87,7 @@ def _x(clock: Clock, rules: tuple[str, ...], daily_usd: float | None) -> Source:
         raise UnknownSource(
             "x needs a rule to filter by: --x-rule 'earthquake lang:en -is:retweet'"
         )
-    return XStream(_secret("FW_X_TOKEN", "x"), list(rules), clock, daily_cost_cap_usd=daily_usd)
+    return XStream(clock, _secret("FW_X_TOKEN", "x"), rules, daily_cost_cap_usd=daily_usd)
 
 
 def _secret(variable: str, source: str) -> str:
