@@ -204,6 +204,26 @@ def test_old_x_api_rows() -> None:
     assert post.text == "it <moved>"
 
 
+def test_objects_of_the_apis_of_x_and_hacker_news() -> None:
+    alone = {
+        "id": "1846987139428634858",
+        "text": "tram &amp; bus",
+        "author_id": "2244994945",
+        "created_at": "2024-10-17T19:00:00.000Z",
+        "edit_history_tweet_ids": ["1846987139428634858"],
+    }
+    users = [{"id": "2244994945", "username": "ann"}]
+    streamed = {"data": alone, "includes": {"users": users}, "matching_rules": [{"id": "1"}]}
+    assert time_of(alone) == time_of(streamed) == 1_729_191_600_000
+    post = post_of(streamed)
+    assert (post.id, post.author, post.text) == ("x:1846987139428634858", "ann", "tram & bus")
+    assert post_of(alone).author == "2244994945"
+    item = {"by": "ann", "id": 7, "time": 1_700_000_000, "type": "comment", "parent": 6}
+    post = post_of(item | {"text": "so <i>it</i> is"})
+    assert (post.id, post.reply_to, post.text) == ("hackernews:7", "hackernews:6", "so it is")
+    assert read(item | {"deleted": True}, ANY, 5) == Deleted("hackernews:7", 5)
+
+
 def test_mastodon_and_bluesky_objects() -> None:
     status = {
         "id": "108914354907984653",
@@ -317,7 +337,8 @@ VALUES = st.recursive(
 )
 NAMES = st.sampled_from(
     "type post id uri text content title selftext created_at ts author user account record url "
-    "urls network likes read hot discuss source section subreddit lang author_id seen_ms".split()
+    "by time data edit_history_tweet_ids public_metrics matching_rules urls network likes read "
+    "hot discuss source section subreddit lang author_id seen_ms".split()
 )
 
 

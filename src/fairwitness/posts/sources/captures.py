@@ -31,6 +31,8 @@ from fairwitness.posts.clean import Cleaned
 from fairwitness.posts.compose import compose
 from fairwitness.posts.post import AccountGone, Deleted, Edited, Engagement, Event, Posted, seen_ms
 from fairwitness.posts.sources.captures_values import count, first_word, link_of, moment_of, word
+from fairwitness.posts.sources.hackernews_items import Item, post_id, read_item
+from fairwitness.posts.sources.x_posts import Message, read_post
 
 Row = Mapping[str, Any]
 """One decoded JSON object."""
@@ -69,6 +71,8 @@ def time_of(row: Row) -> int | None:
     micro- or nanoseconds, told apart by their size.
     """
     shape = _shape_of(tuple(row))
+    if shape.reader is _x_api and isinstance(row.get("data"), Mapping):
+        return moment_of(row["data"].get("created_at"))
     if shape.reader is _ours:
         event = _converted(row)
         return seen_ms(event)
@@ -175,6 +179,10 @@ def _reader_of(have: set[str]) -> Callable[[Row, Capture, int], Event | None] | 
         return _ours
     if {"type", "network", "author_id", "seen_ms"} <= have:
         return _ours
+    if have & {"edit_history_tweet_ids", "public_metrics"} or {"data", "matching_rules"} <= have:
+        return _x_api
+    if {"by", "id", "time", "type"} <= have:
+        return _hackernews_api
     return _bluesky if {"uri", "record", "author"} <= have else None
 
 
@@ -328,6 +336,24 @@ def _ours(row: Row, capture: Capture, seen_ms: int) -> Event:
             return type(event)(post)
         case Deleted() | AccountGone():
             return msgspec.structs.replace(event, seen_ms=seen_ms)
+
+
+def _x_api(row: Row, capture: Capture, seen_ms: int) -> Event | None:
+    """Read a post object of X's API v2, alone or as a line of a stream."""
+    message = row if "data" in row else {"data": dict(row)}
+    read_message = msgspec.convert(dict(message), Message)
+    if read_message.data is None:
+        return None
+    return read_post(read_message.data, read_message.includes.users, seen_ms)
+
+
+def _hackernews_api(row: Row, capture: Capture, seen_ms: int) -> Event | None:
+    """Read an item of Hacker News's API."""
+    item = msgspec.convert(dict(row), Item)
+    if item.deleted or item.dead:
+        return Deleted(post_id(item.id), seen_ms)
+    post = read_item(item, seen_ms)
+    return Posted(post) if post else None
 
 
 def _bluesky(row: Row, capture: Capture, seen_ms: int) -> Event | None:

@@ -1,0 +1,212 @@
+"""A post of X, as API v2 gives it, becomes an event.
+
+Facts: repository xdevplatform/docs: x-api/fundamentals/data-dictionary.mdx (fields),
+x-api/fundamentals/edit-posts.mdx (each edit has a new id; the history is oldest first), and a
+stream message in x-api/posts/filtered-stream. Texts come with `&`, `<`, `>` as entities and with
+links shortened to t.co. The offsets in `entities.urls` count code points, but whether before or
+after entities are decoded is nowhere said, so links are found by their own unique text instead.
+"""
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from fairwitness.posts import clean
+from fairwitness.posts.clean import Cleaned
+from fairwitness.posts.compose import compose
+from fairwitness.posts.post import Cut, Edited, Engagement, Posted
+from fairwitness.posts.sources.captures_values import moment_of
+
+
+class Url(msgspec.Struct, frozen=True):
+    """A link in a text."""
+
+    url: str = ""
+    """As it stands in the text: `https://t.co/…`."""
+    expanded_url: str | None = None
+    """As its author wrote it."""
+    unwound_url: str | None = None
+    """Where it leads after redirects."""
+
+
+class Mention(msgspec.Struct, frozen=True):
+    """An account named in a text."""
+
+    username: str = ""
+
+
+class Entities(msgspec.Struct, frozen=True):
+    """What X found in a text."""
+
+    urls: tuple[Url, ...] = ()
+    mentions: tuple[Mention, ...] = ()
+
+
+class Note(msgspec.Struct, frozen=True):
+    """The whole of a text that is longer than 280 characters."""
+
+    text: str = ""
+    entities: Entities = Entities()
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """A post that this one stands in relation to."""
+
+    id: str
+    type: str = ""
+    """`replied_to`, `quoted` or `retweeted`."""
+
+
+class Metrics(msgspec.Struct, frozen=True):
+    """Public counts; -1 where X says nothing."""
+
+    like_count: int = -1
+    retweet_count: int = -1
+    reply_count: int = -1
+    impression_count: int = -1
+
+
+class XPost(msgspec.Struct, frozen=True):
+    """A post object of API v2."""
+
+    id: str
+    text: str = ""
+    author_id: str = ""
+    created_at: str = ""
+    lang: str = ""
+    conversation_id: str = ""
+    edit_history_tweet_ids: tuple[str, ...] = ()
+    referenced_tweets: tuple[Reference, ...] = ()
+    entities: Entities = Entities()
+    note_tweet: Note | None = None
+    public_metrics: Metrics = Metrics()
+
+
+class User(msgspec.Struct, frozen=True):
+    """An account, in its default fields."""
+
+    id: str
+    username: str = ""
+
+
+class Includes(msgspec.Struct, frozen=True):
+    """Objects that a message's post refers to."""
+
+    users: tuple[User, ...] = ()
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """An error, alone as an answer or in a stream's `errors`."""
+
+    title: str = ""
+    detail: str = ""
+    type: str = ""
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One line of the stream: a post, or errors, or a problem by itself."""
+
+    data: XPost | None = None
+    includes: Includes = Includes()
+    errors: tuple[Problem, ...] = ()
+    title: str = ""
+    detail: str = ""
+    type: str = ""
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return what is wrong with the stream; errors beside a post are about parts of it.
+
+        A message of a kind that does not exist yet is no problem: new ones may come at any time.
+        """
+        if self.data is not None:
+            return ()
+        alone = Problem(self.title, self.detail, self.type)
+        return self.errors or ((alone,) if alone.title else ())
+
+
+def read_post(post: XPost, users: Iterable[User], seen_ms: int) -> Posted | Edited | None:
+    """Return what `post` says, seen at `seen_ms`; None when it says nothing.
+
+    A post keeps the id of its first version, so that an edit supersedes what it edits.
+    """
+    first_id = post.edit_history_tweet_ids[0] if post.edit_history_tweet_ids else post.id
+    note = post.note_tweet if post.note_tweet and post.note_tweet.text else None
+    entities = note.entities if note else post.entities
+    raw = note.text if note else post.text
+    cleaned = _with_full_links(clean.from_escaped(raw), entities.urls)
+    if not cleaned.text:
+        return None
+    related = {each.type: each.id for each in post.referenced_tweets}
+    names = {user.id: user.username for user in users}
+    created_ms = moment_of(post.created_at)
+    counts = post.public_metrics
+    composed = compose(
+        cleaned,
+        id=f"x:{first_id}",
+        network="x",
+        author=names.get(post.author_id) or post.author_id or "unknown",
+        author_id=post.author_id,
+        created_ms=seen_ms if created_ms is None else created_ms,
+        seen_ms=seen_ms,
+        url=_page(post.id),
+        claimed_lang=post.lang,
+        reply_to=_id(related.get("replied_to")),
+        repost_of=_id(related.get("retweeted")),
+        thread=_id(post.conversation_id),
+        links=_links(entities.urls, related.get("quoted")),
+        mentions=tuple(each.username for each in entities.mentions if each.username),
+        engagement=Engagement(
+            counts.like_count, counts.retweet_count, counts.reply_count, counts.impression_count
+        ),
+    )
+    return Edited(composed) if len(post.edit_history_tweet_ids) > 1 else Posted(composed)
+
+
+def _page(id: str) -> str:
+    return f"https://x.com/i/status/{id}"
+
+
+def _id(id: str | None) -> str:
+    return f"x:{id}" if id else ""
+
+
+def _links(urls: tuple[Url, ...], quoted: str | None) -> tuple[str, ...]:
+    leading = [each.unwound_url for each in urls if each.unwound_url and _is_link(each.unwound_url)]
+    return tuple(leading + ([_page(quoted)] if quoted else []))
+
+
+def _is_link(url: str) -> bool:
+    """Return whether `url` may stand in a cleaned text as it is."""
+    return (
+        url.startswith(("http://", "https://"))
+        and not re.search(r"\s", url)
+        and clean.from_plain(url).text == url
+    )
+
+
+def _with_full_links(cleaned: Cleaned, urls: tuple[Url, ...]) -> Cleaned:
+    """Return the text with each t.co link written as its author wrote it, and that recorded."""
+    full = {
+        each.url: each.expanded_url
+        for each in urls
+        if each.url and each.expanded_url and _is_link(each.expanded_url)
+    }
+    if not full:
+        return cleaned
+    pieces: list[str] = []
+    cuts = list(cleaned.cuts)
+    done = grown = 0
+    for match in re.finditer("|".join(map(re.escape, full)), cleaned.text):
+        was, now = match.group(), full[match.group()]
+        pieces += [cleaned.text[done : match.start()], now]
+        done, at = match.end(), match.end() + grown
+        grown += len(now) - len(was)
+        cuts = [_moved(cut, at, len(now) - len(was)) for cut in cuts]
+        cuts.append(Cut(at - len(was), "url", was[:80]))
+    text = "".join([*pieces, cleaned.text[done:]])
+    return Cleaned(text, tuple(sorted(cuts, key=lambda cut: cut.at)), cleaned.links)
+
+
+def _moved(cut: Cut, beyond: int, by: int) -> Cut:
+    return Cut(cut.at + by, cut.kind, cut.was) if cut.at >= beyond else cut
