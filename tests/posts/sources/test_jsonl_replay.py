@@ -109,6 +109,18 @@ def test_lines_that_cannot_be_read_are_counted_once(tmp_path: Path) -> None:
     assert ids(batches) == [0, 1, 2]
 
 
+def test_a_truncated_archive_is_played_as_far_as_it_goes(tmp_path: Path) -> None:
+    whole = written(tmp_path / "a.jsonl", [START_MS + n for n in range(3000)]).read_bytes()
+    packed = gzip.compress(whole, compresslevel=1)
+    path = tmp_path / "b.jsonl.gz"
+    path.write_bytes(packed[: len(packed) * 9 // 10])
+    batches = asyncio.run(all_of(Replay(path, VirtualClock())))
+    assert sum(batch.dropped for batch in batches) == 1
+    found = ids(batches)
+    assert 1000 < len(found) < 3000
+    assert found == list(range(len(found)))
+
+
 def test_a_file_of_nothing_readable_still_says_so(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("nonsense\n")

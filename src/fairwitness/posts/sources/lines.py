@@ -18,7 +18,7 @@ import xxhash
 import zstandard
 
 from fairwitness.posts.source import SourceRefused
-from fairwitness.posts.sources.captures import Row
+from fairwitness.posts.sources.captures_apis import Row
 
 MAX_LINE_BYTES = 8 << 20
 """A longer line is left out without being held in memory."""

@@ -6,7 +6,6 @@ moment keep the order of the file.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,6 @@ from fairwitness.posts.sources.lines import (
     row_of,
 )
 
-log = logging.getLogger(__name__)
 
 EARLIEST_MS, LATEST_MS = 788_918_400_000, 4_102_444_800_000
 """1995 to 2100: a time outside is a mistake of the file, and would move the clock of the home."""
@@ -160,7 +158,7 @@ def _load(path: Path, name: str, now_ms: int) -> _Tape:
     times: list[int | None] = []
     left_out: list[str] = []
     reader = Lines()
-    for line in _lines_of(path, reader):
+    for line in _lines_of(path, reader, left_out):
         try:
             row = row_of(line)
             if row is not None:
@@ -179,7 +177,7 @@ def _load(path: Path, name: str, now_ms: int) -> _Tape:
     )
 
 
-def _lines_of(path: Path, reader: Lines) -> Iterator[Line]:
+def _lines_of(path: Path, reader: Lines, left_out: list[str]) -> Iterator[Line]:
     """Yield all lines of the file, or those before the place where it breaks off."""
     with open_lines(path) as raw:
         try:
@@ -188,7 +186,7 @@ def _lines_of(path: Path, reader: Lines) -> Iterator[Line]:
         except BROKEN as error:
             if reader.read_bytes == 0:
                 raise SourceRefused(f"cannot read {path}: {error}") from error
-            log.error("%s breaks off after line %d: %s", path, reader.number, error)
+            left_out.append(f"{reader.number + 1} and beyond (the file breaks off: {error})")
             return
         yield from reader.finish()
 
