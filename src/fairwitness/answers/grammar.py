@@ -45,7 +45,8 @@ ASKING: tuple[tuple[str, str], ...] = (
         r"|\bque (?:pasa|paso|ocurrio|sucedio|ocurre|aconteceu)\b|\bo que (?:aconteceu|houve|se passa)\b"
         r"|\b(?:che )?cosa (?:e )?(?:success[oa]|accad\w+|succede)\b|\bche (?:e )?success[oa]\b"
         r"|\bque se passe\b|\bwas (?:ist|geschieht|passiert)\b|\bчто (?:случилось|произошло|происходит)\b"
-        r"|发生了?什么|怎么了|どうした|何が(?:起|あ)",
+        r"|\bnews\b|\bnoticias?\b|\bnovedades\b|\bnotizie\b|\bnouvelles\b|\bnachrichten\b|\bновости\b"
+        r"|发生了?什么|怎么了|有什么(?:消息|新闻)|どうした|何が(?:起|あ)",
     ),
 )
 """Patterns on the folded question."""

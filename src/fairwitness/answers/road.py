@@ -133,6 +133,8 @@ def ask(
 
 
 def _hear(court: _Court) -> list[Stance]:
+    if not court.asked.terms and court.asked.asks != "happening":
+        return []  # only "what is happening?" may be about nothing in particular
     spans = [span for hit in court.retrieved.hits for span in quote.spans_of(hit.post)]
     weighed = weigh.weigh(court.asked, spans, court.retrieved.weights)
     origins = witness.origins([each.span for each in weighed])

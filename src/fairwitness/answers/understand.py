@@ -79,7 +79,7 @@ def understand(question: str, now_ms: int, lang: str = "") -> Asked:
     window, without_time = window_in(text, now_ms)
     phrases = tuple(phrase.strip() for phrase in _QUOTED.findall(text))
     terms = _terms(without_time, spoken, phrases)
-    asks = _asks(words.fold(text), bool(terms))
+    asks = _asks(words.fold(text))
     if asks != "why":
         # "How many deaths did it cause": only a why asks about causes.
         terms = tuple(t for t in terms if t.sense is None or t.sense.name != "cause") or terms
@@ -95,11 +95,11 @@ def _language_of(question: str) -> str:
     return detected if confidence >= 0.4 else "en"
 
 
-def _asks(folded: str, about_something: bool) -> Asks:
+def _asks(folded: str) -> Asks:
     for kind, pattern in ASKING:
         if re.search(pattern, folded):
             return cast(Asks, kind)
-    return "what" if about_something else "happening"
+    return "what"
 
 
 def _terms(

@@ -19,6 +19,9 @@ _REPEATS = re.compile(r"\bRT\s+@?([\w.]+)|\bvia\s+@(\w+)|\bMT\s+@(\w+)", re.IGNO
 SAME = 0.7
 """Share of words in common from which two statements are copies."""
 
+_LONG = 8
+"""Words from which a statement that another contains whole is a copy of it."""
+
 _BAND = 3  # rarest words that copies must share at least one of, to be compared at all
 
 
@@ -116,5 +119,7 @@ def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
     if min(len(one), len(other)) < 4:
         return one == other
     common = len(one & other)
-    # Truncated reposts are contained in the original; so the smaller one is the measure when long.
-    return common / len(one | other) >= SAME or common / min(len(one), len(other)) >= 0.9
+    # A truncated repost is contained in its original; a short statement is contained in many.
+    cut_short = min(len(one), len(other))
+    contained = cut_short >= _LONG and common >= 0.9 * cut_short
+    return contained or common >= SAME * len(one | other)
