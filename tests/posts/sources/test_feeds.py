@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import importlib.util
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from pathlib import Path
@@ -247,6 +248,41 @@ def test_bodies_are_bounded_whatever_they_unpack_to() -> None:
             batches = await some(Feeds([f"{server.url}{path}" for path in paths], CLOCK), 5)
             assert sum(batch.dropped for batch in batches) == 4
             assert texts(batches) == ["Item number 7"]
+
+    asyncio.run(run())
+
+
+def test_a_bomb_is_not_even_unpacked() -> None:
+    bomb = gzip.compress(b" " * (MAX_BODY_BYTES * 20))
+
+    async def run() -> None:
+        answer = answering((200, bomb, {"content-encoding": "gzip"}))
+        async with http.Loopback(answer) as server:
+            tracemalloc.start()
+            (batch,) = await some(Feeds([server.url], CLOCK), 1)
+            _, peak_bytes = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert batch.dropped == 1
+            assert peak_bytes < 4 * MAX_BODY_BYTES
+
+    asyncio.run(run())
+
+
+def test_a_cursor_holds_nothing_that_was_not_yet_told() -> None:
+    async def answer(request: object, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0 if request.path == "/quick" else 0.05)  # type: ignore[attr-defined]
+        http.respond(writer, 200, feed(1), {})
+
+    async def run() -> None:
+        async with http.Loopback(answer) as server:
+            urls = [f"{server.url}/{name}" for name in ("quick", "slow", "slower")]
+            stream = Feeds(urls, CLOCK).batches("")
+            first = await anext(stream)
+            assert set(known(first)) == {urls[0]}
+            await asyncio.sleep(0.3)  # both others have been read by now
+            assert len(known(await anext(stream))) == 2
+            assert len(known(await anext(stream))) == 3
+            await stream.aclose()
 
     asyncio.run(run())
 

@@ -14,6 +14,7 @@ import zstandard
 from fairwitness.posts.clock import VirtualClock
 from fairwitness.posts.post import Post, Posted
 from fairwitness.posts.source import SourceBatch, SourceRefused
+from fairwitness.posts.sources import jsonl
 from fairwitness.posts.sources.jsonl import JsonlFile, StandardInput
 from fairwitness.posts.sources.lines import MAX_LINE_BYTES
 
@@ -174,10 +175,38 @@ def test_following_survives_growth_rotation_and_truncation(tmp_path: Path) -> No
         await until(4)
         written(path, row(5) + b"\n" + row(6) + b"\n" + row(7) + b"\n")
         await until(7)
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
         return found
 
     assert asyncio.run(follow()) == list(range(8))
+
+
+def test_what_is_written_while_a_file_is_rotated_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "a.jsonl", row(0) + b"\n")
+    was_moved = jsonl._was_moved
+
+    def rotate_just_now(*arguments: object) -> bool:
+        monkeypatch.setattr(jsonl, "_was_moved", was_moved)
+        with path.open("ab") as file:
+            file.write(row(1) + b"\n")
+        path.rename(tmp_path / "a.jsonl.1")
+        written(path, row(2) + b"\n")
+        return was_moved(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(jsonl, "_was_moved", rotate_just_now)
+
+    async def follow() -> list[int]:
+        stream = JsonlFile(path, CLOCK, follow=True).batches("")
+        found: list[int] = []
+        async with asyncio.timeout(5):
+            while len(found) < 3:
+                found += ids([await anext(stream)])
+        await stream.aclose()
+        return found
+
+    assert asyncio.run(follow()) == [0, 1, 2]
 
 
 def test_a_compressed_file_cannot_be_followed(tmp_path: Path) -> None:

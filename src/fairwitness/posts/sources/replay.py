@@ -26,7 +26,6 @@ from fairwitness.posts.sources.lines import (
     row_of,
 )
 
-
 EARLIEST_MS, LATEST_MS = 788_918_400_000, 4_102_444_800_000
 """1995 to 2100: a time outside is a mistake of the file, and would move the clock of the home."""
 
