@@ -183,7 +183,9 @@ def test_gaps_and_lag_of_the_window_are_told(scene):
     assert [g["reason"] for g in source.gaps] == ["connection lost"]
 
 
-@pytest.mark.parametrize("question", ["", "   ", "\n\t", "x" * 100_000, "¿?!…", "word " * 20_000, "(((("])
+@pytest.mark.parametrize(
+    "question", ["", "   ", "\n\t", "x" * 100_000, "¿?!…", "word " * 20_000, "(((("]
+)
 def test_a_question_that_cannot_be_asked_is_refused_plainly(scene, question):
     with pytest.raises(QuestionError, match=r"the question (is empty|has)"):
         scene.ask(question)

@@ -29,6 +29,7 @@ _LEAD = re.compile(
 _TRAIL = re.compile(
     r"(?:[\s\"“”|>»\-–—:,]+|https?://\S*|\bhtt?p?s?:?/?/?\S{0,2}$|\bvia\s+@\w+|\[?(?:VIDEO|FOTOS?|PHOTOS?)\]?)$"
 )
+_LINK = re.compile(r"https?://\S+")
 _TAG_RUN = re.compile(r"(?:\s+[#＃]\w+){2,}\s*$")
 
 
@@ -78,6 +79,7 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _says_something(span: str) -> bool:
+    span = _LINK.sub(" ", span)
     unspaced = sum(len(run.group()) for run in words.unspaced_runs(span))
     if unspaced >= MIN_UNSPACED_CHARS:
         return True

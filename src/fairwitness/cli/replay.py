@@ -2,17 +2,18 @@
 
 import asyncio
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from fairwitness.cli import client
 from fairwitness.cli.asking import Failed, home_option, json_option, print_json, said_plainly
 from fairwitness.cli.opening import errors, opened, progress_bar
 from fairwitness.home import Home, holder
 from fairwitness.posts.clock import VirtualClock
+from fairwitness.posts.health import SourceHealth
 from fairwitness.posts.log import LogError
 from fairwitness.posts.sources.lines import open_lines
 from fairwitness.posts.sources.replay import Replay
@@ -71,9 +72,12 @@ def run(
     house: Home, file: Path, speed: float | None, *, network: str = "", name: str | None = None
 ) -> dict[str, Any]:
     """Replay `file` into an open home, with a progress bar; return what came of it."""
+    if house.log.clock_ms and not house.log.virtual:
+        raise Failed(f"home {house.folder} has heard live sources; replay into another with --home")
     clock = VirtualClock()
     source = Replay(file, clock, speed, name, network)
     house.use_clock(clock)
+    before = _counts(house, source.name)
     started_s = time.monotonic()
     total = _rows(file)
 
@@ -82,19 +86,23 @@ def run(
             playing = asyncio.create_task(house.listen([source]))
             while not playing.done():
                 await asyncio.wait([playing], timeout=0.2)
-                health = house.ingest.health.get(source.name)
-                if health:
-                    told(min(health.events + health.duplicates, total), total)
+                told(min(sum((_counts(house, source.name) - before).values()), total), total)
             await playing
 
     asyncio.run(play())
     health = house.ingest.health[source.name]
     if health.state == "refused":
         raise Failed(health.problem)
-    counts = msgspec.to_builtins(health.report(house.now_ms()))
+    gone = _counts(house, source.name)
+    gone.subtract(before)
     seconds = round(time.monotonic() - started_s, 3)
     posts = house.index.stats().posts
-    return _report({**counts, "source": source.name, "seconds": seconds, "posts": posts})
+    return _report({**gone, "source": source.name, "seconds": seconds, "posts": posts})
+
+
+def _counts(house: Home, name: str) -> Counter[str]:
+    health = house.ingest.health.get(name, SourceHealth(name))
+    return Counter(events=health.events, duplicates=health.duplicates, dropped=health.dropped)
 
 
 def _rows(file: Path) -> int:

@@ -1,0 +1,5 @@
+"""`python -m fairwitness` is `fairwitness`."""
+
+from fairwitness.cli.main import main
+
+main()

@@ -1,0 +1,90 @@
+"""Questions taken apart."""
+
+import pytest
+
+from fairwitness.answers.understand import understand
+from fairwitness.answers.when import TimeWindow, window_in
+from fairwitness.posts.clock import from_iso
+
+NOW_MS = from_iso("2024-05-04T12:30:00Z")
+HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("Who won the fight?", "who"),
+        ("¿Quién ganó la pelea?", "who"),
+        ("Chi ha vinto?", "who"),
+        ("谁夺冠了？", "who"),
+        ("How many people died in Oldtown?", "how_many"),
+        ("¿Cuántos muertos hubo?", "how_many"),
+        ("Quante vittime ci sono?", "how_many"),
+        ("Quantas pessoas morreram?", "how_many"),
+        ("骗走多少养老钱？", "how_many"),
+        ("How strong was the quake?", "how_many"),
+        ("Did Ana win?", "whether"),
+        ("È vero che il ponte è crollato?", "whether"),
+        ("是不是真的下雨了吗", "whether"),
+        ("Where was the fire?", "where"),
+        ("地震在哪里？", "where"),
+        ("When did it start?", "when"),
+        ("Why is the bridge closed?", "why"),
+        ("¿Por qué está cerrado el puente?", "why"),
+        ("What happened in Oldtown?", "happening"),
+        ("O que aconteceu em Santa Maria?", "happening"),
+        ("Cosa è successo in Sardegna?", "happening"),
+        ("What did the mayor say?", "what"),
+    ],
+)
+def test_what_a_question_asks_for(question, asks):
+    assert understand(question, NOW_MS).asks == asks
+
+
+@pytest.mark.parametrize(
+    ("question", "names"),
+    [
+        ("Who won the Tour de France?", {"Tour", "France"}),
+        ("What happened in Santa Maria?", {"Santa", "Maria"}),
+        ("who won the fight?", set()),
+        ("What about #flood and @mayor?", {"flood", "mayor"}),
+        ('Who said "never again" today?', {"never", "again"}),
+        ("WHO WON THE FIGHT?", set()),
+        ("Quanti morti in Emilia?", {"Emilia"}),
+    ],
+)
+def test_names_that_an_answer_must_hold(question, names):
+    terms = understand(question, NOW_MS).terms
+    assert {term.shown for term in terms if term.name} == names
+
+
+def test_glue_is_no_term_and_elision_is_taken_off():
+    terms = understand("Quante vittime ha causato l'alluvione in Sardegna?", NOW_MS).terms
+    assert {term.sense.name for term in terms if term.sense} == {"dead", "flood"}
+    assert "Sardegna" in {term.shown for term in terms}
+
+
+def test_one_place_is_found_under_its_names():
+    (term,) = [t for t in understand("What happened in Brazil?", NOW_MS).terms if t.name]
+    assert {"brasil", "brasile", "巴西"} <= set(term.search)
+
+
+@pytest.mark.parametrize(
+    ("question", "since", "until"),
+    [
+        ("What happened in the last hour?", NOW_MS - HOUR_MS, NOW_MS + 1),
+        ("What happened in the last 3 hours?", NOW_MS - 3 * HOUR_MS, NOW_MS + 1),
+        ("¿Qué pasó en las últimas 2 horas?", NOW_MS - 2 * HOUR_MS, NOW_MS + 1),
+        ("最近2小时发生了什么？", NOW_MS - 2 * HOUR_MS, NOW_MS + 1),
+        ("What is new today?", from_iso("2024-05-04"), from_iso("2024-05-05")),
+        ("昨天发生了什么？", from_iso("2024-05-03"), from_iso("2024-05-04")),
+    ],
+)
+def test_time_in_a_question_becomes_a_window(question, since, until):
+    window, rest = window_in(question, NOW_MS)
+    assert window == TimeWindow(since, until)
+    assert len(rest) < len(question)
+
+
+def test_a_question_without_time_looks_at_all_of_it():
+    assert window_in("Who won the fight?", NOW_MS)[0].whole

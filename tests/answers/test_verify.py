@@ -1,0 +1,85 @@
+"""Claims against quotes: what carries, and each way in which small models go wrong."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairwitness.answers.quote import Span
+from fairwitness.answers.verify import verify
+from fairwitness.posts.post import Post
+
+
+def quotes(*texts: str) -> list[Span]:
+    posts = [
+        Post(id=t, network="t", author="", author_id="", text=t, created_ms=0, seen_ms=0)
+        for t in texts
+    ]
+    return [Span(post, 0, len(post.text)) for post in posts]
+
+
+FIRE = quotes(
+    "At least 12 people dead in the Oldtown fire, police say",
+    "Fire in Oldtown: twelve killed, mayor Ana Ruiz confirms",
+)
+
+
+def test_a_claim_that_its_quotes_carry_cites_them():
+    verdict = verify("12 people were killed in the Oldtown fire.", FIRE)
+    assert verdict.problem == ""
+    assert verdict.support == 1.0
+    assert verdict.cites == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("claim", "problem"),
+    [
+        ("", "empty"),
+        ("13 people were killed in the Oldtown fire.", "number 13"),
+        ("12 people were killed in the Newtown fire.", "newtown"),
+        ("12 people were killed in the Oldtown flood.", "flood"),
+        ("Nobody was killed in the Oldtown fire.", "nobody"),
+        ("12 people were not killed in the Oldtown fire.", "not"),
+        ("Mayor Ana Ruiz was killed in the fire on the 12th.", "12th"),
+        ("Were 12 people killed in the Oldtown fire?", "asks"),
+        ("12 killed in Oldtown fire, see https://evil.example", "link"),
+        ("![x](https://evil.example/12) killed in the Oldtown fire", "link"),
+        ("<b>12 killed</b> in the Oldtown fire", "markup"),
+        ("12 killed. " * 60, "too long"),
+        ("It is so.", "too little"),
+    ],
+)
+def test_a_claim_that_its_quotes_do_not_carry_is_refused(claim, problem):
+    verdict = verify(claim, FIRE)
+    assert problem in verdict.problem
+    assert verdict.cites == ()
+
+
+def test_who_beat_whom_cannot_be_turned_round():
+    said = quotes("Ruiz beats Weber in Oldtown", "Ruiz has beaten Weber")
+    assert verify("Ruiz beats Weber in Oldtown.", said).problem == ""
+    assert "changed places" in verify("Weber beats Ruiz in Oldtown.", said).problem
+
+
+def test_a_guess_is_not_stated_as_fact():
+    said = quotes(
+        "Ruiz will probably close the Oldtown bridge", "I think Ruiz may close the bridge"
+    )
+    assert "suppose" in verify("Ruiz close the Oldtown bridge.", said).problem
+
+
+def test_a_denial_is_not_stated_as_fact():
+    said = quotes("The Oldtown bridge is not closed", "No, the Oldtown bridge has not been closed")
+    assert "deny" in verify("The Oldtown bridge closed.", said).problem
+
+
+def test_an_open_question_needs_two_voices():
+    said = quotes("Long queues at the Oldtown ferry", "Ferry to Oldtown cancelled at 18:00")
+    claim = "The Oldtown ferry is cancelled at 18:00."
+    assert verify(claim, said).problem == ""
+    assert "one voice" in verify(claim, said, voices=2).problem
+
+
+@given(st.text(max_size=400))
+def test_nothing_that_a_model_can_write_breaks_the_check(claim):
+    verdict = verify(claim, FIRE)
+    assert bool(verdict.cites) != bool(verdict.problem)
