@@ -33,6 +33,16 @@ def test_length_ends_a_request(engine):
     assert all(token.logprob <= 0 for token in tokens)
 
 
+def test_warm_up_leaves_nothing_to_compile(make_engine, engine, caplog):
+    fresh = make_engine()
+    fresh.warm_up(1024)
+    with caplog.at_level("DEBUG", logger="jax"):
+        tokens = list(fresh.generate(Request(prompt(600), 3)))
+    compiled = [line for line in caplog.messages if "next_logits" in line and "ompil" in line]
+    assert compiled == []
+    assert tokens == list(engine.generate(Request(prompt(600), 3)))
+
+
 def test_stop_id_ends_a_request_and_is_given_out(engine):
     request = Request(prompt(5), max_tokens=7)
     ids = ids_of(engine, request)

@@ -28,7 +28,7 @@ from fairwitness.engine.sequence import CHUNK, Sequence
 from fairwitness.engine.turns import Turns
 from fairwitness.models import DecoderConfig, Model, open_model
 
-CACHE_BYTES = 400_000_000  # one full context of the default model (8192 * 46 kB)
+CACHE_BYTES = 250_000_000  # 5,000 positions of the default model, which has 46 kB each
 
 
 class Engine:
@@ -54,6 +54,13 @@ class Engine:
     def config(self) -> DecoderConfig:
         """The model's shape: its `context` and `vocabulary` bound what can be asked."""
         return self._runner.config
+
+    def warm_up(self, positions: int = 1024) -> None:
+        """Do now what the first requests of up to `positions` tokens would wait for: compiling, or
+        loading what an earlier process compiled. A server calls it in a thread of its own."""
+        for capacity, piece in self._runner.programs(min(positions, self.config.context)):
+            with self._turns:
+                self._runner.try_out(capacity, piece)
 
     def generate(self, request: Request) -> Generator[Token, None, None]:
         """Continue the prompt, token by token; closing the iterator cancels.

@@ -20,7 +20,7 @@ from fairwitness.engine.sequence import CHUNK, MIN_CAPACITY, Sequence, capacity_
 from fairwitness.models import DecoderConfig, Model, decoder
 from fairwitness.models.registry import cache_folder
 
-PIECES = (1, 32, CHUNK)
+PIECES = (1, CHUNK)
 
 
 class Runner:
@@ -62,6 +62,19 @@ class Runner:
         # not kept as a shared chunk: this is another program, and may differ in the last bit
         sequence.length += len(ids)
         return np.asarray(logprobs_t)[: len(ids)]
+
+    def programs(self, positions: int) -> list[tuple[int, int]]:
+        """Capacity and piece of every program that sequences of up to `positions` run."""
+        capacities = [MIN_CAPACITY]
+        while capacities[-1] < positions:
+            capacities.append(2 * capacities[-1])
+        return [(capacity, piece) for capacity in capacities for piece in PIECES]
+
+    def try_out(self, capacity: int, piece: int) -> None:
+        """Compile or load one program, and run it once on nothing: its first run is slow too."""
+        sequence = self.new_sequence()
+        sequence.rewind(capacity - CHUNK)
+        self.feed(sequence, (0,) * piece)
 
     def _prepare(self, sequence: Sequence, ids: tuple[int, ...]) -> tuple[Array, Array]:
         piece = piece_for(len(ids))

@@ -27,7 +27,7 @@ Progress = Callable[[int, int], None]
 
 POLL_S = 0.25
 COPY_BYTES = 1 << 20
-HUB_FOLDER_FILES = ("*.json", "*.jinja", "*.safetensors")
+FOLDER_SUFFIXES = (".json", ".jinja", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -76,28 +76,35 @@ def fetch_from_hub(repository: str, file: str | None, folder: Path, progress: Pr
     Raises:
         ModelDownloadError: the hub refuses, is out of reach, or has no such file.
     """
-    import huggingface_hub as hub  # a second to import, and needed here only
+    # half a second to import, and needed here only
+    import huggingface_hub as hub
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    patterns = [file] if file else list(HUB_FOLDER_FILES)
+    needed = file or "config.json"
     try:
-        listing = hub.HfApi().model_info(repository, files_metadata=True).siblings or []
+        info = hub.HfApi().model_info(repository, files_metadata=True)
+        listing = info.siblings or []
         wanted = {
             entry.rfilename: entry.size or 0
             for entry in listing
-            if any(Path(entry.rfilename).match(pattern) for pattern in patterns)
+            if _is_wanted(entry.rfilename, file)
         }
-        if file not in wanted if file else "config.json" not in wanted:
+        if needed not in wanted:
             names = ", ".join(sorted(entry.rfilename for entry in listing)[:20])
-            raise ModelDownloadError(
-                f"hf:{repository} has no {file or 'config.json'}, only {names}"
-            )
-        hub.disable_progress_bars()
+            raise ModelDownloadError(f"hf:{repository} has no {needed}, only {names}")
+        disable_progress_bars()
         with reporting(folder, sum(wanted.values()), progress):
-            hub.snapshot_download(repository, allow_patterns=list(wanted), local_dir=folder)
+            for name in wanted:  # all of one commit, even if somebody pushes meanwhile
+                hub.hf_hub_download(repository, name, revision=info.sha, local_dir=folder)
     except ModelDownloadError:
         raise
     except Exception as error:  # hub, HTTP and disk errors have no base in common
         raise ModelDownloadError(f"hf:{repository} cannot be fetched: {error}") from error
+
+
+def _is_wanted(name: str, file: str | None) -> bool:
+    """The one file asked for, or what a model folder needs (weights in sub-folders are copies)."""
+    return name == file if file else "/" not in name and name.endswith(FOLDER_SUFFIXES)
 
 
 @contextmanager
