@@ -1,0 +1,253 @@
+"""The command line as a person meets it: help, errors, exit codes, JSON, two on one home."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from fairwitness.cli.main import cli
+
+POSTS = [
+    {
+        "id": "1",
+        "ts": "2024-05-04T12:00:00Z",
+        "author": "ana",
+        "text": "Ana Ruiz won the race in Portville",
+    },
+    {
+        "id": "2",
+        "ts": "2024-05-04T12:01:00Z",
+        "author": "bo",
+        "text": "I saw it, Ana Ruiz won the race by a metre",
+    },
+    {
+        "id": "3",
+        "ts": "2024-05-04T12:02:00Z",
+        "author": "cy",
+        "text": "Rain over Oldtown, the ferry is late",
+    },
+]
+ENV = {**os.environ, "NO_COLOR": "1", "COLUMNS": "160"}
+
+
+def run(home: Path, *words: str, stdin: str | None = None) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "fairwitness", *words],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env={**ENV, "FAIRWITNESS_HOME": str(home)},
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    file = tmp_path / "race.jsonl"
+    file.write_text("".join(json.dumps(post) + "\n" for post in POSTS))
+    return file
+
+
+@pytest.fixture
+def home(tmp_path: Path, capture: Path) -> Path:
+    folder = tmp_path / "home"
+    assert run(folder, "replay", str(capture), "--speed", "max").returncode == 0
+    return folder
+
+
+@pytest.fixture
+def server(home: Path) -> Iterator[str]:
+    words = ["up", "--port", "0", "--model", "none", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fairwitness", *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**ENV, "FAIRWITNESS_HOME": str(home)},
+    )
+    assert process.stdout is not None
+    told = ""
+    while not told.endswith("}\n"):
+        told += process.stdout.readline()
+    url = json.loads(told)["url"]
+    deadline_s = time.monotonic() + 20
+    while time.monotonic() < deadline_s:
+        try:
+            httpx2.get(f"{url}/healthz", trust_env=False)
+            break
+        except httpx2.HTTPError:
+            time.sleep(0.05)
+    yield url
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+    process.stdout.close()
+
+
+def test_every_verb_has_help_with_an_example(tmp_path):
+    for name, verb in cli.commands.items():
+        done = run(tmp_path, name, "--help")
+        assert done.returncode == 0
+        assert "Example:" in done.stdout, name
+        for sub in getattr(verb, "commands", {}):
+            assert "Example:" in run(tmp_path, name, sub, "--help").stdout, (name, sub)
+
+
+def test_ask_says_quotes_witnesses_and_numbered_sources(home):
+    told = run(home, "ask", "Who won the race?", "--model", "none").stdout
+    assert "“Ana Ruiz won the race in Portville” [1]" in told
+    assert "2 independent witnesses" in told
+    assert "[1] ana on " in told
+    assert "posts searched as of" in told
+
+
+def test_ask_through_the_server_and_directly_is_one_answer(home, server):
+    through = json.loads(run(home, "ask", "Who won the race?", "--json").stdout)
+    assert through["sentences"][0]["text"] == "Ana Ruiz won the race in Portville"
+    told = run(home, "ask", "Who won the race?").stdout
+    assert "2 independent witnesses" in told
+    found = json.loads(run(home, "search", "ferry", "--json").stdout)
+    assert [hit["post"]["text"] for hit in found["hits"]] == [POSTS[2]["text"]]
+    assert json.loads(run(home, "status", "--json").stdout)["running"] == server
+
+
+def test_search_directly_and_through_the_server_have_one_form(home, tmp_path):
+    direct = json.loads(run(home, "search", "race", "--json").stdout)
+    assert direct["hits"][0]["parts"].keys() == {"words", "recency", "engagement"}
+    assert direct["searched"] == 3
+
+
+def test_replay_through_a_running_server(home, server, tmp_path):
+    more = tmp_path / "more.jsonl"
+    more.write_text(
+        json.dumps(
+            {"id": "9", "ts": "2024-05-04T13:00:00Z", "text": "The ferry sank", "author": "di"}
+        )
+    )
+    report = json.loads(run(home, "replay", str(more), "--speed", "max", "--json").stdout)
+    assert (report["events"], report["posts"]) == (1, 4)
+    assert json.loads(run(home, "search", "sank", "--json").stdout)["hits"]
+
+
+def test_a_second_writer_is_refused_by_name(home, server):
+    done = run(home, "up", "--port", "0", "--model", "none")
+    assert done.returncode == 1
+    assert "in use by `fairwitness up` (process " in done.stderr
+    assert server in done.stderr
+
+
+def test_ingest_from_standard_input(tmp_path):
+    home = tmp_path / "fresh"
+    lines = "".join(json.dumps(post) + "\n" for post in POSTS) + "not json\n\n[1,2]\n"
+    done = run(home, "ingest", "-", "--json", stdin=lines)
+    assert done.returncode == 0, done.stderr
+    (report,) = json.loads(done.stdout)["sources"]
+    assert (report["events"], report["dropped"]) == (3, 2)
+    assert json.loads(run(home, "status", "--json").stdout)["posts"] == 3
+
+
+def test_ingest_reads_while_another_asks(tmp_path):
+    home = tmp_path / "fresh"
+    ingest = subprocess.Popen(
+        [sys.executable, "-m", "fairwitness", "ingest", "-"],
+        stdin=subprocess.PIPE,
+        text=True,
+        stderr=subprocess.DEVNULL,
+        env={**ENV, "FAIRWITNESS_HOME": str(home)},
+    )
+    assert ingest.stdin is not None
+    ingest.stdin.write("".join(json.dumps(post) + "\n" for post in POSTS))
+    ingest.stdin.flush()
+    deadline_s, posts = time.monotonic() + 30, 0
+    while posts < 3 and time.monotonic() < deadline_s:
+        done = run(home, "status", "--json")
+        posts = json.loads(done.stdout)["posts"] if done.returncode == 0 else 0
+    assert posts == 3, "a reader sees the last checkpoint"
+    ingest.send_signal(signal.SIGINT)
+    ingest.stdin.close()
+    assert ingest.wait(20) == 0
+    assert json.loads(run(home, "status", "--json").stdout)["posts"] == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["ask", ""], 1, "the question is empty"),
+        (["ask", "x" * 100_000], 1, "the question has 100,000 characters"),
+        (["ask", "Who?", "--as-of", "yesterdayish"], 2, "not a time: 'yesterdayish'"),
+        (["ask", "Who?", "--mode", "grim"], 2, "'grim'"),
+        (["ask"], 2, "QUESTION"),
+        (["replay", "nowhere.jsonl"], 2, "nowhere.jsonl"),
+        (["replay", __file__, "--speed", "0"], 2, "speed must be"),
+        (["ingest", "tiktok"], 1, "no source or file 'tiktok'"),
+        (["ingest", "x"], 1, "--x-daily-usd"),
+        (["ingest", "x", "--x-daily-usd", "1"], 1, "--x-rule"),
+        (["ingest", "x", "--x-daily-usd", "1", "--x-rule", "cat"], 1, "FW_X_TOKEN"),
+        (["ingest", "mastodon:https://m.example"], 1, "FW_MASTODON_TOKEN"),
+        (["models", "show", "hf:nobody/nothing"], 1, "models pull"),
+        (["generate", "hi", "--model", "/nowhere.gguf"], 1, "/nowhere.gguf"),
+        (["generate", "hi", "--model-server", "http://127.0.0.1:9"], 1, "127.0.0.1:9"),
+        (["frobnicate"], 2, "frobnicate"),
+    ],
+)
+def test_what_is_asked_wrongly_is_said_in_one_plain_line(tmp_path, words, code, said):
+    done = run(tmp_path / "home", *words)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_capture_of_rubbish_is_counted_not_fatal(tmp_path):
+    file = tmp_path / "bad.jsonl"
+    huge = json.dumps({"id": "big", "ts": 1_700_000_000, "author": "a", "text": "long " * 200_000})
+    old = json.dumps({"id": "old", "ts": 0, "author": "a", "text": "from nineteen seventy"})
+    new = json.dumps(
+        {"id": "new", "ts": "2100-01-01T00:00:00Z", "author": "a", "text": "from the future"}
+    )
+    good = json.dumps(POSTS[0])
+    file.write_bytes(
+        b"\xff\xfe broken\n{\n\n"
+        + b"\n".join(x.encode() for x in (huge, old, new, good, good))
+        + b"\n"
+        + b"\x80" * 100
+    )
+    home = tmp_path / "home"
+    done = run(home, "replay", str(file), "--speed", "max", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["events"] == 4
+    assert report["duplicates"] == 1
+    assert report["dropped"] == 3
+
+
+def test_ctrl_c_in_a_replay_loses_nothing_and_it_goes_on(tmp_path):
+    file = tmp_path / "slow.jsonl"
+    rows = (
+        {"id": str(n), "ts": 1_700_000_000 + n, "author": "a", "text": f"post number {n} here"}
+        for n in range(400)
+    )
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    home = tmp_path / "home"
+    playing = subprocess.Popen(
+        [sys.executable, "-m", "fairwitness", "replay", str(file), "--speed", "100"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**ENV, "FAIRWITNESS_HOME": str(home)},
+    )
+    time.sleep(2.5)
+    playing.send_signal(signal.SIGINT)
+    _, told = playing.communicate(timeout=20)
+    assert playing.returncode == 130
+    assert "what was acknowledged is kept" in told
+    assert "Traceback" not in told
+    half = json.loads(run(home, "status", "--json").stdout)["posts"]
+    assert 0 < half < 400
+    report = json.loads(run(home, "replay", str(file), "--speed", "max", "--json").stdout)
+    assert report["events"] + half == 400 == report["posts"]
