@@ -11,16 +11,23 @@ up: install
 
 install: $(VENV)/installed
 
-# --system-site-packages is never used: what was installed by hand must not matter.
 $(VENV)/installed: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable .
+	@echo "Installing fairwitness into $(VENV): a minute, and 200 MB to download the first time"
+	$(call make_venv,$(VENV))
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
 $(TEST_VENV)/installed: pyproject.toml
-	$(PYTHON) -m venv $(TEST_VENV)
-	$(RUN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(call make_venv,$(TEST_VENV))
+	$(TEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
+
+# Debian ships Python without ensurepip unless python3-venv is there: then pip itself brings pip.
+define make_venv
+	@$(PYTHON) -m venv --clear $(1) >/dev/null 2>&1 || { \
+	  $(PYTHON) -m venv --clear --without-pip $(1) && \
+	  $(PYTHON) -m pip --python $(1)/bin/python install --quiet pip; }
+endef
 
 test: $(TEST_VENV)/installed lint
 	./.ci/chromium
@@ -39,7 +46,7 @@ bench: install
 	$(VENV)/bin/fairwitness bench ask --json
 
 soak: $(TEST_VENV)/installed
-	FW_SOAK=1 $(RUN)/python -m pytest -m soak
+	$(RUN)/python -m pytest -m soak
 
 clean:
 	rm -rf $(VENV) $(TEST_VENV) build dist
