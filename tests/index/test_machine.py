@@ -68,12 +68,14 @@ class Book:
         old_news = any(t == post.text and at >= seen_ms for at, _, t in story.versions)
         fresh = likes >= 0 and seen_ms >= last[1]
         if post.text == newest_text or old_news:
+            likes = max(likes, last[2]) if seen_ms == last[1] else likes
             if fresh and likes != last[2]:
                 story.likes.append((len(story.versions) - 1, seen_ms, likes))
             return
         from_ms = max(seen_ms, newest_from_ms)
         story.versions[-1] = (newest_from_ms, from_ms, newest_text)
         story.versions.append((from_ms, FOREVER_MS, post.text))
+        likes = max(likes, last[2]) if seen_ms == last[1] else likes
         carried = (seen_ms, likes) if fresh else last[1:]
         if carried[1] >= 0:
             story.likes.append((len(story.versions) - 1, *carried))

@@ -9,7 +9,7 @@ from fairwitness.index import changes
 from fairwitness.index.changes import Known, Novelty, Verdict
 from fairwitness.index.columns import Row
 from fairwitness.index.query import Applied
-from fairwitness.index.reports import UNSAID, Standing, merged
+from fairwitness.index.reports import UNCOUNTED, UNSAID, Standing, merged
 from fairwitness.index.slice import Record, Slice, record_of
 from fairwitness.index.table import Table, id_hash
 from fairwitness.posts.post import (
@@ -17,7 +17,6 @@ from fairwitness.posts.post import (
     AccountGone,
     Deleted,
     Edited,
-    Engagement,
     Event,
     Post,
     Posted,
@@ -102,16 +101,14 @@ class Applier:
                 return "edited"
             case Verdict.REPORT if known is not None:
                 part, row = self._table.locate(versions[0])
-                engagement = merged(known.engagement, post.engagement)
-                part.reports.add(row, Standing(engagement, post.seen_ms))
+                part.reports.add(row, merged(known.standing, post.engagement, post.seen_ms))
                 return "reported"
         return "nothing"
 
     def _add(self, post: Post, hash_of_text: int, prev: int) -> None:
         made_ms = max(min(post.created_ms, post.seen_ms), -FOREVER_MS)
         ordinal = self._append(post, hash_of_text, post.seen_ms, made_ms, prev)
-        if post.engagement != UNSAID:
-            self._report(ordinal, merged(UNSAID, post.engagement), post.seen_ms)
+        self._report(ordinal, merged(UNCOUNTED, post.engagement, post.seen_ms))
 
     def _edit(self, post: Post, hash_of_text: int, known: Known, old: int, prev: int) -> None:
         part, row = self._table.locate(old)
@@ -120,13 +117,12 @@ class Applier:
         made_ms = int(part.columns.made_ms[row])
         ordinal = self._append(post, hash_of_text, since_ms, made_ms, prev)
         part.supersede(row, ordinal, since_ms)
-        standing = changes.after(post, hash_of_text, known, Verdict.EDIT)
-        if standing.engagement != UNSAID:
-            self._report(ordinal, standing.engagement, standing.counted_ms)
+        self._report(ordinal, merged(known.standing, post.engagement, post.seen_ms))
 
-    def _report(self, ordinal: int, engagement: Engagement, counted_ms: int) -> None:
-        part, row = self._table.locate(ordinal)
-        part.reports.add(row, Standing(engagement, counted_ms))
+    def _report(self, ordinal: int, standing: Standing) -> None:
+        if standing is not UNCOUNTED and standing.engagement != UNSAID:
+            part, row = self._table.locate(ordinal)
+            part.reports.add(row, standing)
 
     def _append(self, post: Post, hash_of_text: int, since_ms: int, made_ms: int, prev: int) -> int:
         if self._table.hot.full:

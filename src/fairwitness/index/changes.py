@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import xxhash
 
-from fairwitness.index.reports import UNSAID, merged
-from fairwitness.posts.post import AccountGone, Deleted, Edited, Engagement, Event, Post, Posted
+from fairwitness.index.reports import UNCOUNTED, Standing, merged
+from fairwitness.posts.post import AccountGone, Deleted, Edited, Event, Post, Posted
 
 
 class Known(NamedTuple):
@@ -20,8 +20,7 @@ class Known(NamedTuple):
     versions: tuple[tuple[int, int], ...]
     """Hash of the text and `seen_ms` of each version, newest first."""
     author_hash: int
-    engagement: Engagement
-    counted_ms: int
+    standing: Standing
     gone: bool
 
 
@@ -59,9 +58,8 @@ def judge(post: Post, hash_of_text: int, known: Known | None) -> Verdict:
     seen_before = any(text == hash_of_text and t >= post.seen_ms for text, t in known.versions)
     if newest_text != hash_of_text and not seen_before:
         return Verdict.EDIT
-    if post.engagement == UNSAID or post.seen_ms < known.counted_ms:
-        return Verdict.NOTHING
-    same = merged(known.engagement, post.engagement) == known.engagement
+    said = merged(known.standing, post.engagement, post.seen_ms)
+    same = said.engagement == known.standing.engagement
     return Verdict.NOTHING if same else Verdict.REPORT
 
 
@@ -128,17 +126,14 @@ class Novelty:
 
 def after(post: Post, hash_of_text: int, known: Known | None, verdict: Verdict) -> Known:
     """Return what is known once `verdict` about `post` has been acted on."""
-    mine = author_hash(post.network, post.author_id)
     if known is None:
-        said = merged(UNSAID, post.engagement)
-        counted_ms = post.seen_ms if said != UNSAID else 0
-        return Known(((hash_of_text, post.seen_ms),), mine, said, counted_ms, gone=False)
-    versions = known.versions
+        mine = author_hash(post.network, post.author_id)
+        said = merged(UNCOUNTED, post.engagement, post.seen_ms)
+        return Known(((hash_of_text, post.seen_ms),), mine, said, gone=False)
+    known = known._replace(standing=merged(known.standing, post.engagement, post.seen_ms))
     if verdict is not Verdict.EDIT:
-        mine = known.author_hash
-    else:
-        versions = ((hash_of_text, max(post.seen_ms, versions[0][1])), *versions)
-    engagement, counted_ms = known.engagement, known.counted_ms
-    if post.engagement != UNSAID and post.seen_ms >= counted_ms:
-        engagement, counted_ms = merged(engagement, post.engagement), post.seen_ms
-    return Known(versions, mine, engagement, counted_ms, gone=False)
+        return known
+    newest = (hash_of_text, max(post.seen_ms, known.versions[0][1]))
+    return known._replace(
+        versions=(newest, *known.versions), author_hash=author_hash(post.network, post.author_id)
+    )

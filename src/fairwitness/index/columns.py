@@ -115,6 +115,7 @@ class Columns:
         if on_disk_bytes == 0 and rows == 0 and not read_only:
             os.ftruncate(self._fd, size_bytes)  # sparse: costs nothing until reserved
         elif on_disk_bytes != size_bytes:
+            os.close(self._fd)
             raise IndexCorrupt(path, f"{on_disk_bytes} bytes where columns take {size_bytes}")
         access = mmap.ACCESS_READ if read_only else mmap.ACCESS_WRITE
         self._map = mmap.mmap(self._fd, size_bytes, access=access)

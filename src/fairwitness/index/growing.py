@@ -16,13 +16,18 @@ class GrowingFile:
     def __init__(self, path: Path, size_bytes: int, *, read_only: bool) -> None:
         """Open `path` as it was when it held `size_bytes`; what came after is cut off."""
         self.path = path
-        flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT
-        self._fd = os.open(path, flags, 0o644)
-        on_disk_bytes = os.fstat(self._fd).st_size
+        if not read_only:
+            with room_on_disk(path):
+                path.touch()
+        # A file object and no bare descriptor: after `close` a late reader gets an error, where a
+        # bare number could by then be another file.
+        self._file = path.open("rb" if read_only else "r+b", buffering=0)
+        on_disk_bytes = os.fstat(self._file.fileno()).st_size
         if on_disk_bytes < size_bytes:
+            self._file.close()
             raise IndexCorrupt(path, f"{on_disk_bytes} bytes where {size_bytes} were written")
         if not read_only:
-            os.ftruncate(self._fd, size_bytes)
+            self._file.truncate(size_bytes)
         # Where the tail begins, and the tail: one name, so that a reader gets both or neither.
         self._tail: tuple[int, bytearray] = (size_bytes, bytearray())
 
@@ -44,7 +49,7 @@ class GrowingFile:
         start, tail = self._tail
         if offset >= start:
             return bytes(tail[offset - start : offset - start + size_bytes])
-        data = os.pread(self._fd, size_bytes, offset)
+        data = os.pread(self._file.fileno(), size_bytes, offset)
         if len(data) < size_bytes:
             raise IndexCorrupt(self.path, f"ends before {offset} + {size_bytes} bytes")
         return data
@@ -55,18 +60,18 @@ class GrowingFile:
         if not tail:
             return
         with room_on_disk(self.path):
-            _write_all(self._fd, tail, start)
+            _write_all(self._file.fileno(), tail, start)
         self._tail = (start + len(tail), bytearray())
 
     def wipe(self, offset: int, size_bytes: int) -> None:
         """Overwrite a stretch with zeros; it must have been flushed."""
         with room_on_disk(self.path):
-            _write_all(self._fd, bytes(size_bytes), offset)
+            _write_all(self._file.fileno(), bytes(size_bytes), offset)
 
     def sync(self) -> None:
         """Return once all that was flushed would survive a power cut."""
         with room_on_disk(self.path):
-            os.fsync(self._fd)
+            os.fsync(self._file.fileno())
 
     def grow_to(self, size_bytes: int) -> None:
         """For a reader: the writer has committed up to `size_bytes`."""
@@ -74,7 +79,7 @@ class GrowingFile:
 
     def close(self) -> None:
         """Let go of the file; what was not flushed is lost."""
-        os.close(self._fd)
+        self._file.close()
 
 
 def _write_all(fd: int, data: bytes | bytearray, offset: int) -> None:

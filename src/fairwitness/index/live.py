@@ -48,7 +48,11 @@ class LiveIndex:
         self._owed: list[tuple[tuple[Event, ...], int]] = []
         table = Table([], state.slice_rows, Names(state.networks), Names(state.langs))
         self._table = table
-        self._open_slices(state)
+        try:
+            self._open_slices(state)
+        except BaseException:
+            self._close_slices()
+            raise
         self._applier = Applier(table, self._roll)
         self._view = take_view(table)
 
@@ -203,8 +207,7 @@ class LiveIndex:
     def close(self) -> None:
         """Let go of the index, as of the last checkpoint; what came after is in the log."""
         with self._writing:
-            for part in self._table.slices:
-                part.close()
+            self._close_slices()
             if self._lock_fd is not None:
                 os.close(self._lock_fd)
                 self._lock_fd = None
@@ -238,6 +241,10 @@ class LiveIndex:
                 read_only=self._lock_fd is None,
             )
             table.slices.append(part)
+
+    def _close_slices(self) -> None:
+        for part in self._table.slices:
+            part.close()
 
     def _follow(self) -> None:
         state = manifests.read(_manifest(self._folder))

@@ -30,6 +30,9 @@ class Standing(NamedTuple):
     counted_ms: int
 
 
+UNCOUNTED = Standing(UNSAID, 0)
+
+
 class Reports:
     """The reports about one slice's rows."""
 
@@ -38,7 +41,6 @@ class Reports:
         self._columns = columns
         self.sync = file.sync
         self.grow_to = file.grow_to
-        self.close = file.close
 
     @property
     def size_bytes(self) -> int:
@@ -92,7 +94,7 @@ class Reports:
         for row in ahead.tolist():
             mine = np.flatnonzero(stored["row"] == row)
             if not len(mine):
-                self._show(row, -1, Standing(UNSAID, 0))
+                self._show(row, -1, UNCOUNTED)
                 continue
             last = stored[mine[-1]]
             counts = (int(last[name]) for name in ("likes", "reposts", "replies", "views"))
@@ -110,12 +112,21 @@ class Reports:
         columns.views[row] = views
 
 
-def merged(before: Engagement, now: Engagement) -> Engagement:
-    """Return what is known after `now` was said: what it leaves unsaid stays as before."""
-    if now == UNSAID:
+def merged(before: Standing, now: Engagement, seen_ms: int) -> Standing:
+    """Return what is known after `now` was said: what it leaves unsaid stays as before.
+
+    An older report says nothing new. Of two from the same moment each larger count holds, so that
+    it does not matter which comes first, or comes again.
+    """
+    engagement, counted_ms = before
+    if now == UNSAID or seen_ms < counted_ms:
         return before
-    pairs = zip(_numbers(before), _numbers(now), strict=True)
-    return Engagement(*(min(new, _MOST) if new >= 0 else old for old, new in pairs))
+    pairs = zip(_numbers(engagement), _numbers(now), strict=True)
+    if seen_ms == counted_ms:
+        counts = [max(old, new) for old, new in pairs]
+    else:
+        counts = [new if new >= 0 else old for old, new in pairs]
+    return Standing(Engagement(*(min(count, _MOST) for count in counts)), seen_ms)
 
 
 def _numbers(engagement: Engagement) -> tuple[int, int, int, int]:

@@ -6,6 +6,7 @@ in the whole index is its ordinal: `first` of its slice plus its row there.
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,12 +69,6 @@ class Slice:
         if not read_only:
             with room_on_disk(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-        self.columns = Columns(folder / "columns", rows_max, extent.rows, read_only=read_only)
-        self.texts = GrowingFile(folder / "texts", extent.texts_bytes, read_only=read_only)
-        reports = GrowingFile(folder / "reports", extent.reports_bytes, read_only=read_only)
-        self.reports = Reports(reports, self.columns)
-        self.words = Words(folder / "words", read_only=read_only)
-        self._check(extent)
         self._newest: dict[int, int] = {}
         self._order: NDArray[np.int32] | None = None
         self._to_wipe: list[int] = []
@@ -81,13 +76,17 @@ class Slice:
         """How many rows are some post's present version."""
         self.latest_ms = 0
         """As of this moment or later, the past is the present."""
-        if not read_only:
-            self._discard_after(extent, index_rows)
-        self._tally()
-        if sealed:
-            self._order = self._load_order()
-        else:
-            self._learn_ids(0)
+        with ExitStack() as files:
+            self._open_files(files, extent, read_only=read_only)
+            self._check(extent)
+            if not read_only:
+                self._discard_after(extent, index_rows)
+            self._tally()
+            if sealed:
+                self._order = self._load_order()
+            else:
+                self._learn_ids(0)
+            self._files = files.pop_all()
 
     @property
     def full(self) -> bool:
@@ -226,10 +225,17 @@ class Slice:
 
     def close(self) -> None:
         """Let go of the files."""
-        self.words.close()
-        self.texts.close()
-        self.reports.close()
-        self.columns.close()
+        self._files.close()
+
+    def _open_files(self, files: ExitStack, extent: SliceExtent, *, read_only: bool) -> None:
+        folder, opened = self.folder, files.enter_context
+        columns = Columns(folder / "columns", self._rows_max, extent.rows, read_only=read_only)
+        self.columns = opened(closing(columns))
+        texts = GrowingFile(folder / "texts", extent.texts_bytes, read_only=read_only)
+        self.texts = opened(closing(texts))
+        reports = GrowingFile(folder / "reports", extent.reports_bytes, read_only=read_only)
+        self.reports = Reports(opened(closing(reports)), columns)
+        self.words = opened(closing(Words(folder / "words", read_only=read_only)))
 
     def _wipe(self, rows: Sequence[int]) -> None:
         columns = self.columns

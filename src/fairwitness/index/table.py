@@ -97,12 +97,10 @@ class Table:
             return None
         part, row = self.locate(versions[0])
         columns = part.columns
-        standing = part.reports.standing(row)
         return Known(
             versions=tuple(map(self._text_and_moment, versions)),
             author_hash=int(columns.author_hash[row]),
-            engagement=standing.engagement,
-            counted_ms=standing.counted_ms,
+            standing=part.reports.standing(row),
             gone=bool(columns.flags[row] & GONE),
         )
 

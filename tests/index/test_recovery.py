@@ -1,0 +1,170 @@
+"""What a kill, bad files or a full disk leave is put right from the log, or said."""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fairwitness.index import IndexCorrupt, IndexDiskFull, LiveIndex, Query
+from fairwitness.posts.post import Deleted, Edited, Engagement, Event, Post, Posted
+
+from . import killed_writer
+
+Make = Callable[..., Post]
+KILLS = 20
+
+
+def shown(index: LiveIndex, as_of_ms: int | None = None) -> list[tuple[object, ...]]:
+    hits = index.search(Query(), as_of_ms=as_of_ms, limit=100_000).hits
+    return sorted((h.post.id, h.post.text, h.post.engagement.likes) for h in hits)
+
+
+def test_a_writer_killed_at_any_moment_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    folder, dice = tmp_path / "index", random.Random(11)
+    script = [sys.executable, killed_writer.__file__, str(folder)]
+    for _ in range(KILLS):
+        with subprocess.Popen(script, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            said = [writer.stdout.readline() for _ in range(dice.randint(1, 2))]
+            time.sleep(dice.uniform(0.0, 0.05))
+            writer.kill()
+            said += writer.stdout.read().splitlines()
+        index = LiveIndex.open(folder)
+        assert index.position >= max(int(line) for line in said if line.strip())
+        ids = [id for id, *_ in shown(index)]
+        assert len(ids) == len(set(ids)), "a post shows twice"
+        index.close()
+    survivor = LiveIndex.open(folder)
+    assert 0 < survivor.position < killed_writer.BATCHES, "the kills came too early or too late"
+    unhurt = LiveIndex.open(tmp_path / "unhurt", slice_rows=killed_writer.SLICE_ROWS)
+    for index in (survivor, unhurt):
+        killed_writer.work(index)
+        index.refresh()
+    assert survivor.stats().versions > 2 * killed_writer.SLICE_ROWS
+    for moment_ms in (None, 100, 3_000):
+        assert shown(survivor, moment_ms) == shown(unhurt, moment_ms)
+        for word in killed_writer.WORDS:
+            a, b = (
+                sorted(
+                    h.post.id
+                    for h in i.search(Query(words=word), as_of_ms=moment_ms, limit=99_999).hits
+                )
+                for i in (survivor, unhurt)
+            )
+            assert a == b
+    survivor.close()
+    unhurt.close()
+
+
+def test_reopened_it_is_as_at_the_checkpoint(tmp_path: Path, post: Make) -> None:
+    index = LiveIndex.open(tmp_path, slice_rows=3)
+    first = [Posted(post(c, "fire", 10, engagement=Engagement(likes=1))) for c in "abcd"]
+    index.apply([*first, Posted(post("a", "fire", 12, engagement=Engagement(likes=2)))], 5)
+    index.checkpoint()
+    at_checkpoint = shown(index)
+    later: list[Event] = [
+        Edited(post("a", "flood", 20)),
+        Posted(post("b", "fire", 20, engagement=Engagement(likes=9))),
+        Deleted("c", 20),
+        *(Posted(post(c, "fire", 20)) for c in "efghi"),
+    ]
+    index.apply(later, 9)
+    index.refresh()
+    after = [shown(index, moment_ms) for moment_ms in (None, 11, 15, 20)]
+    index.close()
+    index = LiveIndex.open(tmp_path)
+    assert index.position == 5
+    # Deletions alone may run ahead: they are in the log, and must not be undone for a moment.
+    assert shown(index) == [each for each in at_checkpoint if each[0] != "c"]
+    assert sorted(h.post.id for h in index.search(Query(words="fire")).hits) == ["a", "b", "d"]
+    index.apply(later, 9)
+    index.refresh()
+    assert [shown(index, moment_ms) for moment_ms in (None, 11, 15, 20)] == after
+    index.close()
+
+
+def test_without_a_manifest_it_begins_anew(tmp_path: Path, post: Make) -> None:
+    index = LiveIndex.open(tmp_path, slice_rows=3)
+    index.apply([Posted(post(c, "fire")) for c in "abcd"], 5)
+    index.checkpoint()
+    index.close()
+    (tmp_path / "manifest.json").unlink()
+    index = LiveIndex.open(tmp_path)
+    assert (index.position, index.stats().versions) == (0, 0)
+    index.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "harm"),
+    [
+        ("manifest.json", lambda p: p.write_bytes(p.read_bytes()[:-9])),
+        ("manifest.json", lambda p: p.write_bytes(p.read_bytes().replace(b'n":5', b'n":6'))),
+        ("manifest.json", lambda p: p.write_bytes(b"\xff" * 99)),
+        ("slices/000000000000/columns", lambda p: os.truncate(p, 100)),
+        ("slices/000000000000/columns", lambda p: p.unlink()),
+        ("slices/000000000000/columns", lambda p: p.write_bytes(b"\xff" * p.stat().st_size)),
+        ("slices/000000000000/texts", lambda p: os.truncate(p, 10)),
+        ("slices/000000000000/ids.npy", lambda p: p.write_bytes(b"nothing")),
+        ("slices/000000000000/words", lambda p: (p / "meta.json").write_bytes(b"{")),
+    ],
+)
+def test_a_corrupt_file_is_named_with_the_cure(
+    tmp_path: Path, post: Make, name: str, harm: Callable[[Path], object]
+) -> None:
+    folder = tmp_path / "index"
+    index = LiveIndex.open(folder, slice_rows=3)
+    index.apply([Posted(post(c, "fire")) for c in "abcd"], 5)
+    index.checkpoint()
+    index.close()
+    harm(folder / name)
+    with pytest.raises(IndexCorrupt, match=f"{name}.*delete the folder {folder} ") as caught:
+        LiveIndex.open(folder)
+    assert "rebuilt from the log" in str(caught.value)
+    shutil.rmtree(folder)
+    LiveIndex.open(folder).close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 4 MB; only root may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("FULL DISK NOT TESTED: mounting a small tmpfs takes root")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_full_disk_is_said_and_made_up_for(small_disk: Path, post: Make) -> None:
+    dice = random.Random(3)
+    ballast = small_disk / "ballast"
+    index = LiveIndex.open(small_disk / "index", slice_rows=20_000)
+    ballast.write_bytes(b"\0" * 1_000_000)
+    position, full = 0, 0
+    while full < 3:
+        position += 1
+        texts = (f"common {dice.random()} {dice.random()}" for _ in range(200))
+        events = [Posted(post(f"{position}-{n}", text)) for n, text in enumerate(texts)]
+        try:
+            index.apply(events, position)
+            index.refresh()
+            index.checkpoint()
+        except IndexDiskFull as error:
+            full += str(small_disk) in str(error)
+        assert index.search(Query(words="common")).hits, "reading goes on"
+    assert index.position < position
+    ballast.unlink()
+    index.checkpoint()
+    assert index.position == position
+    assert len(index.search(Query(words="common"), limit=99_999).hits) == 200 * position
+    index.close()
+    index = LiveIndex.open(small_disk / "index")
+    assert len(index.search(Query(words="common"), limit=99_999).hits) == 200 * position
+    index.close()
