@@ -1,4 +1,6 @@
 # The whole developer interface. `make up` and `make test` each do all their own set-up.
+# An empty environment (`env -i`) has no PATH, and without one Python cannot find itself.
+export PATH := $(or $(PATH),/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
 PYTHON ?= python3
 VENV := .venv
 TEST_VENV := .venv-test
