@@ -10,8 +10,6 @@ import pytest
 from fairwitness.engine import Engine, NonFiniteLogitsError, Request, RequestError
 from fairwitness.models import ModelFileError
 
-RNG = np.random.default_rng(2)
-
 
 def prompt(length: int, seed: int = 0) -> tuple[int, ...]:
     return tuple(np.random.default_rng(seed).integers(0, 256, length).tolist())
@@ -90,6 +88,12 @@ def test_damaged_weights_are_told(make_engine, damage):
 def test_missing_model_is_told():
     with pytest.raises(ModelFileError, match="cannot be read"):
         Engine(Path("/nowhere/model.gguf"))
+
+
+def test_cache_folder_that_cannot_be_made_only_costs_time(make_engine, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FAIRWITNESS_CACHE", str(tmp_path / "file"))
+    assert len(ids_of(make_engine(), Request(prompt(5), 3))) == 3
 
 
 def test_same_seed_same_tokens_and_other_seed_other_tokens(engine):

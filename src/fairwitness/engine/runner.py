@@ -135,9 +135,12 @@ def _resized(cache: decoder.Cache, capacity: int) -> decoder.Cache:
 
 
 def _keep_compiled_programs() -> None:
-    """Compile each program once a machine, not once a start."""
+    """Compile each program once a machine, not once a start, where there is a place to keep it."""
     folder = cache_folder() / "compiled"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a read-only home is common in containers, and only costs time
+        return
     settings = {
         "jax_compilation_cache_dir": str(folder),
         "jax_persistent_cache_min_compile_time_secs": 0.1,
