@@ -1,16 +1,19 @@
 """A house over a small home of posts, served on a real socket."""
 
-import socket
+import itertools
+import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from fairwitness.engine import RemoteChat
 from fairwitness.home import Home
 from fairwitness.posts.clock import from_iso
 from fairwitness.posts.post import Post, Posted
@@ -80,7 +83,7 @@ class Served:
 
 
 @contextmanager
-def serving(
+def serve_home(
     folder: Path, *, load_chat: Loader | None = None, sources: Sequence[Source] = ()
 ) -> Iterator[Served]:
     home = Home(folder, "up")
@@ -88,7 +91,7 @@ def serving(
         fill(home, posts())
     house = House(home, load_chat=load_chat, sources=sources)
     door = bind("127.0.0.1", 0)
-    url, server = url_of(door), Server(house)
+    url, server = url_of(door), Server(house, "up")
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, name="server")
     thread.start()
 
@@ -98,7 +101,7 @@ def serving(
         assert not thread.is_alive(), "the server did not stop"
 
     try:
-        _wait_for(server, door)
+        until(lambda: server.started)
         with httpx2.Client(base_url=url, timeout=20, trust_env=False) as client:
             yield Served(house, url, client, stop)
     finally:
@@ -106,21 +109,121 @@ def serving(
         home.close()
 
 
-def _wait_for(server: Server, door: socket.socket) -> None:
-    until_s = time.monotonic() + 10
-    while not server.started:
-        assert time.monotonic() < until_s, f"nothing serves on {door.getsockname()}"
-        time.sleep(0.005)
-
-
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path / "home") as running:
+    with serve_home(tmp_path / "home") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server for tests that change nothing."""
-    with serving(tmp_path_factory.mktemp("home")) as running:
+    with serve_home(tmp_path_factory.mktemp("home")) as running:
         yield running
+
+
+class _Scripted(BaseHTTPRequestHandler):
+    """Speaks the protocol of OpenAI: says the last message again, a word at a time."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = json.dumps(
+            {"object": "list", "data": [{"id": "parrot", "object": "model"}]}
+        ).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append(asked)
+        text = asked["messages"][-1]["content"]
+        if text == "refuse":
+            self.send_error(500, "the parrot sleeps")
+            return
+        words = [f"{word} " for word in text.split()]
+        endless = "forever" in text
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        try:
+            self._say(itertools.cycle(words) if endless else words[: asked["max_tokens"]], endless)
+        except OSError:
+            self.server.left.set()
+
+    def _say(self, words: Iterable[str], endless: bool) -> None:
+        said = 0
+        for said, word in enumerate(words, 1):  # noqa: B007
+            self._event({"choices": [{"index": 0, "delta": {"content": word}}]})
+            time.sleep(0.02 if endless else 0)
+        self._event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        usage = {"prompt_tokens": 7, "completion_tokens": said, "total_tokens": 7 + said}
+        self._event({"choices": [], "usage": usage})
+        self.wfile.write(b"data: [DONE]\n\n")
+
+    def _event(self, data: object) -> None:
+        self.wfile.write(b"data: " + json.dumps(data).encode() + b"\n\n")
+        self.wfile.flush()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Parrot(ThreadingHTTPServer):
+    """A model server; `left` is set when a client breaks off."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Scripted)
+        self.asked: list[dict[str, object]] = []
+        self.left = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+@pytest.fixture(scope="session")
+def parrot() -> Iterator[Parrot]:
+    server = Parrot()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def talking(tmp_path: Path, parrot: Parrot) -> Iterator[Served]:
+    """A server whose chat model is the parrot."""
+    chat = RemoteChat(parrot.url)
+    parrot.left.clear()
+    with serve_home(tmp_path / "home", load_chat=lambda: chat) as running:
+        until(lambda: running.house.chat.model is not None)
+        yield running
+    chat.close()
+
+
+def until(true: Callable[[], bool], timeout_s: float = 10) -> None:
+    until_s = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < until_s, "waited in vain"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """Serve the home in a folder, made of `posts` when it is empty."""
+    return serve_home
+
+
+@pytest.fixture(scope="session")
+def wait_until():
+    """Wait for something to become true, or fail."""
+    return until

@@ -15,7 +15,6 @@ from starlette.routing import Route
 
 from fairwitness.answers import QuestionError
 from fairwitness.server import ask, completions, errors, feed, metrics, page, search, status
-from fairwitness.server.bodies import MAX_BODY_BYTES
 from fairwitness.server.errors import ApiError
 from fairwitness.server.guard import Guard
 from fairwitness.server.house import House
@@ -58,7 +57,6 @@ def create_app(house: House) -> Starlette:
             Exception: errors.on_unforeseen,
         },
         lifespan=lifespan,
-        max_body_size=MAX_BODY_BYTES,
     )
     app.state.house = house
     app.state.board = status.StatusBoard(house)

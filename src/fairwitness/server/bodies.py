@@ -17,7 +17,7 @@ from fairwitness.server.errors import ApiError
 B = TypeVar("B", bound=msgspec.Struct)
 
 MAX_BODY_BYTES = 1_000_000
-"""More than any question or conversation that fits a model here; see also `create_app`."""
+"""More than any question or conversation that fits a model here."""
 
 _WHERE = re.compile(r"^(?P<problem>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
@@ -34,13 +34,24 @@ async def read_body(request: Request, kind: type[B]) -> B:
     sent = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if sent != "application/json":
         raise ApiError(415, f"Content-Type must be application/json, not {sent or 'missing'}")
-    raw = await request.body()
+    raw = await _read(request)
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
         raise _refusal(error, msgspec.json.decode(raw)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ApiError(400, f"the body is not JSON: {error}", code="bad_json") from error
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise ApiError(
+                413, f"the body is larger than {MAX_BODY_BYTES:,} bytes", code="too_large"
+            )
+    return bytes(body)
 
 
 def read_query(request: Request, kind: type[B], *, lists: frozenset[str]) -> B:

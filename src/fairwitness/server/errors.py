@@ -80,13 +80,12 @@ async def on_question_error(_: Request, error: Exception) -> Response:
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
-    """Answer what the router refuses: no such route, no such method, a body that is too large."""
+    """Answer what the router refuses: no such route, no such method."""
     assert isinstance(error, HTTPException)
     path = request.url.path
     message = {
         404: f"no such route: {path}",
         405: f"{path} does not take {request.method}",
-        413: "the body is larger than 1,000,000 bytes",
     }.get(error.status_code, error.detail)
     return _response(
         error.status_code, error_body(error.status_code, message, None, None), error.headers or {}

@@ -62,12 +62,11 @@ def serve(
 ) -> None:
     """Serve `house` until SIGINT or SIGTERM; when this returns nothing works on its home any more.
 
-    `verb` is what the lock of the home tells others that we do. `door` is what `bind` returned;
-    without one it is called here, and raises what it raises.
+    Others learn from the lock of the home that we do `verb`, and where, once they can connect.
+    `door` is what `bind` returned; without one it is called here, and raises what it raises.
     """
     taken = door or bind(host, port)
-    house.home.lock.announce(verb, url_of(taken))
-    Server(house).run(sockets=[taken])
+    Server(house, verb).run(sockets=[taken])
 
 
 def url_of(door: socket.socket) -> str:
@@ -81,7 +80,7 @@ def url_of(door: socket.socket) -> str:
 class Server(uvicorn.Server):
     """Uvicorn, with signals that mean "in order" and the house put away whatever happens."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, verb: str) -> None:
         super().__init__(
             uvicorn.Config(
                 create_app(house),
@@ -98,6 +97,13 @@ class Server(uvicorn.Server):
             )
         )
         self._house = house
+        self._verb = verb
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, and tell others where."""
+        await super().startup(sockets)
+        for door in sockets or ():
+            self._house.home.lock.announce(self._verb, url_of(door))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop in order; streams without an end are ended first."""
