@@ -28,7 +28,7 @@ def test_any_question_of_any_posts(scene, question, texts):
     if any(char.isalnum() for char in question):
         assert scene.ask(question).answer
         return
-    with pytest.raises(QuestionError, match="^the question (is empty|has no words)"):
+    with pytest.raises(QuestionError, match=r"^the question (is empty|has no words)"):
         scene.ask(question)
 
 
