@@ -141,3 +141,18 @@ def test_a_full_disk_while_a_segment_starts_keeps_the_old_one(tmp_path: Path) ->
     log.append(batch(2))
     log.close()
     assert stored(tmp_path) == [batch(1), batch(2)]
+
+
+def test_a_segment_that_never_began_is_set_aside_and_the_one_before_goes_on(tmp_path: Path) -> None:
+    log = Log(tmp_path, segment_bytes=200)
+    for n in range(8):
+        log.append(batch(n))
+    log.close()
+    last = max(tmp_path.glob("*.log"))
+    kept = [each for end, each in read(tmp_path) if end <= int(last.stem)]
+    os.truncate(last, 30)
+    again = Log(tmp_path, segment_bytes=200)
+    assert stored(tmp_path) == kept
+    assert again.sources["file"].cursor == kept[-1].cursor
+    again.close()
+    assert last.with_suffix(".torn").stat().st_size == 30

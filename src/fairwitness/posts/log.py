@@ -164,7 +164,9 @@ class Log:
             end = stored.end
         self.torn_bytes += segment.check_tail(path, base, max(end, base))
         if not end:
-            path.unlink()
+            # Never acknowledged, so not missed; set aside all the same, for we delete no evidence.
+            path.rename(path.with_suffix(".torn"))
+            _log.warning("set aside %s, which a kill left without its first record", path)
             return False
         self._descriptor = os.open(path, os.O_RDWR)
         self._base, self._path, self._size = base, path, end - base
