@@ -1,6 +1,8 @@
 """`fairwitness up`: the main job. Posts come in, the page and the API answer."""
 
+import functools
 import importlib.resources
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -15,6 +17,7 @@ from fairwitness.cli.asking import (
 )
 from fairwitness.cli.opening import chat_model, errors, opened, pulled
 from fairwitness.cli.replay import run as replay_file
+from fairwitness.engine import ChatModel, LocalChat
 from fairwitness.home import Home
 from fairwitness.models import ModelError, registry
 from fairwitness.posts.clock import SystemClock
@@ -76,8 +79,16 @@ def up(
         elif house.log.sources.keys() <= {SAMPLE}:
             _give_sample(house)
         _announce(url_of(door), house, as_json)
-        chat = chat_model(model, model_server)
-        serve(House(house, load_chat=chat, sources=listening), host, port, door=door)
+        load = functools.partial(_load_warm, chat_model(model, model_server))
+        serve(House(house, load_chat=load, sources=listening), host, port, door=door)
+
+
+def _load_warm(load: Callable[[], ChatModel | None]) -> ChatModel | None:
+    """Open the model and compile its programs, so that the first question waits for neither."""
+    chat = load()
+    if isinstance(chat, LocalChat):
+        chat.engine.warm_up()
+    return chat
 
 
 def _announce(url: str, house: Home, as_json: bool) -> None:
