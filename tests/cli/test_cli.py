@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -251,3 +252,32 @@ def test_ctrl_c_in_a_replay_loses_nothing_and_it_goes_on(tmp_path):
     assert 0 < half < 400
     report = json.loads(run(home, "replay", str(file), "--speed", "max", "--json").stdout)
     assert report["events"] + half == 400 == report["posts"]
+
+
+def test_a_port_in_use_is_named_before_anything_else_is_done(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(tmp_path / "home", "up", "--port", str(port))
+    assert done.returncode == 1
+    assert f"port {port} on 127.0.0.1 is in use; choose another with --port" in done.stderr
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_model_file_that_is_cut_short_is_named(tmp_path):
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(b"GGUF" + (3).to_bytes(4, "little") + (272).to_bytes(8, "little") + b"\0" * 9)
+    done = run(tmp_path / "home", "generate", "hi", "--model", str(cut))
+    assert done.returncode == 1
+    assert str(cut) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    done = run(file / "home", "status")
+    assert "Traceback" not in done.stderr
+    done = run(file / "home", "ingest", "-", stdin="")
+    assert done.returncode == 1
+    assert str(file) in done.stderr
+    assert "Traceback" not in done.stderr

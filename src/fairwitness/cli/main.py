@@ -67,3 +67,7 @@ def main() -> None:
         # Whoever read our output has had enough; do not complain again when Python flushes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        click.echo(f"Error: {what}", err=True)
+        raise SystemExit(1) from None

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 from fairwitness.cli.asking import fail
-from fairwitness.engine import ChatModel, LocalChat, RemoteChat
+from fairwitness.engine import ChatError, ChatModel, LocalChat, RemoteChat
 from fairwitness.home import Home, HomeBusy, Reading, holder
 from fairwitness.index import IndexFault
 from fairwitness.models import ModelError, registry
@@ -76,7 +76,10 @@ def chat_model(name: str, server: str | None) -> Callable[[], ChatModel | None]:
 
 def _open_chat(name: str, server: str | None) -> ChatModel | None:
     if server:
-        return RemoteChat(server, model=name or None)
+        try:
+            return RemoteChat(server, model=name or None)
+        except ChatError as error:
+            fail(error)
     if name == "none":
         return None
     wanted = name or registry.DEFAULT_MODEL
