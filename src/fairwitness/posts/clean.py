@@ -2,42 +2,63 @@
 
 `text` of a post is what quotes point into, so cleaning happens once, before anything else, and
 says what it did: every piece of the author's text that was removed or replaced becomes a `Cut`.
+Only white space is folded without saying so. What is clean stays as it is when cleaned again.
 """
 
-import html
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from dataclasses import dataclass
 
+from fairwitness.posts import markup
+from fairwitness.posts.markup import MAX_CUTS
 from fairwitness.posts.post import Cut
 
 MAX_CHARS = 20_000
 """A longer text is a document, not a post: the rest is cut, and said to be."""
 
+_READ_CHARS = MAX_CHARS * 8
+"""Of markup or of a text as it was sent, no more than this is looked at."""
+
 _CUT_SAMPLE_CHARS = 80
-_MAX_CUTS = 32
 
-# C0/C1 controls but tab and newline; surrogates that no UTF-8 can carry; bidirectional overrides
-# and isolates, which make text read as what it does not say (Trojan Source, CVE-2021-42574); the
-# byte order mark; tag characters, invisible carriers of hidden prompts. Zero-width joiners stay:
-# emoji and Indic and Persian words are spelt with them.
+_SPACES = " \t-\r\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+# C0/C1 controls; soft hyphens and zero-width spaces, which part words that read as one;
+# bidirectional overrides and isolates, which make text read as what it does not say (Trojan Source,
+# CVE-2021-42574); invisible operators, annotation marks, the byte order mark; tag characters and
+# their unassigned neighbours, carriers of hidden prompts; surrogates that no UTF-8 can carry.
+# Zero-width joiners and direction marks stay: emoji, Indic, Persian and Hebrew are spelt with them.
 _HIDDEN = (
-    "\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufeff\U000e0001-\U000e007f"
+    "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u180e\u200b\u202a-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
 )
-_ODD = re.compile(
-    r"(?P<space>\r\n?|[ \t\xa0\u2000-\u200a\u202f\u3000]{2,}"
-    r"|[\t\xa0\u2000-\u200a\u2028\u2029\u202f]|\n{3,})"
-    rf"|(?P<control>[{_HIDDEN}]+)"
-)
-_ODD_OR_ENTITY = re.compile(
-    _ODD.pattern + r"|(?P<entity>&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|\w{2,31});)"
-)
+# One variation selector chooses a glyph. A second behind it chooses nothing: bytes are smuggled so.
+_SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_STRAY = rf"(?<=[{_SELECTORS}{_HIDDEN}])[{_SELECTORS}]"
+_ODD_ALONE = rf"\t\x0b-\r\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f{_HIDDEN}"
+_ODD = re.compile(rf"(?:[{_SPACES}{_HIDDEN}]|{_STRAY}){{2,}}|[{_ODD_ALONE}]|{_STRAY}")
+# Most texts have nothing odd, and this says so four times as fast.
+_PERHAPS_ODD = re.compile(rf"[{_ODD_ALONE}{_SELECTORS}]|[ \n\u3000][{_SPACES}{_HIDDEN}]")
+_SPACE = re.compile(rf"[{_SPACES}]+")
+_LINE_BREAK = re.compile("\r\n|[\n-\r\x85\u2028\u2029]")
 
-_LINK = re.compile(r"https?://[^\s<>\"'`{}|\\^\u3000-\u303f\uff00-\uffef]+")
-_HASHTAG = re.compile(r"(?<![\w&/])[#＃](\w*[^\W\d_]\w*)")
-_MENTION = re.compile(r"(?<![\w@/.])@([A-Za-z0-9_](?:[\w.-]*\w)?(?:@[\w.-]+\w)?)")
+MARKS = "".join(
+    char for char in map(chr, range(0x300, 0x1B00)) if unicodedata.category(char).startswith("M")
+)
+r"""The combining marks that words are spelt with; Python's `\w` leaves them out."""
+
+_LINK = re.compile(
+    r"(?i:https?)://\w[^\s<>\"'`{}|\\^\xab\xbb\u201c-\u201f\u3000-\u303f\uff00-\uffef]*"
+)
+_HASHTAG = re.compile(
+    rf"(?<![\w{MARKS}&/])[#＃]([\w{MARKS}\u200c\u200d]*[^\W\d_][\w{MARKS}\u200c\u200d]*)"
+)
+_MENTION = re.compile(
+    r"(?<![\w@＠/])[@＠]([A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
+    r"(?:@[A-Za-z0-9_.-]+[A-Za-z0-9_])?)"
+)
+_AFTER_LINK = ".,;:!?…»”’*"
+_PAIRS = {")": "(", "]": "["}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +82,28 @@ class Replacement:
 
 def from_plain(raw: str) -> Cleaned:
     """Clean a text that has no markup and no entities (Bluesky, plain files)."""
-    return _finish(raw, [], _ODD)
+    is_short = len(raw) <= MAX_CHARS
+    if is_short and not _PERHAPS_ODD.search(raw) and unicodedata.is_normalized("NFC", raw):
+        return Cleaned(raw.strip())
+    return _finish(raw[:_READ_CHARS], [], len(raw) - _READ_CHARS)
 
 
 def from_escaped(raw: str) -> Cleaned:
     """Clean a text whose `&`, `<`, `>` may be written as entities (X, Weibo and many captures)."""
-    return _finish(raw, [], _ODD_OR_ENTITY if "&" in raw else _ODD)
+    if "&" not in raw:
+        return from_plain(raw)
+    text, cuts = markup.unescape(raw[:_READ_CHARS])
+    return _finish(text, cuts, len(raw) - _READ_CHARS)
 
 
 def from_html(raw: str) -> Cleaned:
     """Clean HTML: block elements become line breaks, the rest of the markup is dropped."""
     if "<" not in raw:
         return from_escaped(raw)
-    reader = _HtmlReader()
-    reader.feed(raw[: MAX_CHARS * 8])
-    reader.close()
-    cleaned = _finish("".join(reader.pieces), reader.cuts, _ODD)
-    return Cleaned(cleaned.text, cleaned.cuts, tuple(dict.fromkeys(reader.links)))
+    words = markup.read(raw[:_READ_CHARS])
+    cleaned = _finish(words.text, words.cuts, len(raw) - _READ_CHARS)
+    links = filter(is_link, words.links)
+    return Cleaned(cleaned.text, cleaned.cuts, tuple(dict.fromkeys(links)))
 
 
 def from_facets(raw: str, replacements: Sequence[Replacement]) -> Cleaned:
@@ -86,34 +112,47 @@ def from_facets(raw: str, replacements: Sequence[Replacement]) -> Cleaned:
     Offsets are UTF-8 bytes, as Bluesky's facets count them. A replacement that leaves the text,
     overlaps an earlier one, or splits a character is left out: the text stays as written.
     """
-    encoded = raw.encode("utf-8", "surrogatepass")
+    encoded = raw[:_READ_CHARS].encode("utf-8", "surrogatepass")
     pieces: list[str] = []
     cuts: list[Cut] = []
-    done_bytes, done_chars = 0, 0
+    done_bytes, length = 0, 0
     for new in sorted(replacements, key=lambda each: each.byte_start):
         if not done_bytes <= new.byte_start < new.byte_end <= len(encoded):
             continue
         try:
-            before = encoded[done_bytes : new.byte_start].decode()
-            shown = encoded[new.byte_start : new.byte_end].decode()
+            before = encoded[done_bytes : new.byte_start].decode("utf-8", "surrogatepass")
+            shown = encoded[new.byte_start : new.byte_end].decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
             continue
         pieces += [before, new.with_text]
-        done_chars += len(before)
-        if shown != new.with_text:
-            cuts.append(Cut(done_chars, "url", shown[:_CUT_SAMPLE_CHARS]))
-        done_chars += len(new.with_text)
+        length += len(before)
+        if shown != new.with_text and len(cuts) < MAX_CUTS:
+            cuts.append(Cut(length, "url", shown))
+        length += len(new.with_text)
         done_bytes = new.byte_end
-    pieces.append(encoded[done_bytes:].decode("utf-8", "replace"))
-    return _finish("".join(pieces), cuts, _ODD)
+    pieces.append(encoded[done_bytes:].decode("utf-8", "surrogatepass"))
+    return _finish("".join(pieces), cuts, len(raw) - _READ_CHARS)
+
+
+def one_line(raw: str, max_chars: int) -> str:
+    """Clean what stands beside a text, a name or a handle: no line breaks, nothing invisible."""
+    return from_plain(raw[: max_chars * 8]).text.replace("\n", " ")[:max_chars].rstrip()
 
 
 def links_in(text: str) -> tuple[str, ...]:
-    """Return the http(s) links that stand in `text`, each once, without trailing punctuation."""
+    """Return the http(s) links that stand in `text`, each once, without trailing punctuation.
+
+    A link that was cut off (`https://t.co/a…`) leads nowhere and is left out.
+    """
     if "://" not in text:
         return ()
-    found = (match.rstrip(".,;:!?…)]»”’") for match in _LINK.findall(text))
-    return tuple(dict.fromkeys(found))
+    found = (match for match in _LINK.findall(text) if not match.endswith("…"))
+    return tuple(dict.fromkeys(map(_without_punctuation, found)))
+
+
+def is_link(text: str) -> bool:
+    """Return whether `text` is an http(s) link and nothing else."""
+    return _LINK.match(text) is not None and _ODD.search(text) is None and " " not in text
 
 
 def hashtags_in(text: str) -> tuple[str, ...]:
@@ -125,119 +164,75 @@ def hashtags_in(text: str) -> tuple[str, ...]:
 
 def mentions_in(text: str) -> tuple[str, ...]:
     """Return the @mentions of `text` without @, each once."""
-    return tuple(dict.fromkeys(_MENTION.findall(text))) if "@" in text else ()
+    return tuple(dict.fromkeys(_MENTION.findall(text))) if "@" in text or "＠" in text else ()
 
 
-def _finish(raw: str, earlier: list[Cut], odd: re.Pattern[str]) -> Cleaned:
-    """Replace what `odd` finds, normalise to NFC, cap the length; offsets are of the result."""
-    if not earlier and len(raw) <= MAX_CHARS and odd.search(raw) is None:
-        text = raw if unicodedata.is_normalized("NFC", raw) else unicodedata.normalize("NFC", raw)
-        return Cleaned(text.strip())
-    made = _Made(earlier)
-    done = 0
-    for match in odd.finditer(raw):
-        made.keep(raw[done : match.start()], done)
-        made.replace(match, done_to=match.start())
-        done = match.end()
-        if made.length > MAX_CHARS:
-            break
-    made.keep(raw[done:], done)
-    return made.result()
+def _without_punctuation(link: str) -> str:
+    """Return `link` without what belongs to the sentence; brackets of its own stay."""
+    unopened = {closing: link.count(closing) - link.count(_PAIRS[closing]) for closing in _PAIRS}
+    end = len(link)
+    while link[end - 1] in _AFTER_LINK or unopened.get(link[end - 1], 0) > 0:
+        end -= 1
+        if link[end] in unopened:
+            unopened[link[end]] -= 1
+    return link[:end]
 
 
-@dataclass
-class _Made:
-    """The cleaned text as it grows, and the cuts, moved to where they stand in it."""
-
-    earlier: list[Cut]
-    pieces: list[str] = field(default_factory=list)
-    cuts: list[Cut] = field(default_factory=list)
-    length: int = 0
-
-    def keep(self, piece: str, raw_at: int) -> None:
-        piece = unicodedata.normalize("NFC", piece)
-        while self.earlier and self.earlier[0].at <= raw_at + len(piece):
-            cut = self.earlier.pop(0)
-            self.cuts.append(Cut(self.length + max(0, cut.at - raw_at), cut.kind, cut.was))
-        self.pieces.append(piece)
-        self.length += len(piece)
-
-    def replace(self, match: re.Match[str], done_to: int) -> None:
-        kind = match.lastgroup or "control"
-        was = match.group()
-        new = _stand_in(kind, was)
-        if kind != "space":
-            self.cuts.append(Cut(self.length, kind, _printable(was)))
-        self.pieces.append(new)
-        self.length += len(new)
-
-    def result(self) -> Cleaned:
-        joined = unicodedata.normalize("NFC", "".join(self.pieces))
-        lead = len(joined) - len(joined.lstrip())
-        text = joined.strip()
-        cuts = self.cuts[:_MAX_CUTS]
-        if len(text) > MAX_CHARS:
-            cuts.append(Cut(MAX_CHARS, "length", f"{len(text) - MAX_CHARS} more characters"))
-            text = text[:MAX_CHARS].rstrip()
-        placed = (Cut(min(max(cut.at - lead, 0), len(text)), cut.kind, cut.was) for cut in cuts)
-        return Cleaned(text, tuple(placed))
+def _finish(raw: str, earlier: Sequence[Cut], unread_chars: int) -> Cleaned:
+    """Take out what is hidden, fold spaces, normalise to NFC, cap; offsets are of the result."""
+    text, cuts = _without_odd(raw, earlier)
+    cuts = cuts[:MAX_CUTS]
+    if not unicodedata.is_normalized("NFC", text):
+        cuts = [_moved(cut, len(unicodedata.normalize("NFC", text[: cut.at]))) for cut in cuts]
+        text = unicodedata.normalize("NFC", text)
+    lead = len(text) - len(text.lstrip())
+    text = text.strip()
+    too_many = max(unread_chars, 0) + max(len(text) - MAX_CHARS, 0)
+    text = text[:MAX_CHARS].rstrip()
+    if too_many:
+        cuts.append(Cut(lead + len(text), "length", f"{too_many} more characters"))
+    placed = (Cut(min(max(c.at - lead, 0), len(text)), c.kind, _sample(c.was)) for c in cuts)
+    return Cleaned(text, tuple(placed))
 
 
-def _stand_in(kind: str, was: str) -> str:
-    if kind == "entity":
-        decoded = html.unescape(was)
-        return "" if _ODD.fullmatch(decoded) and decoded != "\xa0" else decoded.replace("\xa0", " ")
-    if kind == "space":
-        return "\n\n" if was.startswith("\n") else "\n" if was[0] in "\r\u2028\u2029" else " "
-    return ""
+def _without_odd(raw: str, earlier: Sequence[Cut]) -> tuple[str, list[Cut]]:
+    """Return the text with odd characters out, its cuts, and the earlier ones moved along."""
+    pieces: list[str] = []
+    cuts: list[Cut] = []
+    waiting = list(reversed(earlier))
+    done = length = 0
+    for match in _ODD.finditer(raw):
+        start, end = match.span()
+        while waiting and waiting[-1].at <= start:
+            cut = waiting.pop()
+            cuts.append(_moved(cut, length + cut.at - done))
+        stand_in = _stand_in(match.group())
+        pieces += [raw[done:start], stand_in]
+        length += start - done
+        hidden = _SPACE.sub("", match.group())
+        if hidden and len(cuts) < MAX_CUTS:
+            cuts.append(Cut(length, "control", hidden))
+        length += len(stand_in)
+        done = end
+        while waiting and waiting[-1].at < end:
+            cuts.append(_moved(waiting.pop(), length))
+    cuts += (_moved(cut, length + cut.at - done) for cut in reversed(waiting))
+    return "".join([*pieces, raw[done:]]), cuts
 
 
-def _printable(piece: str) -> str:
-    return (
-        piece[:_CUT_SAMPLE_CHARS].encode("unicode_escape").decode("ascii")
-        if not piece.isprintable()
-        else piece[:_CUT_SAMPLE_CHARS]
-    )
+def _stand_in(odd: str) -> str:
+    """Return what a run of spaces, line breaks and hidden characters is folded to."""
+    breaks = len(_LINE_BREAK.findall(odd))
+    if breaks:
+        return "\n\n" if breaks > 1 else "\n"
+    return " " if _SPACE.search(odd) else ""
 
 
-_BLOCKS = frozenset(
-    "p div br li ul ol tr table blockquote h1 h2 h3 h4 h5 h6 hr pre section article".split()
-)
-_SILENT = frozenset("script style template noscript iframe object svg math".split())
+def _moved(cut: Cut, at: int) -> Cut:
+    return Cut(at, cut.kind, cut.was)
 
 
-class _HtmlReader(HTMLParser):
-    """Collects the text of markup; never fails, whatever it is fed."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self.cuts: list[Cut] = []
-        self.links: list[str] = []
-        self._length = 0
-        self._silent_depth = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _SILENT:
-            self._silent_depth += 1
-        href = dict(attrs).get("href") or ""
-        if tag == "a" and href.startswith(("http://", "https://")):
-            self.links.append(href)
-        if tag in _BLOCKS and self.pieces:
-            self._emit("\n\n" if tag == "p" else "\n")
-        if tag not in _BLOCKS and tag not in {"a", "span"}:
-            self.cuts.append(Cut(self._length, "markup", f"<{tag}>"[:_CUT_SAMPLE_CHARS]))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _SILENT and self._silent_depth:
-            self._silent_depth -= 1
-
-    def handle_data(self, data: str) -> None:
-        if self._silent_depth:
-            self.cuts.append(Cut(self._length, "markup", data[:_CUT_SAMPLE_CHARS]))
-            return
-        self._emit(data)
-
-    def _emit(self, piece: str) -> None:
-        self.pieces.append(piece)
-        self._length += len(piece)
+def _sample(piece: str) -> str:
+    """Return the beginning of a piece, with what cannot be seen written as its number."""
+    piece = piece[:_CUT_SAMPLE_CHARS]
+    return piece if piece.isprintable() else piece.encode("unicode_escape").decode("ascii")

@@ -18,9 +18,9 @@ class Cut(msgspec.Struct, frozen=True, array_like=True):
 
     at: int
     kind: str
-    """`markup`, `entity`, `url`, `control`, `space` or `length`."""
+    """`markup`, `entity`, `url`, `control` or `length`."""
     was: str
-    """The piece itself, or its first 80 characters."""
+    """The first 80 characters of the piece, with what cannot be seen written as its number."""
 
 
 class Engagement(msgspec.Struct, frozen=True, array_like=True):
