@@ -1,0 +1,80 @@
+"""How many: the number that a span gives for what is counted.
+
+It stands near the word that is counted, in digits or spelt out, and is not the hour, the year or
+the age that stands near it too.
+"""
+
+import re
+
+from fairwitness.answers import words
+from fairwitness.answers.grammar import NOT_A_NUMBER_IN, NUMBER_WORDS
+from fairwitness.answers.understand import Asked
+from fairwitness.answers.weigh import Weighed
+
+_REACH_WORDS = 7  # between a number and what it counts
+_REACH_CHARS = 60
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_OTHER_UNIT = re.compile(
+    r"\s*(?:%|:\d|[ap]\.?m\b|(?:year|a[nñ]os?|ann[io]|ans|jahre|hour|hora|ore|heure|stund|minut"
+    r"|min|days?|d[ií]as?|giorn[io]|jours?|tage?|km|miles?|mi)(?![^\W_])|years|hours|horas|heures"
+    r"|minut[eoi]s?|年|月|日|小时|天|分钟|公里|[€$£])",
+    re.IGNORECASE,
+)
+"""What stands after a number that counts something else: hours, years, a share."""
+
+
+def figure(asked: Asked, each: Weighed) -> str | None:
+    """Return the number that stands nearest to what is counted, as plain digits, or None."""
+    text = each.span.text
+    if each.anchor < 0:
+        return None
+    counted = sorted(
+        _numbers(text, each.span.post.lang, asked), key=lambda n: abs(n[0] - each.anchor)
+    )
+    for at, value in counted:
+        between = text[min(at, each.anchor) : max(at, each.anchor)]
+        if len(words.spaced(between)) <= _REACH_WORDS and len(between) < _REACH_CHARS:
+            return f"{value:g}" if value < 1e6 else f"{value:.0f}"
+    return None
+
+
+def _numbers(text: str, lang: str, asked: Asked) -> list[tuple[int, float]]:
+    found = []
+    of_question = set(_NUMBER.findall(asked.text))
+    for match in _NUMBER.finditer(text):
+        marked = text[match.start() - 1 : match.start()] in ("#", "@", "/")
+        if marked or match.group() in of_question:
+            continue
+        value = _value(match.group())
+        if _OTHER_UNIT.match(text, match.end()) or _is_year(match.group()):
+            continue
+        found.append((match.start(), value * _scale(text[match.end() :])))
+    for word in words.spaced(text):
+        folded = words.fold(word.group())
+        small = NUMBER_WORDS.get(folded, 0)
+        if small > 1 and lang not in NOT_A_NUMBER_IN.get(folded, ()):
+            found.append((word.start(), small))
+    return found
+
+
+def _is_year(digits: str) -> bool:
+    return len(digits) == 4 and digits[:2] in ("19", "20")
+
+
+def _value(digits: str) -> float:
+    """Read 1,234 and 1.234 as thousands, 7.6 and 7,6 as a fraction."""
+    grouped = re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", digits)
+    plain = re.sub(r"[.,]", "", digits) if grouped else digits.replace(",", ".")
+    try:
+        return float(plain)
+    except ValueError:
+        return float(re.sub(r"\D", "", digits))
+
+
+def _scale(after: str) -> float:
+    match = re.match(
+        r"\s*(?:(thousand|mil(?:a|le)?\b|k\b|千)|(million\w*|millon\w*|milion\w*|milh\w*)|(万)|(亿))",
+        after,
+        re.IGNORECASE,
+    )
+    return (1e3, 1e6, 1e4, 1e8)[match.lastindex - 1] if match and match.lastindex else 1.0
