@@ -202,7 +202,7 @@ def test_quotes_come_while_the_model_still_writes(
     expect(page.locator("#answer")).not_to_have_attribute("aria-busy", "true")
     expect(page.locator("figure.quote")).to_have_count(3)
     expect(page.locator("p.claim")).to_contain_text("3 independent witnesses say so")
-    expect(page.get_by_text("1 sentence failed verification")).to_be_visible()
+    expect(page.get_by_text("1 sentence is not shown")).to_be_visible()
     expect(page.get_by_text("Nobody said this.")).to_be_hidden()
 
 

@@ -149,7 +149,8 @@ function gaps({ sources }) {
 
 function leftOut(dropped) {
   if (!dropped.length) return null;
-  const title = `${count(dropped.length, "sentence", "sentences")} failed verification and not shown`;
+  const many = count(dropped.length, "sentence is", "sentences are");
+  const title = `${many} not shown: verification failed`;
   return make(
     "details", "", {}, make("summary", "", {}, title),
     make("ul", "", {}, ...dropped.map((each) => foreign("li", "", each))),
