@@ -136,7 +136,7 @@ def from_facets(raw: str, replacements: Sequence[Replacement]) -> Cleaned:
 
 def one_line(raw: str, max_chars: int) -> str:
     """Clean what stands beside a text, a name or a handle: no line breaks, nothing invisible."""
-    return from_plain(raw[: max_chars * 8]).text.replace("\n", " ")[:max_chars].rstrip()
+    return " ".join(from_plain(raw[: max_chars * 8]).text.split())[:max_chars].rstrip()
 
 
 def links_in(text: str) -> tuple[str, ...]:

@@ -6,8 +6,10 @@ and freshness mean what they meant then, and the same replay gives the same answ
 
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -51,21 +53,27 @@ class VirtualClock:
 
 
 def to_iso(moment_ms: int) -> str:
-    """Write Unix milliseconds as RFC 3339 in UTC, with milliseconds only where there are any."""
-    moment = datetime.fromtimestamp(moment_ms // 1000, UTC)
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
-    millis = moment_ms % 1000
-    return f"{text}.{millis:03d}Z" if millis else f"{text}Z"
+    """Write Unix milliseconds as RFC 3339 in UTC, with milliseconds only where there are any.
+
+    Raises ValueError naming a moment outside the years 1 to 9999.
+    """
+    try:
+        moment = _EPOCH + timedelta(milliseconds=moment_ms)
+    except OverflowError as error:
+        raise ValueError(f"no year has this moment: {moment_ms} ms") from error
+    text = moment.isoformat(timespec="milliseconds" if moment_ms % 1000 else "seconds")
+    return text.removesuffix("+00:00") + "Z"
 
 
 def from_iso(text: str) -> int:
     """Read an RFC 3339 or ISO 8601 time as Unix milliseconds; without an offset it is UTC.
 
-    Raises ValueError naming the text when it is not a time that a 64-bit clock can hold.
+    A fraction of a millisecond is dropped, so that no moment is read as one that comes after it.
+    Raises ValueError naming the text when it is not a time.
     """
     try:
-        moment = datetime.fromisoformat(text.strip())
+        moment = datetime.fromisoformat(text.strip().upper())
         aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return round(aware.timestamp() * 1000)
+        return (aware.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"not a time: {text[:60]!r}") from error
