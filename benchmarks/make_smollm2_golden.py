@@ -2,8 +2,8 @@
 
 Run once by hand, in an environment of its own, because llama-cpp-python compiles for minutes:
 
-    python -m venv /tmp/golden && /tmp/golden/bin/pip install llama-cpp-python==0.3.36
-    /tmp/golden/bin/python benchmarks/make_smollm2_golden.py SmolLM2-135M-Instruct.Q4_1.gguf
+    python -m venv golden && golden/bin/pip install llama-cpp-python==0.3.36
+    golden/bin/python benchmarks/make_smollm2_golden.py SmolLM2-135M-Instruct.Q4_1.gguf
 
 Every text is teacher-forced: llama.cpp reads the first n tokens and we note its five largest logits
 for token n + 1, whatever the text says next. It does so twice. With the file as it is, llama.cpp

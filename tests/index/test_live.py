@@ -46,8 +46,10 @@ def test_novel_keeps_what_changes_something(index: LiveIndex, post: Make) -> Non
         Deleted("b", 6_000),
         Posted(post("b", "new", 7_000)),
         Deleted("never heard of", 7_000),
+        Posted(post("never heard of", "comes after its deletion", 8_000)),
     ]
-    assert index.novel(told) == [told[1], Edited(post("a", "two", 4_000)), told[5], told[7]]
+    edit = Edited(post("a", "two", 4_000))
+    assert index.novel(told) == [told[1], edit, told[5], told[7], told[10]]
 
 
 def test_novel_follows_an_account_that_goes_within_the_batch(index: LiveIndex, post: Make) -> None:
@@ -61,7 +63,7 @@ def test_novel_follows_an_account_that_goes_within_the_batch(index: LiveIndex, p
         Posted(post("b", "back", 3_000)),
         gone,
     ]
-    assert index.novel(told) == [gone, told[4], gone]
+    assert index.novel(told) == [gone, told[3], told[4], gone]
 
 
 def test_applying_again_changes_nothing(index: LiveIndex, post: Make) -> None:
@@ -261,3 +263,35 @@ def test_stats(index: LiveIndex, post: Make) -> None:
     assert index.newest_seen_ms() == 50
     assert index.newest_seen_ms(as_of_ms=20) == 19, "the post seen at 20 is gone"
     assert index.frequencies(["other", "津波", "津", "nothing", "!"])[2:] == [20, 0, 0]
+
+
+def test_a_deletion_that_is_heard_before_its_post_holds(index: LiveIndex, post: Make) -> None:
+    put(index, Deleted("a", 1_000))
+    assert index.stats().posts == 0
+    late: list[Event] = [Posted(post("a", "too late", 2_000))]
+    assert index.novel(late) == []
+    put(index, *late)
+    assert index.get("a") is None
+    assert index.search(Query(words="late")).hits == ()
+
+
+def test_an_account_that_returns_may_say_its_posts_again(index: LiveIndex, post: Make) -> None:
+    put(index, Posted(post("a", "one")), Posted(post("b", "two")))
+    put(index, Deleted("b", 2_000), AccountGone("x", "ann", 3_000))
+    assert index.stats().posts == 0
+    told: list[Event] = [Posted(post("a", "one", 4_000)), Posted(post("b", "two", 4_000))]
+    assert index.novel(told) == told[:1]
+    put(index, *told[:1])
+    assert index.get("a") == post("a", "one", 4_000)
+    assert index.get("a", as_of_ms=3_500) is None
+    assert index.get("b") is None
+
+
+def test_what_was_deleted_after_its_account_went_does_not_return(
+    index: LiveIndex, post: Make
+) -> None:
+    put(index, Posted(post("a", "one")), AccountGone("x", "ann", 2_000), Deleted("a", 3_000))
+    again: list[Event] = [Posted(post("a", "one", 4_000))]
+    assert index.novel(again) == []
+    put(index, *again)
+    assert index.get("a") is None

@@ -26,6 +26,7 @@ class Story:
     versions: list[tuple[int, int, str]]
     likes: list[tuple[int, int, int]] = field(default_factory=list)
     gone: bool = False
+    with_account: bool = False
 
     def at(self, moment_ms: int | None) -> tuple[str, int] | None:
         now_ms = FOREVER_MS - 1 if moment_ms is None else moment_ms
@@ -45,18 +46,19 @@ class Book:
     def tell(self, event: Event) -> None:
         match event:
             case Deleted():
-                if event.id in self.stories:
-                    self.stories[event.id].gone = True
+                story = self.stories.setdefault(event.id, Story("", [(0, FOREVER_MS, "")]))
+                story.gone, story.with_account = True, False
             case AccountGone():
                 for story in self.stories.values():
-                    story.gone |= story.author == event.author_id
+                    if story.author == event.author_id and not story.gone:
+                        story.gone = story.with_account = True
             case Posted(post) | Edited(post):
                 self._say(post)
 
     def _say(self, post: Post) -> None:
         likes, seen_ms = post.engagement.likes, post.seen_ms
         story = self.stories.get(post.id)
-        if story is None:
+        if story is None or (story.gone and story.with_account):
             story = Story(post.author_id, [(seen_ms, FOREVER_MS, post.text)])
             self.stories[post.id] = story
             story.likes += [(0, seen_ms, likes)] if likes >= 0 else []

@@ -20,6 +20,7 @@ from fairwitness.cli.asking import (
 )
 from fairwitness.cli.opening import errors, opened, progress_bar
 from fairwitness.home import Home, holder
+from fairwitness.index import IndexFault
 from fairwitness.posts.clock import SystemClock
 from fairwitness.posts.log import LogError
 from fairwitness.posts.source import Source
@@ -46,7 +47,7 @@ Example:
 @click.option("--x-daily-usd", type=click.FloatRange(min=0), help="The most that X may cost a day.")
 @home_option
 @json_option
-@said_plainly(LogError, UnknownSource, ValueError)
+@said_plainly(LogError, IndexFault, UnknownSource, ValueError)
 def ingest(
     sources: tuple[str, ...],
     follow: bool,

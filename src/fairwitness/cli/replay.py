@@ -12,6 +12,7 @@ from fairwitness.cli import client
 from fairwitness.cli.asking import Failed, home_option, json_option, print_json, said_plainly
 from fairwitness.cli.opening import errors, opened, progress_bar
 from fairwitness.home import Home, holder
+from fairwitness.index import IndexFault
 from fairwitness.posts.clock import VirtualClock
 from fairwitness.posts.health import SourceHealth
 from fairwitness.posts.log import LogError
@@ -56,7 +57,7 @@ class Speed(click.ParamType[float | None]):
 @click.option("--network", default="", metavar="NAME", help="Network of rows that do not say.")
 @home_option
 @json_option
-@said_plainly(LogError, ValueError)
+@said_plainly(LogError, IndexFault, ValueError)
 def replay(file: Path, speed: float | None, network: str, home: Path, as_json: bool) -> None:
     """Replay a capture."""
     running = holder(home)

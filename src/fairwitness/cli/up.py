@@ -19,6 +19,7 @@ from fairwitness.cli.opening import chat_model, errors, opened, pulled
 from fairwitness.cli.replay import run as replay_file
 from fairwitness.engine import ChatModel, LocalChat
 from fairwitness.home import Home
+from fairwitness.index import IndexFault
 from fairwitness.models import ModelError, registry
 from fairwitness.posts.clock import SystemClock
 from fairwitness.posts.log import LogError
@@ -55,7 +56,7 @@ Example:
 @model_options
 @home_option
 @json_option
-@said_plainly(LogError, UnknownSource, ServerError)
+@said_plainly(LogError, IndexFault, UnknownSource, ServerError)
 def up(
     sources: tuple[str, ...],
     host: str,

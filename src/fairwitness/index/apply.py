@@ -61,7 +61,7 @@ class Applier:
                 case Posted(post) | Edited(post):
                     done[self._say(post)] += 1
                 case Deleted():
-                    gone = self._delete(event.id)
+                    gone = self._delete(event)
                     done["deleted" if gone else "nothing"] += 1
                 case AccountGone():
                     gone_count = self._delete_account(event)
@@ -105,10 +105,11 @@ class Applier:
                 return "reported"
         return "nothing"
 
-    def _add(self, post: Post, hash_of_text: int, prev: int) -> None:
+    def _add(self, post: Post, hash_of_text: int, prev: int) -> int:
         made_ms = max(min(post.created_ms, post.seen_ms), -FOREVER_MS)
         ordinal = self._append(post, hash_of_text, post.seen_ms, made_ms, prev)
         self._report(ordinal, merged(UNCOUNTED, post.engagement, post.seen_ms))
+        return ordinal
 
     def _edit(self, post: Post, hash_of_text: int, known: Known, old: int, prev: int) -> None:
         part, row = self._table.locate(old)
@@ -167,19 +168,26 @@ class Applier:
             flags=0,
         )
 
-    def _delete(self, post_id: str) -> bool:
-        known, versions, _ = self._known(post_id)
-        if known is None or known.gone:
+    def _delete(self, event: Deleted) -> bool:
+        known, versions, newest = self._known(event.id)
+        if known is None:
+            versions = [self._add(_tombstone(event), 0, newest)]
+        elif known.deleted:
             return False
+        self._bury(versions, with_account=False)
+        return True
+
+    def _bury(self, versions: Sequence[int], *, with_account: bool) -> None:
         for ordinal in versions:
             part, row = self._table.locate(ordinal)
-            part.bury(row)
-        return True
+            part.bury(row, with_account=with_account)
 
     def _delete_account(self, event: AccountGone) -> int:
         ids = self._ids_of(changes.author_hash(event.network, event.author_id))
         self._sealed |= self._table.in_sealed(list(ids))
-        return sum(map(self._delete, sorted(ids)))
+        for post_id in sorted(ids):
+            self._bury(self._known(post_id)[1], with_account=True)
+        return len(ids)
 
     def _ids_of(self, account: int) -> set[str]:
         return {
@@ -187,3 +195,16 @@ class Applier:
             for part in self._table.slices
             for row in part.rows_of_author(account).tolist()
         }
+
+
+def _tombstone(event: Deleted) -> Post:
+    """Return what stands for a post that was deleted before we saw it."""
+    return Post(
+        id=event.id,
+        network="",
+        author="",
+        author_id="",
+        text="",
+        created_ms=event.seen_ms,
+        seen_ms=event.seen_ms,
+    )

@@ -22,6 +22,17 @@ class Known(NamedTuple):
     author_hash: int
     standing: Standing
     gone: bool
+    with_account: bool = False
+    """Gone only because its account is."""
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it is gone for good."""
+        return self.gone and not self.with_account
+
+
+UNSEEN = Known(((0, 0),), 0, UNCOUNTED, gone=False)
+"""A post that was deleted before we saw it; its tombstone keeps it from showing when it comes."""
 
 
 class Verdict(Enum):
@@ -48,12 +59,13 @@ def judge(post: Post, hash_of_text: int, known: Known | None) -> Verdict:
     """Return what it means that `post` is said to be posted or edited.
 
     What was deleted stays deleted: a source that resumes a little earlier says old things again.
-    A text that we had at that moment or later is such an old thing, too, not a new edit.
+    What only went with its account is new when it is said again: the account is back. A text
+    that we had at that moment or later is such an old thing, too, not a new edit.
     """
     if known is None:
         return Verdict.NEW
     if known.gone:
-        return Verdict.NOTHING
+        return Verdict.NEW if known.with_account else Verdict.NOTHING
     newest_text, _ = known.versions[0]
     seen_before = any(text == hash_of_text and t >= post.seen_ms for text, t in known.versions)
     if newest_text != hash_of_text and not seen_before:
@@ -85,10 +97,10 @@ class Novelty:
             case Posted(post) | Edited(post):
                 return self._said(event, post)
             case Deleted():
-                known = self._look_up(event.id)
-                if known is None or known.gone:
+                known = self._look_up(event.id) or UNSEEN
+                if known.deleted:
                     return None
-                self._here[event.id] = known._replace(gone=True)
+                self._here[event.id] = known._replace(gone=True, with_account=False)
                 return event
             case AccountGone():
                 return event if self._account_goes(event) else None
@@ -105,7 +117,7 @@ class Novelty:
     def _account_goes(self, event: AccountGone) -> bool:
         account = author_hash(event.network, event.author_id)
         mine = {
-            id_: known._replace(gone=True)
+            id_: known._replace(gone=True, with_account=True)
             for id_, known in self._here.items()
             if known.author_hash == account and not known.gone
         }
@@ -119,14 +131,14 @@ class Novelty:
         if here is not None:
             return here
         known = self._known(id_)
-        if known is not None and known.author_hash in self._gone_accounts:
-            return known._replace(gone=True)
+        if known is not None and not known.gone and known.author_hash in self._gone_accounts:
+            return known._replace(gone=True, with_account=True)
         return known
 
 
 def after(post: Post, hash_of_text: int, known: Known | None, verdict: Verdict) -> Known:
     """Return what is known once `verdict` about `post` has been acted on."""
-    if known is None:
+    if known is None or verdict is Verdict.NEW:
         mine = author_hash(post.network, post.author_id)
         said = merged(UNCOUNTED, post.engagement, post.seen_ms)
         return Known(((hash_of_text, post.seen_ms),), mine, said, gone=False)

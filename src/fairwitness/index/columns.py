@@ -19,6 +19,8 @@ GONE = 1
 """Flag: deleted, by itself or with its account. Honoured for every moment, the past too."""
 WIPED = 2
 """Flag: gone, and its text is physically overwritten."""
+WITH_ACCOUNT = 4
+"""Flag: gone only because its account is; an account that returns may say the post again."""
 
 _Code = Literal["Q", "q", "I", "i"]
 _RESERVE_ROWS = 16_384

@@ -90,8 +90,9 @@ class LiveIndex:
     def novel(self, events: Sequence[Event]) -> list[Event]:
         """Return the events that change something, for the log to hold no others.
 
-        Dropped: what is known, also from earlier in `events`; deletions of what is not there; and
-        anything about a post that was deleted, for which there is no way back. A Posted whose
+        Dropped: what is known, also from earlier in `events`; and anything about a post that was
+        deleted, also if that was heard before the post. What went with its account is new again
+        when it is said again. A Posted whose
         text differs from what we have becomes an Edited; one with new engagement stays a Posted.
         """
         with self._writing:

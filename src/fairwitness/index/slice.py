@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairwitness.index import words
-from fairwitness.index.columns import GONE, WIPED, Columns, Row
+from fairwitness.index.columns import GONE, WIPED, WITH_ACCOUNT, Columns, Row
 from fairwitness.index.errors import IndexCorrupt, room_on_disk
 from fairwitness.index.growing import GrowingFile
 from fairwitness.index.manifest import SliceExtent
@@ -164,9 +164,14 @@ class Slice:
         except msgspec.DecodeError as error:
             raise IndexCorrupt(self.texts.path, f"no post at byte {offset}: {error}") from error
 
-    def bury(self, row: int) -> None:
+    def bury(self, row: int, *, with_account: bool = False) -> None:
         """Make a row invisible for every moment, at once; `purge` destroys its text."""
-        self.columns.flags[row] |= GONE
+        flags = self.columns.flags
+        if flags[row] & GONE:
+            if not with_account:
+                flags[row] &= ~np.uint32(WITH_ACCOUNT)
+            return
+        flags[row] |= GONE | WITH_ACCOUNT if with_account else GONE
         self.visible -= int(self.columns.next[row] < 0)
         self._to_wipe.append(row)
 

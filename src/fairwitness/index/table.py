@@ -6,7 +6,7 @@ import numpy as np
 import xxhash
 
 from fairwitness.index.changes import Known
-from fairwitness.index.columns import GONE
+from fairwitness.index.columns import GONE, WITH_ACCOUNT
 from fairwitness.index.slice import Slice
 
 
@@ -102,6 +102,7 @@ class Table:
             author_hash=int(columns.author_hash[row]),
             standing=part.reports.standing(row),
             gone=bool(columns.flags[row] & GONE),
+            with_account=bool(columns.flags[row] & WITH_ACCOUNT),
         )
 
     def _text_and_moment(self, ordinal: int) -> tuple[int, int]:
