@@ -29,7 +29,7 @@ DOCS = ROOT / "docs"
 ROOMS = sorted({path.relative_to(HOUSE).parts[0] for path in HOUSE.glob("*/**/*.py")})
 README_LINES = 40
 
-_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
 _FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)+\.(?:py|md|js|html|css|svg|json|gz|txt)")
 _VARIABLE = re.compile(r"(?:FAIRWITNESS|FW)_[A-Z][A-Z_]*")
