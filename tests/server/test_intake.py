@@ -3,12 +3,14 @@
 import asyncio
 import errno
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from fairwitness.index import IndexDiskFull, LiveIndex
 from fairwitness.posts import segment
-from fairwitness.posts.post import Post, Posted
+from fairwitness.posts.log import LogError
+from fairwitness.posts.post import Event, Post, Posted
 from fairwitness.posts.source import SourceBatch
 from fairwitness.server.intake import Intake
 
@@ -80,16 +82,46 @@ def test_a_full_disk_blocks_the_taking_in_and_not_the_reading(
         assert home.log.sources["ticking"].events == cursor, "nothing was lost and nothing is twice"
 
 
-def test_what_breaks_the_taking_in_for_good_is_told(tmp_path, serving, wait_until, caplog) -> None:
-    class Broken:
-        name = "broken"
+def test_what_the_index_had_no_room_for_is_found_once_it_has(
+    tmp_path, serving, wait_until, monkeypatch, quick_retries
+) -> None:
+    apply, full = LiveIndex.apply, asyncio.Event()
 
-        async def batches(self, cursor: str) -> AsyncIterator[SourceBatch]:
-            raise ZeroDivisionError("a mistake of ours")
-            yield
+    def apply_if_room(index: LiveIndex, events: Sequence[Event], position: int) -> object:
+        if full.is_set():
+            raise IndexDiskFull("no room on the disk for the index")
+        return apply(index, events, position)
 
-    with serving(tmp_path / "home", sources=[Broken()]) as running:
+    monkeypatch.setattr(LiveIndex, "apply", apply_if_room)
+    with serving(tmp_path / "home", sources=[Ticking()]) as running:
+        home, intake = running.house.home, running.house.intake
+        wait_until(lambda: home.log.sources.get("ticking") is not None)
+        full.set()
+        wait_until(lambda: intake.report().state == "blocked")
+        logged = int(home.log.sources["ticking"].cursor)
+        assert home.index.get(f"tick:{logged}") is None, "on disk, and not yet in the index"
+        full.clear()
+        wait_until(lambda: intake.report().state == "running")
+        known = [home.index.get(f"tick:{number}") for number in range(1, logged + 1)]
+        assert None not in known
+
+
+def test_what_breaks_the_taking_in_for_good_is_told(
+    tmp_path, serving, wait_until, monkeypatch, caplog
+) -> None:
+    fdatasync, broken = os.fdatasync, asyncio.Event()
+
+    def sync(descriptor: int) -> None:
+        if broken.is_set():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fdatasync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    closing = pytest.raises(LogError, match="cannot sync log")
+    with closing, serving(tmp_path / "home", sources=[Ticking()]) as running:
+        broken.set()
         wait_until(lambda: running.house.intake.report().state == "failed")
-        assert running.client.get("/readyz").json()["intake"]["problem"] == "a mistake of ours"
+        problem = running.client.get("/readyz").json()["intake"]["problem"]
+        assert "cannot sync log" in problem
         assert running.client.get("/v1/search").status_code == 200
     assert "taking in has failed" in caplog.text

@@ -24,6 +24,7 @@ from fairwitness.server.errors import ApiError
 
 RETRY_S = 5.0
 PROGRESS_S = 0.5
+CANCEL_S = 1.0
 
 State = Literal["idle", "running", "ended", "blocked", "failed"]
 FileState = Literal["running", "ended", "failed"]
@@ -84,10 +85,12 @@ class Intake:
 
     async def stop(self) -> None:
         """Stop taking in; what was acknowledged is on disk."""
-        tasks = [*self._files.values(), *([self._task] if self._task else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = {*self._files.values(), *([self._task] if self._task else [])}
+        while tasks:
+            for task in tasks:
+                task.cancel()
+            # Python 3.11's wait_for can lose a cancellation (python/cpython#86296): ask again.
+            _, tasks = await asyncio.wait(tasks, timeout=CANCEL_S)
 
     async def _run(self) -> None:
         while True:
