@@ -79,6 +79,17 @@ def test_sources_that_contradict_each_other_stand_side_by_side(scene):
     assert all(side.witnesses == 2 for side in dispute.sides)
 
 
+def test_a_magnitude_is_no_count_of_people(scene):
+    scene.say(
+        "7.6 earthquake, 2 dead in Oldtown",
+        "Earthquake of 7.6 in Oldtown, police count 2 dead",
+        "The Oldtown earthquake had 7.6 and left dead people",
+    )
+    answer = scene.ask("How many people died in the Oldtown earthquake?")
+    assert answer.disputes == ()
+    assert all("2 dead" in s.text for s in answer.sentences if s.kind == "quote")
+
+
 def test_a_lone_count_is_said_to_be_alone(scene):
     scene.say("Police confirm 12 dead after fire in Oldtown")
     answer = scene.ask("How many people died in the Oldtown fire?")

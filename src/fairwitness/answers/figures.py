@@ -13,6 +13,7 @@ from fairwitness.answers.weigh import Weighed
 
 _REACH_WORDS = 7  # between a number and what it counts
 _REACH_CHARS = 60
+_PEOPLE = frozenset({"dead", "hurt", "missing", "evacuate"})
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _OTHER_UNIT = re.compile(
     r"\s*(?:%|:\d|[ap]\.?m\b|(?:year|a[nñ]os?|ann[io]|ans|jahre|hour|hora|ore|heure|stund|minut"
@@ -31,7 +32,10 @@ def figure(asked: Asked, each: Weighed) -> str | None:
     counted = sorted(
         _numbers(text, each.span.post.lang, asked), key=lambda n: abs(n[0] - each.anchor)
     )
+    of_people = any(t.sense is not None and t.sense.name in _PEOPLE for t in asked.terms)
     for at, value in counted:
+        if of_people and value % 1 != 0:
+            continue  # the magnitude beside the dead
         between = text[min(at, each.anchor) : max(at, each.anchor)]
         if len(words.spaced(between)) <= _REACH_WORDS and len(between) < _REACH_CHARS:
             return f"{value:g}" if value < 1e6 else f"{value:.0f}"
