@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from fairwitness.posts.log import Batch, SourceState
+from fairwitness.posts.log import SourceState
 from fairwitness.posts.post import Event, Posted
 from fairwitness.posts.source import Gap
 
@@ -45,6 +45,9 @@ class SourceHealth:
     gaps: tuple[Gap, ...] = ()
     problem: str = ""
     last_ms: int = 0
+    """When it last said anything, if only that it is there; our clock."""
+    newest_ms: int = 0
+    """When the newest of its posts was made, as far as its authors can be believed."""
     delay_ms: int = 0
 
     @classmethod
@@ -58,20 +61,28 @@ class SourceHealth:
             last_ms=state.last_ms,
         )
 
-    def told(self, told: Sequence[Event], fresh: Sequence[Event], record: Batch) -> None:
-        """Count a batch that was written."""
-        self.events += len(fresh)
-        self.duplicates += len(told) - len(fresh)
-        self.dropped += record.dropped
-        self.gaps = (self.gaps + record.gaps)[-_GAPS_KEPT:]
-        self.last_ms = max(self.last_ms, record.clock_ms)
-        delays = [e.post.seen_ms - e.post.created_ms for e in told if isinstance(e, Posted)]
-        if delays:
-            self.delay_ms = max(0, sorted(delays)[len(delays) // 2])
+    def told(self, told: Sequence[Event], fresh: int, dropped: int, at_ms: int) -> None:
+        """Count events that were told at `at_ms`, `fresh` of them new, `dropped` unreadable."""
+        self.events += fresh
+        self.duplicates += len(told) - fresh
+        self.dropped += dropped
+        self.last_ms = max(self.last_ms, at_ms)
+        posts = [event.post for event in told if isinstance(event, Posted)]
+        if posts:
+            # Only what is newer than all before tells of a delay: an old post is told again when
+            # its engagement changes or a cursor goes back, and a time to come is a mistake.
+            made_ms, seen_ms = max((min(p.created_ms, p.seen_ms), p.seen_ms) for p in posts)
+            if made_ms > self.newest_ms:
+                self.newest_ms, self.delay_ms = made_ms, seen_ms - made_ms
+
+    def missed(self, gaps: tuple[Gap, ...]) -> None:
+        """Note gaps that were written."""
+        self.gaps = (self.gaps + gaps)[-_GAPS_KEPT:]
 
     def report(self, now_ms: int) -> HealthReport:
         """Return how the source is doing at `now_ms`."""
-        away_ms = now_ms - self.last_ms if self.state == "waiting" and self.last_ms else 0
+        is_away = self.state in ("waiting", "refused") and self.last_ms > 0
+        away_ms = now_ms - self.last_ms if is_away else 0
         return HealthReport(
             name=self.name,
             state=self.state,

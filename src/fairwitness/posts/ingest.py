@@ -3,6 +3,9 @@
 One task per source listens; one thread writes. What the sources said meanwhile is taken together,
 freed of what changes nothing, appended to the log, synced, and only then shown to the index and
 counted as acknowledged. The index is asked to commit its words a few times a second.
+
+An index that fails has not lost anything: the log is ahead of it, and before anything else is
+written it is read what it has missed.
 """
 
 import asyncio
@@ -10,7 +13,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -18,7 +21,7 @@ from typing import Protocol
 from fairwitness.posts.clock import Clock
 from fairwitness.posts.health import SourceHealth
 from fairwitness.posts.listen import listen
-from fairwitness.posts.log import Batch, Log
+from fairwitness.posts.log import Batch, Log, storable
 from fairwitness.posts.post import Event
 from fairwitness.posts.source import Source, SourceBatch
 
@@ -28,8 +31,14 @@ REFRESH_S = 0.25
 CHECKPOINT_S = 5.0
 """How much log a restart has to read again, at most."""
 
+IDLE_S = 1.0
+"""How often a source that brings nothing new is written down: with its cursor, that it lives."""
+
 _TOGETHER = 4_000  # events written under one sync
-_WAITING = 32  # batches a source may be ahead of the disk before it has to wait
+_IN_RECORD = 500  # events in one record, so that even the longest posts fit
+_WAITING = 32  # batches that all sources together may be ahead of the disk before they wait
+
+_CANCEL_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +51,7 @@ class Findable(Protocol):
         ...
 
     def apply(self, events: Sequence[Event], position: int) -> object:
-        """Take in events that the log holds up to `position`."""
+        """Take in events that the log holds up to `position`, or nothing where they are in."""
         ...
 
     def refresh(self) -> None:
@@ -56,51 +65,84 @@ class Findable(Protocol):
 
 @dataclass
 class Ingest:
-    """Runs the road. `health` may be read by any thread at any time."""
+    """Runs the road. `health` may be read by any thread at any time.
+
+    The index must have caught up with the log before the first batch is written.
+    """
 
     log: Log
     index: Findable
     clock: Clock
     health: dict[str, SourceHealth] = field(default_factory=dict)
     writing: threading.Lock = field(default_factory=threading.Lock)
+    _listening: set[str] = field(default_factory=set)
+    _idle: dict[str, str] = field(default_factory=dict)
+    """Cursors that the log does not know yet, of sources that brought nothing new."""
+    _written_s: dict[str, float] = field(default_factory=dict)
     _refreshed_s: float = 0.0
     _checkpointed_s: float = field(default_factory=time.monotonic)
     _dirty: bool = False
+    """Whether the index knows events that a search does not find yet."""
+    _applied: int = 0
+    """Position up to which the index was told what the log holds."""
+    _kept: int = 0
+    """Position up to which a restart need not tell it again."""
 
     def __post_init__(self) -> None:
         """Take over what the log remembers of each source."""
+        self._applied = self._kept = self.log.position
         for name, state in self.log.sources.items():
             self.health[name] = SourceHealth.remembered(name, state)
 
     async def run(self, sources: Sequence[Source]) -> None:
         """Listen to `sources` until all have ended, or until cancelled.
 
-        Raises LogFull or LogError when the log cannot be written.
+        May run several times at once, with different sources. Raises ValueError when one of them
+        is listened to already; LogFull, LogError, or what the index raises, when it cannot write.
         """
-        queue: asyncio.Queue[tuple[str, SourceBatch]] = asyncio.Queue(_WAITING)
-        with ThreadPoolExecutor(1, thread_name_prefix="log") as disk:
-            writer = asyncio.create_task(self._write_all(queue, disk))
-            listeners = [asyncio.create_task(self._listen(each, queue)) for each in sources]
-            everyone = asyncio.create_task(_all_of(listeners))
+        with self._reserved(sources), ThreadPoolExecutor(1, thread_name_prefix="log") as disk:
             try:
-                await asyncio.wait([everyone, writer], return_when=asyncio.FIRST_COMPLETED)
-                if writer.done():
-                    everyone.cancel()
-                    writer.result()
-                await everyone
-                await queue.join()
-            finally:
-                for task in (everyone, *listeners, writer):
-                    task.cancel()
-                await asyncio.gather(everyone, *listeners, writer, return_exceptions=True)
-                disk.submit(self._settle)
+                await self._until_ended(sources, disk)
+            except BaseException:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await _finished(disk, self._settle_if_possible)
+                raise
+            await _finished(disk, self._settle)
+
+    async def _until_ended(self, sources: Sequence[Source], disk: ThreadPoolExecutor) -> None:
+        queue: asyncio.Queue[tuple[str, SourceBatch]] = asyncio.Queue(_WAITING)
+        writer = asyncio.create_task(self._write_all(queue, disk))
+        listeners = [asyncio.create_task(self._listen(each, queue)) for each in sources]
+        written = asyncio.create_task(_all_written(listeners, queue))
+        try:
+            await asyncio.wait([written, writer], return_when=asyncio.FIRST_COMPLETED)
+            await (writer if writer.done() else written)
+        finally:
+            await _cancelled({written, *listeners, writer})
+
+    @contextlib.contextmanager
+    def _reserved(self, sources: Sequence[Source]) -> Iterator[None]:
+        """Keep the names of `sources` from being listened to twice: they have one cursor each."""
+        names = [source.name for source in sources]
+        for at, name in enumerate(names):
+            if name in self._listening or name in names[:at]:
+                raise ValueError(f"a source with this name is listened to already: {name}")
+        self._listening.update(names)
+        try:
+            yield
+        finally:
+            self._listening.difference_update(names)
 
     async def _listen(self, source: Source, queue: asyncio.Queue[tuple[str, SourceBatch]]) -> None:
         health = self.health.setdefault(source.name, SourceHealth(source.name))
-        cursor = self.log.sources[source.name].cursor if source.name in self.log.sources else ""
-        async with contextlib.aclosing(listen(source, cursor, self.clock, health)) as batches:
-            async for batch in batches:
-                await queue.put((source.name, batch))
+        cursor = self._cursor(source.name)
+        try:
+            async with contextlib.aclosing(listen(source, cursor, self.clock, health)) as batches:
+                async for batch in batches:
+                    await queue.put((source.name, batch))
+        finally:
+            if health.state in ("live", "waiting"):
+                health.state = "idle"
 
     async def _write_all(
         self, queue: asyncio.Queue[tuple[str, SourceBatch]], disk: ThreadPoolExecutor
@@ -108,8 +150,10 @@ class Ingest:
         loop = asyncio.get_running_loop()
         while True:
             waiting: list[tuple[str, SourceBatch]] = []
+            # `wait_for` can lose a cancellation before Python 3.12 (python/cpython#86296).
             with contextlib.suppress(TimeoutError):
-                waiting.append(await asyncio.wait_for(queue.get(), REFRESH_S))
+                async with asyncio.timeout(REFRESH_S):
+                    waiting.append(await queue.get())
             while not queue.empty() and sum(len(b.events) for _, b in waiting) < _TOGETHER:
                 waiting.append(queue.get_nowait())
             await loop.run_in_executor(disk, self.write, waiting)
@@ -119,47 +163,125 @@ class Ingest:
     def write(self, waiting: Sequence[tuple[str, SourceBatch]]) -> None:
         """Take batches down the road; when this returns they are acknowledged."""
         with self.writing:
+            self._catch_up()
             for name, batches in _by_source(waiting):
                 self._write_source(name, batches)
+            self._write_idle(time.monotonic() - IDLE_S)
             self._tick()
 
-    def _write_source(self, name: str, batches: Sequence[SourceBatch]) -> None:
-        told = [event for batch in batches for event in batch.events]
-        fresh = self.index.novel(told)
-        health = self.health.setdefault(name, SourceHealth(name))
-        record = Batch(
-            source=name,
-            cursor=batches[-1].cursor,
-            events=tuple(fresh),
-            clock_ms=self.clock.now_ms(),
-            virtual=self.clock.virtual,
-            gaps=tuple(gap for batch in batches for gap in batch.gaps),
-            dropped=sum(batch.dropped for batch in batches),
-        )
-        position = self.log.append(record)
+    def _catch_up(self) -> None:
+        """Tell the index what it has missed, for the log to hold only what is new to it."""
+        if self._applied == self.log.position:
+            return
         self.log.sync()
-        self.index.apply(fresh, position)
-        self._dirty = True
-        health.told(told, fresh, record)
+        for position, batch in self.log.read(self._applied):
+            self._apply(batch.events, position)
+        self._applied = self.log.position
+
+    def _apply(self, events: Sequence[Event], position: int) -> None:
+        self.index.apply(events, position)
+        self._applied = position
+        self._dirty = self._dirty or bool(events)
+
+    def _write_source(self, name: str, batches: Sequence[SourceBatch]) -> None:
+        said = [event for batch in batches for event in batch.events]
+        told = storable(said)
+        fresh = self.index.novel(told)
+        gaps = tuple(gap for batch in batches for gap in batch.gaps)
+        dropped = sum(batch.dropped for batch in batches) + len(said) - len(told)
+        cursor, at_ms = batches[-1].cursor, self.clock.now_ms()
+        health = self.health.setdefault(name, SourceHealth(name))
+        if fresh or gaps or dropped:
+            last = self._append_all_but_last(name, fresh, at_ms)
+            self._append(Batch(name, cursor, last, at_ms, self.clock.virtual, gaps, dropped))
+            self.log.sync()
+            health.missed(gaps)
+        else:
+            self._idle[name] = cursor
+        health.told(told, len(fresh), dropped, at_ms)
+        self._apply(fresh, self.log.position)
+
+    def _append_all_but_last(
+        self, name: str, events: Sequence[Event], at_ms: int
+    ) -> tuple[Event, ...]:
+        """Append records until one is left, which takes the new cursor; return its events."""
+        at, cursor = 0, self._cursor(name)
+        while len(events) - at > _IN_RECORD:
+            some = tuple(events[at : at + _IN_RECORD])
+            self._append(Batch(name, cursor, some, at_ms, self.clock.virtual))
+            at += _IN_RECORD
+        return tuple(events[at:])
+
+    def _append(self, record: Batch) -> None:
+        self.log.append(record)
+        self._idle.pop(record.source, None)
+        self._written_s[record.source] = time.monotonic()
+
+    def _write_idle(self, before_s: float) -> None:
+        """Write down the sources that brought nothing new and were last written `before_s`."""
+        due = [name for name in self._idle if self._written_s.get(name, 0.0) <= before_s]
+        for name in due:
+            at_ms, virtual = self.clock.now_ms(), self.clock.virtual
+            self._append(Batch(name, self._idle[name], (), at_ms, virtual))
+        if due:
+            self.log.sync()
+            self._apply((), self.log.position)
+
+    def _cursor(self, name: str) -> str:
+        return self.log.sources[name].cursor if name in self.log.sources else ""
 
     def _tick(self) -> None:
         now_s = time.monotonic()
         if self._dirty and now_s - self._refreshed_s >= REFRESH_S:
-            self.index.refresh()
-            self._dirty, self._refreshed_s = False, time.monotonic()
-        if now_s - self._checkpointed_s >= CHECKPOINT_S:
-            self.index.checkpoint()
-            self._checkpointed_s = time.monotonic()
+            self._refresh()
+        if self._kept != self._applied and now_s - self._checkpointed_s >= CHECKPOINT_S:
+            self._checkpoint()
+
+    def _refresh(self) -> None:
+        self.index.refresh()
+        self._dirty, self._refreshed_s = False, time.monotonic()
+
+    def _checkpoint(self) -> None:
+        self.index.checkpoint()
+        self._kept, self._checkpointed_s = self._applied, time.monotonic()
 
     def _settle(self) -> None:
+        """Write the last cursors, and leave nothing for a restart to do."""
         with self.writing:
-            self.index.refresh()
-            self.index.checkpoint()
-            self._dirty = False
+            self._catch_up()
+            self._write_idle(time.monotonic())
+            self._refresh()
+            self._checkpoint()
+
+    def _settle_if_possible(self) -> None:
+        """Settle after a failure, which must not hide what failed first."""
+        try:
+            self._settle()
+        except Exception as error:
+            _log.warning("not settled, so a restart has more to read: %s", error)
 
 
-async def _all_of(tasks: Sequence[asyncio.Task[None]]) -> None:
-    await asyncio.gather(*tasks)
+async def _all_written(
+    listeners: Sequence[asyncio.Task[None]], queue: asyncio.Queue[tuple[str, SourceBatch]]
+) -> None:
+    await asyncio.gather(*listeners)
+    await queue.join()
+
+
+async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel `tasks` until they are: a source may have lost the first cancellation."""
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        done, tasks = await asyncio.wait(tasks, timeout=_CANCEL_S)
+        for task in done:
+            if not task.cancelled():
+                task.exception()  # whichever matters was raised already
+
+
+async def _finished(disk: ThreadPoolExecutor, work: Callable[[], None]) -> None:
+    """Let `work` finish on the thread of `disk`, also when cancelled meanwhile."""
+    await asyncio.shield(asyncio.get_running_loop().run_in_executor(disk, work))
 
 
 def _by_source(

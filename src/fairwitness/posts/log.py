@@ -9,7 +9,7 @@ opening a log reads its last segment only.
 import errno
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,10 +17,20 @@ import zstandard
 
 from fairwitness.posts import segment
 from fairwitness.posts.post import Event
-from fairwitness.posts.segment import LogCorrupt, LogError, LogFull
+from fairwitness.posts.segment import LogCorrupt, LogError, LogFull, LogRefused
 from fairwitness.posts.source import Gap
 
-__all__ = ["Batch", "Log", "LogCorrupt", "LogError", "LogFull", "Snapshot", "SourceState"]
+__all__ = [
+    "Batch",
+    "Log",
+    "LogCorrupt",
+    "LogError",
+    "LogFull",
+    "LogRefused",
+    "Snapshot",
+    "SourceState",
+    "storable",
+]
 
 SEGMENT_BYTES = 64 << 20
 _GAPS_KEPT = 64
@@ -63,7 +73,10 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", omit_defaults=True):
 
 
 _decode = msgspec.msgpack.Decoder(Batch | Snapshot).decode
+_decode_events = msgspec.msgpack.Decoder(tuple[Event, ...]).decode
 _encode = msgspec.msgpack.Encoder().encode
+_UNWRITABLE = (msgspec.MsgspecError, ValueError, TypeError, OverflowError)
+"""What encoding raises on halves of surrogate pairs, huge numbers and wrong types."""
 
 
 class Log:
@@ -82,6 +95,7 @@ class Log:
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._failed = ""
+        self._descriptor = -1
         self._compress = zstandard.ZstdCompressor(level=1).compress
         folder.mkdir(parents=True, exist_ok=True)
         known = segment.bases(folder)
@@ -98,16 +112,18 @@ class Log:
     def append(self, batch: Batch) -> int:
         """Write `batch` and return the position after it; durable only after `sync`.
 
-        Raises LogFull, with the log as it was, when the disk is full.
+        Raises LogFull when the disk is full and LogRefused when the batch cannot be written, with
+        the log as it was. What is foreign in it must be `storable`.
         """
         if self._failed:
             raise LogError(self._failed)
+        payload = self._packed(batch)
         if self._size >= self._segment_bytes:
             self.sync()
             full = self._descriptor
             self._start_segment(self.position)
             os.close(full)
-        self._write(batch)
+        self._write(payload)
         self._note(batch)
         return self.position
 
@@ -116,6 +132,8 @@ class Log:
 
         After a failed sync the kernel may have dropped the bytes, so the log takes no more.
         """
+        if self._failed:
+            raise LogError(self._failed)
         try:
             os.fdatasync(self._descriptor)
         except OSError as error:
@@ -140,11 +158,14 @@ class Log:
         return Snapshot(sources, clock_ms, virtual)
 
     def close(self) -> None:
-        """Sync and close."""
+        """Sync and close; a closed log stays closed."""
+        if self._descriptor < 0:
+            return
         try:
             self.sync()
         finally:
             os.close(self._descriptor)
+            self._descriptor, self._failed = -1, f"log {self._folder} is closed"
 
     def read(self, start: int = 0) -> Iterator[tuple[int, Batch]]:
         """See `read`."""
@@ -193,15 +214,31 @@ class Log:
         self._descriptor, self._base, self._path = descriptor, base, path
         self._size = len(segment.FILE_HEADER) + len(framed)
 
-    def _write(self, batch: Batch) -> None:
-        framed = segment.frame(self._compress(_encode(batch)), self.position)
+    def _packed(self, batch: Batch) -> bytes:
+        try:
+            payload = self._compress(_encode(batch))
+        except _UNWRITABLE as error:
+            raise LogRefused(f"cannot write down what {batch.source!a} said: {error}") from error
+        if len(payload) > segment.MAX_PAYLOAD_BYTES:
+            raise LogRefused(f"{len(payload)} bytes of {batch.source} are too many for one record")
+        return payload
+
+    def _write(self, payload: bytes) -> None:
+        framed = segment.frame(payload, self.position)
         try:
             segment.write_all(self._descriptor, framed)
         except OSError as error:
-            os.ftruncate(self._descriptor, self._size)
-            os.lseek(self._descriptor, 0, os.SEEK_END)
+            self._cut_back()
             raise _as_log_error(error, self._path) from error
         self._size += len(framed)
+
+    def _cut_back(self) -> None:
+        """Take away what was written of a record; a log that cannot do so takes no more."""
+        try:
+            os.ftruncate(self._descriptor, self._size)
+            os.lseek(self._descriptor, 0, os.SEEK_END)
+        except OSError as error:
+            self._failed = f"cannot cut a half-written record off {self._path}: {error.strerror}"
 
     def _note(self, batch: Batch) -> None:
         self.sources[batch.source] = _after(self.sources.get(batch.source), batch)
@@ -213,21 +250,54 @@ def read(folder: Path, start: int = 0) -> Iterator[tuple[int, Batch]]:
     """Yield (position after it, batch) of every batch of the log in `folder` from `start` on.
 
     Reads what is there now, also while a writer appends. Raises LogCorrupt when a segment before
-    the last one is damaged, or when `start` is not a position of this log.
+    the last one is damaged, or when `start` is not a position of this log: then whoever asks
+    followed another log, or this one lost its end.
     """
     known = segment.bases(folder)
+    found = start == 0
     for base, following in zip(known, [*known[1:], None], strict=True):
         if following is not None and following <= start:
             continue
         path = segment.path_of(folder, base)
+        found = found or start == base
         end = base + len(segment.FILE_HEADER)
-        for stored in segment.read(path, base, max(start, base)):
+        # From the first record, so that a start within a record is noticed.
+        for stored in segment.read(path, base, base):
             end = stored.end
+            found = found or end == start
+            if stored.position < start:
+                continue
+            if not found:
+                break
             record = _unpack(stored.payload, path)
             if isinstance(record, Batch):
                 yield stored.end, record
-        if following is not None and max(end, start) != following:
+        if not found:
+            raise LogCorrupt(f"the log in {folder} has no record at its byte {start}")
+        if following is not None and end != following:
             raise LogCorrupt(f"damaged record at byte {end - base} of {path}")
+    if not found:
+        raise LogCorrupt(f"the log in {folder} has no record at its byte {start}")
+
+
+def storable(events: Sequence[Event]) -> list[Event]:
+    """Return the events that the log can give back as they are; the others are only named.
+
+    One that it could not would be damage to the log, made by whoever sent it.
+    """
+    if _comes_back(events):
+        return list(events)
+    return [event for event in events if _comes_back((event,))]
+
+
+def _comes_back(events: Sequence[Event]) -> bool:
+    try:
+        _decode_events(_encode(events))
+    except _UNWRITABLE as error:
+        if len(events) == 1:
+            _log.warning("left out %.200a: %s", events[0], error)
+        return False
+    return True
 
 
 def _records(folder: Path, base: int) -> Iterator[Batch | Snapshot]:

@@ -38,6 +38,10 @@ class LogFull(LogError):
     """The disk has no room for the record; the log is as it was before."""
 
 
+class LogRefused(LogError):
+    """What was to be written could not have been read back; the log is as it was before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A payload, and where it stands."""
@@ -56,7 +60,7 @@ def path_of(folder: Path, base: int) -> Path:
 
 def bases(folder: Path) -> list[int]:
     """Return the first positions of all segments in `folder`, in order."""
-    return sorted(int(path.stem) for path in folder.glob("*.log"))
+    return sorted(int(path.stem) for path in folder.glob("*.log") if path.stem.isdecimal())
 
 
 def frame(payload: bytes, position: int) -> bytes:
