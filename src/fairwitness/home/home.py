@@ -8,19 +8,20 @@ Everything that the house keeps is below this folder; moving or copying it moves
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import platformdirs
 
 from fairwitness.answers import Desk
 from fairwitness.engine.chat import ChatModel
-from fairwitness.home.lock import HomeLock
+from fairwitness.home.lock import HomeLock, HomeUnusable
 from fairwitness.index import LiveIndex
 from fairwitness.posts.clock import Clock, SystemClock, VirtualClock
 from fairwitness.posts.health import HealthReport, SourceHealth
 from fairwitness.posts.ingest import Ingest
-from fairwitness.posts.log import Log
+from fairwitness.posts.log import Log, LogCorrupt
 from fairwitness.posts.source import Source
 
 _REBUILD_TOGETHER = 5_000
@@ -49,21 +50,22 @@ class Home:
     ) -> None:
         """Take the lock, mend what a kill left, and catch the index up with the log.
 
-        `caught_up(done, total)` is told the bytes of log as they are read. Raises HomeBusy,
-        LogCorrupt, IndexCorrupt.
+        `caught_up(done, total)` is told the bytes of log as they are read. Raises HomeBusy, or
+        HomeUnusable, LogError, IndexFault with all let go again.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.lock = HomeLock(folder, verb)
-        try:
+        with _usable(folder), ExitStack() as opened:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.lock = HomeLock(folder, verb)
+            opened.callback(self.lock.release)
             self.log = Log(folder / "log")
+            opened.callback(self.log.close)
             self.index = LiveIndex.open(folder / "index")
+            opened.callback(self.index.close)
             self.clock: Clock = _clock_of(self.log.clock_ms, self.log.virtual)
             self.ingest = Ingest(self.log, self.index, self.clock)
             self._catch_up(caught_up)
-        except BaseException:
-            self.lock.release()
-            raise
+            self._opened = opened.pop_all()
 
     def now_ms(self) -> int:
         """What time it is in this home: never before the last thing that was logged."""
@@ -86,15 +88,17 @@ class Home:
         await self.ingest.run(sources)
 
     def close(self) -> None:
-        """Make everything durable and let others in."""
-        try:
-            self.index.close()
-            self.log.close()
-        finally:
-            self.lock.release()
+        """Make everything durable and let others in; once more changes nothing."""
+        self._opened.close()
 
     def _catch_up(self, told: Callable[[int, int], None] | None) -> None:
         total = self.log.position
+        if self.index.position > total:
+            raise LogCorrupt(
+                f"the log of {self.folder} ends at byte {total}, its index knows it up to byte"
+                f" {self.index.position}: restore the log, or delete the folder"
+                f" {self.folder / 'index'} to go on without what is missing"
+            )
         applied = 0
         for position, batch in self.log.read(self.index.position):
             self.index.apply(batch.events, position)
@@ -136,6 +140,17 @@ class Reading:
     def close(self) -> None:
         """Let go of the files."""
         self.index.close()
+
+
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """Say which home it is that the system does not let us use."""
+    try:
+        yield
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        said = error.strerror or error
+        raise HomeUnusable(f"home {folder} cannot be used: {said}{where}") from error
 
 
 def _clock_of(clock_ms: int, virtual: bool) -> Clock:

@@ -6,12 +6,18 @@ The lock is the kernel's (`flock`), so it is gone the instant its holder is, how
 import fcntl
 import json
 import os
+import random
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 
 class HomeBusy(Exception):
     """Another process writes to this home; the message names it."""
+
+
+class HomeUnusable(OSError):
+    """The folder cannot hold a home; the message names it and what the system said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,9 @@ class Holder:
     """Where it serves; empty when it does not."""
 
 
+_UNKNOWN = Holder(0, "", "")
+
+
 class HomeLock:
     """The lock on a home, held until `release` or the end of the process."""
 
@@ -32,11 +41,12 @@ class HomeLock:
         self._path = folder / "lock"
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._descriptor)
-            raise HomeBusy(_busy(folder, _read(self._path))) from None
-        self.announce(verb)
+            if not _taken(self._descriptor):
+                raise HomeBusy(_busy(folder, _read(self._path)))
+            self.announce(verb)
+        except BaseException:
+            self.release()
+            raise
 
     def announce(self, verb: str, url: str = "") -> None:
         """Write down what we do and where we serve, for others to find."""
@@ -45,8 +55,10 @@ class HomeLock:
         os.ftruncate(self._descriptor, len(told))
 
     def release(self) -> None:
-        """Let go."""
-        os.close(self._descriptor)
+        """Let go; once more changes nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def holder(folder: Path) -> Holder | None:
@@ -57,23 +69,57 @@ def holder(folder: Path) -> Holder | None:
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _read(path)
-    else:
-        return None
+        return None if _try(descriptor, fcntl.LOCK_SH) else _read(path)
     finally:
         os.close(descriptor)
 
 
+def _taken(descriptor: int) -> bool:
+    """Take the lock as a writer; False when another writer has it.
+
+    Who only looks (`holder`) has it shared for an instant. That is no reason to give up.
+    """
+    while not _try(descriptor, fcntl.LOCK_EX):
+        if not _try(descriptor, fcntl.LOCK_SH):
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        time.sleep(random.uniform(0.0005, 0.005))
+    return True
+
+
+def _try(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _read(path: Path) -> Holder:
+    """Return who says so in the lock file, no process when that one is gone.
+
+    Then the lock is taken, and its new holder has not yet written down who it is.
+    """
     try:
         told = json.loads(path.read_text())
-        return Holder(int(told["pid"]), str(told["verb"]), str(told["url"]))
+        found = Holder(int(told["pid"]), str(told["verb"]), str(told["url"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return Holder(0, "", "")  # taken, and not yet written
+        return _UNKNOWN
+    return found if _lives(found.pid) else _UNKNOWN
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # it is someone else's
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return pid > 0
 
 
 def _busy(folder: Path, other: Holder) -> str:
+    if not other.pid:
+        return f"home {folder} is in use by another process"
     where = f" at {other.url}" if other.url else ""
     return f"home {folder} is in use by `fairwitness {other.verb}` (process {other.pid}){where}"
