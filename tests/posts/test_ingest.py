@@ -240,19 +240,30 @@ def test_the_last_batches_meeting_a_full_disk_do_not_hang(place: Place) -> None:
     assert source.said == 200
 
 
-def test_a_batch_of_many_records_that_meets_a_full_disk_is_told_again_without_doubles(
+def test_events_and_their_cursor_are_never_parted(place: Place) -> None:
+    """Else a kill between them would make the source say a post and its edit once more."""
+    asyncio.run(place.ingest.run([Numbers(3_000, together=1_500)]))
+    records = [batch for _, batch in read(place.folder / "log")]
+    assert [batch.cursor for batch in records] in (["1500", "3000"], ["3000"])
+    assert sum(len(batch.events) for batch in records) == 3_000
+
+
+def test_what_is_too_much_for_one_record_is_written_batch_by_batch(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(road, "_IN_RECORD", 10)
-    source = Numbers(100, together=100)
-    with room_for(900), pytest.raises(LogFull):
-        asyncio.run(place.ingest.run([source]))
-    assert 0 < len(place.logged()) < 100
-    assert place.log.sources["s"].cursor == ""
-    asyncio.run(place.ingest.run([source]))
-    assert ids(place.logged()) == [f"s:{n}" for n in range(100)]
-    assert place.log.sources["s"].cursor == "100"
-    assert place.found() == 100
+    monkeypatch.setattr(segment, "MAX_PAYLOAD_BYTES", 1_500)
+    texts = [os.urandom(200).hex() for _ in range(12)]
+    batches = [
+        SourceBatch((posted(n, text=text),), str(n), dropped=1) for n, text in enumerate(texts)
+    ]
+    place.ingest.write([("s", batch) for batch in batches])
+    records = [batch for _, batch in read(place.folder / "log")]
+    assert [(batch.cursor, len(batch.events)) for batch in records] == [
+        (str(n), 1) for n in range(12)
+    ]
+    health = place.ingest.health["s"]
+    assert (health.events, health.dropped, health.duplicates) == (12, 12, 0)
+    assert place.index.stats().posts == 12
 
 
 def test_a_cancelled_run_leaves_everything_acknowledged(tmp_path: Path) -> None:

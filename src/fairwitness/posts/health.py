@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from fairwitness.posts.log import SourceState
+from fairwitness.posts.log import Batch, SourceState
 from fairwitness.posts.post import Event, Posted
 from fairwitness.posts.source import Gap
 
@@ -61,12 +61,13 @@ class SourceHealth:
             last_ms=state.last_ms,
         )
 
-    def told(self, told: Sequence[Event], fresh: int, dropped: int, at_ms: int) -> None:
-        """Count events that were told at `at_ms`, `fresh` of them new, `dropped` unreadable."""
-        self.events += fresh
-        self.duplicates += len(told) - fresh
-        self.dropped += dropped
-        self.last_ms = max(self.last_ms, at_ms)
+    def told(self, told: Sequence[Event], record: Batch) -> None:
+        """Count what was told, of which `record` is what is new."""
+        self.events += len(record.events)
+        self.duplicates += len(told) - len(record.events)
+        self.dropped += record.dropped
+        self.gaps = (self.gaps + record.gaps)[-_GAPS_KEPT:]
+        self.last_ms = max(self.last_ms, record.clock_ms)
         posts = [event.post for event in told if isinstance(event, Posted)]
         if posts:
             # Only what is newer than all before tells of a delay: an old post is told again when
@@ -74,10 +75,6 @@ class SourceHealth:
             made_ms, seen_ms = max((min(p.created_ms, p.seen_ms), p.seen_ms) for p in posts)
             if made_ms > self.newest_ms:
                 self.newest_ms, self.delay_ms = made_ms, seen_ms - made_ms
-
-    def missed(self, gaps: tuple[Gap, ...]) -> None:
-        """Note gaps that were written."""
-        self.gaps = (self.gaps + gaps)[-_GAPS_KEPT:]
 
     def report(self, now_ms: int) -> HealthReport:
         """Return how the source is doing at `now_ms`."""

@@ -21,7 +21,7 @@ from typing import Protocol
 from fairwitness.posts.clock import Clock
 from fairwitness.posts.health import SourceHealth
 from fairwitness.posts.listen import listen
-from fairwitness.posts.log import Batch, Log, storable
+from fairwitness.posts.log import Batch, Log, LogRefused, storable
 from fairwitness.posts.post import Event
 from fairwitness.posts.source import Source, SourceBatch
 
@@ -35,7 +35,6 @@ IDLE_S = 1.0
 """How often a source that brings nothing new is written down: with its cursor, that it lives."""
 
 _TOGETHER = 4_000  # events written under one sync
-_IN_RECORD = 500  # events in one record, so that even the longest posts fit
 _WAITING = 32  # batches that all sources together may be ahead of the disk before they wait
 
 _CANCEL_S = 1.0
@@ -187,30 +186,30 @@ class Ingest:
         said = [event for batch in batches for event in batch.events]
         told = storable(said)
         fresh = self.index.novel(told)
-        gaps = tuple(gap for batch in batches for gap in batch.gaps)
-        dropped = sum(batch.dropped for batch in batches) + len(said) - len(told)
-        cursor, at_ms = batches[-1].cursor, self.clock.now_ms()
-        health = self.health.setdefault(name, SourceHealth(name))
-        if fresh or gaps or dropped:
-            last = self._append_all_but_last(name, fresh, at_ms)
-            self._append(Batch(name, cursor, last, at_ms, self.clock.virtual, gaps, dropped))
+        record = Batch(
+            source=name,
+            cursor=batches[-1].cursor,
+            events=tuple(fresh),
+            clock_ms=self.clock.now_ms(),
+            virtual=self.clock.virtual,
+            gaps=tuple(gap for batch in batches for gap in batch.gaps),
+            dropped=sum(batch.dropped for batch in batches) + len(said) - len(told),
+        )
+        if fresh or record.gaps or record.dropped:
+            try:
+                self._append(record)
+            except LogRefused:
+                # Too much for one record. Events and their cursor must not be parted, so by batch.
+                if len(batches) == 1:
+                    raise
+                for batch in batches:
+                    self._write_source(name, [batch])
+                return
             self.log.sync()
-            health.missed(gaps)
         else:
-            self._idle[name] = cursor
-        health.told(told, len(fresh), dropped, at_ms)
+            self._idle[name] = record.cursor
+        self.health.setdefault(name, SourceHealth(name)).told(told, record)
         self._apply(fresh, self.log.position)
-
-    def _append_all_but_last(
-        self, name: str, events: Sequence[Event], at_ms: int
-    ) -> tuple[Event, ...]:
-        """Append records until one is left, which takes the new cursor; return its events."""
-        at, cursor = 0, self._cursor(name)
-        while len(events) - at > _IN_RECORD:
-            some = tuple(events[at : at + _IN_RECORD])
-            self._append(Batch(name, cursor, some, at_ms, self.clock.virtual))
-            at += _IN_RECORD
-        return tuple(events[at:])
 
     def _append(self, record: Batch) -> None:
         self.log.append(record)
