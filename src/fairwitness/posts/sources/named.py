@@ -7,15 +7,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from fairwitness.posts.sources.hackernews import HackerNews
-from fairwitness.posts.sources.x import XStream
-
 from fairwitness.posts.clock import Clock
 from fairwitness.posts.source import Source
 from fairwitness.posts.sources.bluesky import Bluesky
 from fairwitness.posts.sources.feeds import Feeds
+from fairwitness.posts.sources.hackernews import HackerNews
 from fairwitness.posts.sources.jsonl import JsonlFile, StandardInput
 from fairwitness.posts.sources.mastodon import Mastodon
+from fairwitness.posts.sources.x import XStream
 
 BLUESKY_URL = "wss://jetstream2.us-east.bsky.network/subscribe"
 
