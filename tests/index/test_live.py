@@ -295,3 +295,13 @@ def test_what_was_deleted_after_its_account_went_does_not_return(
     assert index.novel(again) == []
     put(index, *again)
     assert index.get("a") is None
+
+
+def test_words_of_many_deleted_posts_do_not_drown_the_rest(index: LiveIndex, post: Make) -> None:
+    put(index, *(Posted(post(f"p{n}", "fire in Oldtown")) for n in range(10)))
+    put(index, *(Deleted(f"p{n}", 2_000) for n in range(5)))
+    index.checkpoint()
+    index.refresh()
+    hits = index.search(Query(words="fire Oldtown")).hits
+    assert len(hits) == 5
+    assert all(0 <= hit.parts.words <= 2 for hit in hits)

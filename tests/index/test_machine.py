@@ -27,6 +27,7 @@ class Story:
     likes: list[tuple[int, int, int]] = field(default_factory=list)
     gone: bool = False
     with_account: bool = False
+    gone_ms: int = 0
 
     def at(self, moment_ms: int | None) -> tuple[str, int] | None:
         now_ms = FOREVER_MS - 1 if moment_ms is None else moment_ms
@@ -52,13 +53,15 @@ class Book:
                 for story in self.stories.values():
                     if story.author == event.author_id and not story.gone:
                         story.gone = story.with_account = True
+                        story.gone_ms = event.seen_ms
             case Posted(post) | Edited(post):
                 self._say(post)
 
     def _say(self, post: Post) -> None:
         likes, seen_ms = post.engagement.likes, post.seen_ms
         story = self.stories.get(post.id)
-        if story is None or (story.gone and story.with_account):
+        back = story and story.gone and story.with_account and seen_ms > story.gone_ms
+        if story is None or back:
             story = Story(post.author_id, [(seen_ms, FOREVER_MS, post.text)])
             self.stories[post.id] = story
             story.likes += [(0, seen_ms, likes)] if likes >= 0 else []
@@ -107,7 +110,9 @@ events = st.one_of(
     posts.map(Posted),
     posts.map(Edited),
     st.builds(Deleted, st.sampled_from(IDS), st.integers(1, 30)),
-    st.builds(AccountGone, st.just("x"), st.sampled_from(["author0", "author1"]), st.just(30)),
+    st.builds(
+        AccountGone, st.just("x"), st.sampled_from(["author0", "author1"]), st.integers(1, 30)
+    ),
 )
 said = st.one_of(posts.map(Posted), posts.map(Edited))
 

@@ -1,5 +1,6 @@
 """What a kill, bad files or a full disk leave is put right from the log, or said."""
 
+import json
 import os
 import random
 import shutil
@@ -168,3 +169,22 @@ def test_a_full_disk_is_said_and_made_up_for(small_disk: Path, post: Make) -> No
     index = LiveIndex.open(small_disk / "index")
     assert len(index.search(Query(words="common"), limit=99_999).hits) == 200 * position
     index.close()
+
+
+def test_lists_of_deletions_that_a_kill_left_behind_are_in_nobodys_way(
+    tmp_path: Path, post: Make
+) -> None:
+    index = LiveIndex.open(tmp_path)
+    index.apply([Posted(post("a", "one")), Posted(post("b", "two"))], 1)
+    index.checkpoint()
+    index.close()
+    (meta,) = tmp_path.glob("slices/*/words/meta.json")
+    told = json.loads(meta.read_text())
+    segment = told["segments"][0]["segment_id"].replace("-", "")
+    for ahead in range(40):  # as many operations as tantivy may count until the next commit
+        (meta.parent / f"{segment}.{told['opstamp'] + ahead}.del").write_bytes(b"torn")
+    again = LiveIndex.open(tmp_path)
+    again.apply([Deleted("a", 2_000)], 2)
+    again.checkpoint()
+    assert [id for id, *_ in shown(again)] == ["b"]
+    again.close()

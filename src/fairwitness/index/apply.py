@@ -174,19 +174,19 @@ class Applier:
             versions = [self._add(_tombstone(event), 0, newest)]
         elif known.deleted:
             return False
-        self._bury(versions, with_account=False)
+        self._bury(versions)
         return True
 
-    def _bury(self, versions: Sequence[int], *, with_account: bool) -> None:
+    def _bury(self, versions: Sequence[int], account_gone_ms: int | None = None) -> None:
         for ordinal in versions:
             part, row = self._table.locate(ordinal)
-            part.bury(row, with_account=with_account)
+            part.bury(row, account_gone_ms=account_gone_ms)
 
     def _delete_account(self, event: AccountGone) -> int:
         ids = self._ids_of(changes.author_hash(event.network, event.author_id))
         self._sealed |= self._table.in_sealed(list(ids))
         for post_id in sorted(ids):
-            self._bury(self._known(post_id)[1], with_account=True)
+            self._bury(self._known(post_id)[1], event.seen_ms)
         return len(ids)
 
     def _ids_of(self, account: int) -> set[str]:

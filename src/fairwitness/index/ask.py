@@ -41,17 +41,26 @@ class Term(NamedTuple):
 class Ask(NamedTuple):
     """What to search in every slice."""
 
-    clauses: tuple[tuple[Occur, tantivy.Query], ...]
-    terms: tuple[Term, ...]
-    """The terms that a perfect post would hold."""
+    musts: tuple[Term, ...]
+    shoulds: tuple[Term, ...]
+    asides: tuple[Term, ...]
+    """The words of `shoulds`, for where they stand beside the text."""
 
-    def within(self, rows: tantivy.Query | None) -> tantivy.Query:
-        """Return the query, held to the posts that satisfy `rows`."""
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The terms that a perfect post would hold."""
+        return (*self.musts, *self.shoulds)
+
+    def within(self, rows: tantivy.Query | None, searcher: Searcher) -> tantivy.Query:
+        """Return the query for a slice, held to the posts that satisfy `rows`."""
+        clauses = [(Occur.Must, _ranking(_clause(term), term, searcher)) for term in self.musts]
+        ranked = (*self.shoulds, *self.asides)
+        clauses += [(Occur.Should, _ranking(_scored(term), term, searcher)) for term in ranked]
+        found = tantivy.Query.boolean_query(clauses)
         if rows is None:
-            return tantivy.Query.boolean_query(self.clauses)
+            return found
         held = (Occur.Must, tantivy.Query.const_score_query(rows, 0.0))
-        found = (Occur.Must, tantivy.Query.boolean_query(self.clauses))
-        return tantivy.Query.boolean_query([held, found])
+        return tantivy.Query.boolean_query([held, (Occur.Must, found)])
 
     def perfect(self, searcher: Searcher) -> float:
         """Return the BM25 score in this slice of an average post that holds each term once.
@@ -78,14 +87,12 @@ def compile_query(query: Query, frequency: Callable[[str, str], int]) -> Ask | N
     shoulds = _rarest(_terms(query.words[:_READ_CHARS]), frequency)
     if not musts and not shoulds:
         return None
-    ranked = [(Occur.Should, _scored(term)) for term in shoulds]
-    ranked += [
-        (Occur.Should, _scored(Term("aside", term.tokens)))
+    asides = (
+        Term("aside", term.tokens)
         for term in shoulds
         if term.field == "text" and len(term.tokens) == 1
-    ]
-    required = [(Occur.Must, _clause(term)) for term in musts]
-    return Ask(tuple(required + ranked), (*musts, *shoulds))
+    )
+    return Ask(tuple(musts), tuple(shoulds), tuple(asides))
 
 
 def doc_frequency(searchers: Sequence[Searcher], field: str, token: str) -> int:
@@ -134,6 +141,17 @@ def _count(term: Term, frequency: Callable[[str, str], int]) -> int:
 
 def _aside(term: Term, frequency: Callable[[str, str], int]) -> int:
     return frequency("aside", term.tokens[0]) if len(term.tokens) == 1 else 0
+
+
+def _ranking(clause: tantivy.Query, term: Term, searcher: Searcher) -> tantivy.Query:
+    """Return `clause`, without a score of its own where tantivy could not give a true one.
+
+    A token's count keeps deleted posts until their segment is merged, the count of posts does not.
+    When the first is larger, tantivy's unsigned idf wraps round and drowns everything else.
+    """
+    if all(searcher.doc_freq(term.field, word) <= searcher.num_docs for word in term.tokens):
+        return clause
+    return tantivy.Query.const_score_query(clause, 0.0)
 
 
 def _scored(term: Term) -> tantivy.Query:

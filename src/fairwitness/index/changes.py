@@ -24,6 +24,8 @@ class Known(NamedTuple):
     gone: bool
     with_account: bool = False
     """Gone only because its account is."""
+    gone_ms: int = 0
+    """When its account went."""
 
     @property
     def deleted(self) -> bool:
@@ -59,13 +61,14 @@ def judge(post: Post, hash_of_text: int, known: Known | None) -> Verdict:
     """Return what it means that `post` is said to be posted or edited.
 
     What was deleted stays deleted: a source that resumes a little earlier says old things again.
-    What only went with its account is new when it is said again: the account is back. A text
+    What only went with its account is new when it is said later: the account is back. A text
     that we had at that moment or later is such an old thing, too, not a new edit.
     """
     if known is None:
         return Verdict.NEW
     if known.gone:
-        return Verdict.NEW if known.with_account else Verdict.NOTHING
+        said_again = known.with_account and post.seen_ms > known.gone_ms
+        return Verdict.NEW if said_again else Verdict.NOTHING
     newest_text, _ = known.versions[0]
     seen_before = any(text == hash_of_text and t >= post.seen_ms for text, t in known.versions)
     if newest_text != hash_of_text and not seen_before:
@@ -85,7 +88,8 @@ class Novelty:
         self._known = known
         self._ids_of = ids_of
         self._here: dict[str, Known] = {}
-        self._gone_accounts: set[int] = set()
+        self._gone_accounts: dict[int, int] = {}
+        """When each account went."""
 
     def of(self, events: Sequence[Event]) -> list[Event]:
         """Return the events that change something, a Posted that is an edit as Edited."""
@@ -117,12 +121,12 @@ class Novelty:
     def _account_goes(self, event: AccountGone) -> bool:
         account = author_hash(event.network, event.author_id)
         mine = {
-            id_: known._replace(gone=True, with_account=True)
+            id_: known._replace(gone=True, with_account=True, gone_ms=event.seen_ms)
             for id_, known in self._here.items()
             if known.author_hash == account and not known.gone
         }
         earlier = account not in self._gone_accounts and self._ids_of(account) - self._here.keys()
-        self._gone_accounts.add(account)
+        self._gone_accounts.setdefault(account, event.seen_ms)
         self._here |= mine
         return bool(mine or earlier)
 
@@ -131,9 +135,12 @@ class Novelty:
         if here is not None:
             return here
         known = self._known(id_)
-        if known is not None and not known.gone and known.author_hash in self._gone_accounts:
-            return known._replace(gone=True, with_account=True)
-        return known
+        if known is None or known.gone:
+            return known
+        gone_ms = self._gone_accounts.get(known.author_hash)
+        if gone_ms is None:
+            return known
+        return known._replace(gone=True, with_account=True, gone_ms=gone_ms)
 
 
 def after(post: Post, hash_of_text: int, known: Known | None, verdict: Verdict) -> Known:

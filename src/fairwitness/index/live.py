@@ -81,10 +81,10 @@ class LiveIndex:
                 state = Manifest(FORMAT, 0, slice_rows, (EMPTY,), (), ())
             _discard_slices_after(folder, state)
             index = cls(folder, state, lock_fd)
+            index.checkpoint()
         except BaseException:
             os.close(lock_fd)
             raise
-        index.checkpoint()
         return index
 
     def novel(self, events: Sequence[Event]) -> list[Event]:

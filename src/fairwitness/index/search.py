@@ -140,7 +140,7 @@ class Search:
         self, at: int, ask: Ask, clause: words.Clause | None, depth: int
     ) -> Iterator[Found]:
         _, searcher, row_count = self._view.slices[at]
-        query, perfect = ask.within(clause), ask.perfect(searcher)
+        query, perfect = ask.within(clause, searcher), ask.perfect(searcher)
         while True:
             # Counting matches would make tantivy look at each; without it skips what cannot win.
             hits = searcher.search(query, max(depth, 1), count=False).hits

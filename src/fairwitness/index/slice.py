@@ -164,14 +164,20 @@ class Slice:
         except msgspec.DecodeError as error:
             raise IndexCorrupt(self.texts.path, f"no post at byte {offset}: {error}") from error
 
-    def bury(self, row: int, *, with_account: bool = False) -> None:
-        """Make a row invisible for every moment, at once; `purge` destroys its text."""
+    def bury(self, row: int, *, account_gone_ms: int | None = None) -> None:
+        """Make a row invisible for every moment, at once; `purge` destroys its text.
+
+        `account_gone_ms`: it only goes because its account went then.
+        """
         flags = self.columns.flags
         if flags[row] & GONE:
-            if not with_account:
+            if account_gone_ms is None:
                 flags[row] &= ~np.uint32(WITH_ACCOUNT)
             return
-        flags[row] |= GONE | WITH_ACCOUNT if with_account else GONE
+        if account_gone_ms is not None:
+            self.columns.until_ms[row] = account_gone_ms
+            flags[row] |= WITH_ACCOUNT
+        flags[row] |= GONE
         self.visible -= int(self.columns.next[row] < 0)
         self._to_wipe.append(row)
 

@@ -97,13 +97,20 @@ class Table:
             return None
         part, row = self.locate(versions[0])
         columns = part.columns
+        # What an account that came back had said before is no version of what it says now.
+        alive = [each for each in versions if not self._is_gone(each)]
         return Known(
-            versions=tuple(map(self._text_and_moment, versions)),
+            versions=tuple(map(self._text_and_moment, alive or versions)),
             author_hash=int(columns.author_hash[row]),
             standing=part.reports.standing(row),
             gone=bool(columns.flags[row] & GONE),
             with_account=bool(columns.flags[row] & WITH_ACCOUNT),
+            gone_ms=int(columns.until_ms[row]),
         )
+
+    def _is_gone(self, ordinal: int) -> bool:
+        part, row = self.locate(ordinal)
+        return bool(part.columns.flags[row] & GONE)
 
     def _text_and_moment(self, ordinal: int) -> tuple[int, int]:
         part, row = self.locate(ordinal)

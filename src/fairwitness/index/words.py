@@ -4,6 +4,7 @@ Words are searchable from the commit after they were added. Tantivy knows only r
 everything else about a post is in columns.
 """
 
+import json
 import shutil
 import threading
 from collections.abc import Sequence
@@ -135,6 +136,7 @@ class Words:
         if self._writer is None:
             if self._finishing is not None:
                 self._finishing.join()
+            _remove_stray_deletions(self._folder)
             self._writer = self._index.writer(_HEAP_BYTES, num_threads=1)
         return self._writer
 
@@ -149,3 +151,20 @@ class Words:
         if "os error 28" in text or shutil.disk_usage(self._folder).free < _SPARE_BYTES:
             return IndexDiskFull(f"no room on the disk for {self._folder}")
         return IndexFault(f"{self._folder}: the words {what} ({text})")
+
+
+def _remove_stray_deletions(folder: Path) -> None:
+    """Remove the lists of deleted rows that no commit refers to: a kill left them behind.
+
+    tantivy names such a file by segment and operation, and after a kill it counts operations from
+    the last commit again; so it would come to the same name, and refuse to write over the file.
+    """
+    segments = json.loads((folder / "meta.json").read_bytes())["segments"]
+    living = {
+        f"{segment['segment_id'].replace('-', '')}.{segment['deletes']['opstamp']}.del"
+        for segment in segments
+        if segment["deletes"]
+    }
+    for path in folder.glob("*.del"):
+        if path.name not in living:
+            path.unlink()
