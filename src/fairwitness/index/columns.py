@@ -48,7 +48,8 @@ class Row(NamedTuple):
     until_ms: int
     """When a later version took its place; FOREVER_MS while none has."""
     made_ms: int
-    """The post's time: as claimed, but not after we first saw it."""
+    """The post's time: as claimed, but not after we first saw it. Once the row is gone with its
+    account, when that was."""
     next: int
     """Ordinal of the version that took its place, -1 while none has."""
     prev: int

@@ -175,7 +175,7 @@ class Slice:
                 flags[row] &= ~np.uint32(WITH_ACCOUNT)
             return
         if account_gone_ms is not None:
-            self.columns.until_ms[row] = account_gone_ms
+            self.columns.made_ms[row] = account_gone_ms
             flags[row] |= WITH_ACCOUNT
         flags[row] |= GONE
         self.visible -= int(self.columns.next[row] < 0)

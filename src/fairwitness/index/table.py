@@ -105,7 +105,7 @@ class Table:
             standing=part.reports.standing(row),
             gone=bool(columns.flags[row] & GONE),
             with_account=bool(columns.flags[row] & WITH_ACCOUNT),
-            gone_ms=int(columns.until_ms[row]),
+            gone_ms=int(columns.made_ms[row]),
         )
 
     def _is_gone(self, ordinal: int) -> bool:
