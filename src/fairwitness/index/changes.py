@@ -62,16 +62,16 @@ def judge(post: Post, hash_of_text: int, known: Known | None) -> Verdict:
 
     What was deleted stays deleted: a source that resumes a little earlier says old things again.
     What only went with its account is new when it is said later: the account is back. A text
-    that we had at that moment or later is such an old thing, too, not a new edit.
+    that the post had, said of no later moment than its newest version, is such an old thing too.
     """
     if known is None:
         return Verdict.NEW
     if known.gone:
         said_again = known.with_account and post.seen_ms > known.gone_ms
         return Verdict.NEW if said_again else Verdict.NOTHING
-    newest_text, _ = known.versions[0]
-    seen_before = any(text == hash_of_text and t >= post.seen_ms for text, t in known.versions)
-    if newest_text != hash_of_text and not seen_before:
+    newest_text, newest_ms = known.versions[0]
+    had_before = any(text == hash_of_text for text, _ in known.versions)
+    if newest_text != hash_of_text and not (had_before and post.seen_ms <= newest_ms):
         return Verdict.EDIT
     said = merged(known.standing, post.engagement, post.seen_ms)
     same = said.engagement == known.standing.engagement
