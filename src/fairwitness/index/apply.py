@@ -7,7 +7,7 @@ import xxhash
 
 from fairwitness.index import changes
 from fairwitness.index.changes import Known, Novelty, Verdict
-from fairwitness.index.columns import Row
+from fairwitness.index.columns import LINKED, REPLY, REPOST, Row
 from fairwitness.index.query import Applied
 from fairwitness.index.reports import UNCOUNTED, UNSAID, Standing, merged
 from fairwitness.index.slice import Record, Slice, record_of
@@ -165,7 +165,7 @@ class Applier:
             post_bytes=len(record.post),
             network=self._table.networks.number(post.network),
             lang=self._table.langs.number(post.lang),
-            flags=0,
+            flags=_kind(post),
         )
 
     def _delete(self, event: Deleted) -> bool:
@@ -195,6 +195,12 @@ class Applier:
             for part in self._table.slices
             for row in part.rows_of_author(account).tolist()
         }
+
+
+def _kind(post: Post) -> int:
+    """Return the flags that say what kind of post it is."""
+    linked, reply, repost = bool(post.links), bool(post.reply_to), bool(post.repost_of)
+    return LINKED * linked | REPLY * reply | REPOST * repost
 
 
 def _tombstone(event: Deleted) -> Post:

@@ -21,6 +21,12 @@ WIPED = 2
 """Flag: gone, and its text is physically overwritten."""
 WITH_ACCOUNT = 4
 """Flag: gone only because its account is; an account that returns may say the post again."""
+LINKED = 8
+"""Flag: it has a link."""
+REPLY = 16
+"""Flag: it answers another post."""
+REPOST = 32
+"""Flag: it repeats another post whole."""
 
 _Code = Literal["Q", "q", "I", "i"]
 _RESERVE_ROWS = 16_384
