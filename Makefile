@@ -5,21 +5,26 @@ PYTHON ?= python3
 VENV := .venv
 TEST_VENV := .venv-test
 RUN := $(TEST_VENV)/bin
+KERNELS := src/fairwitness/kernels
 
 .PHONY: up install test lint fmt bench soak clean
 
 up: install
 	$(VENV)/bin/fairwitness up
 
-install: $(VENV)/installed
+install: $(VENV)/installed $(KERNELS)/_native.so
 
-$(VENV)/installed: pyproject.toml
+# Installing builds it too; this is for sources that have changed since.
+$(KERNELS)/_native.so: $(wildcard $(KERNELS)/csrc/*)
+	@$(PYTHON) $(KERNELS)/build.py
+
+$(VENV)/installed: pyproject.toml hatch_build.py
 	@echo "Installing fairwitness into $(VENV): a minute, and 200 MB to download the first time"
 	$(call make_venv,$(VENV))
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-$(TEST_VENV)/installed: pyproject.toml
+$(TEST_VENV)/installed: pyproject.toml hatch_build.py
 	$(call make_venv,$(TEST_VENV))
 	$(TEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
@@ -31,18 +36,18 @@ define make_venv
 	  $(PYTHON) -m pip --python $(1)/bin/python install --quiet pip; }
 endef
 
-test: $(TEST_VENV)/installed lint
+test: $(TEST_VENV)/installed $(KERNELS)/_native.so lint
 	./.ci/chromium
 	$(RUN)/python -m pytest
 
 lint: $(TEST_VENV)/installed
-	$(RUN)/ruff format --check src tests benchmarks
-	$(RUN)/ruff check src tests benchmarks
+	$(RUN)/ruff format --check hatch_build.py src tests benchmarks
+	$(RUN)/ruff check hatch_build.py src tests benchmarks
 	$(RUN)/mypy
 
 fmt: $(TEST_VENV)/installed
-	$(RUN)/ruff format src tests benchmarks
-	$(RUN)/ruff check --fix src tests benchmarks
+	$(RUN)/ruff format hatch_build.py src tests benchmarks
+	$(RUN)/ruff check --fix hatch_build.py src tests benchmarks
 
 bench: install
 	$(VENV)/bin/fairwitness bench ask --json
