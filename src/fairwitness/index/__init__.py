@@ -8,11 +8,12 @@ from fairwitness.index.errors import (
     IndexMissing,
 )
 from fairwitness.index.live import LiveIndex
-from fairwitness.index.query import Applied, Hit, IndexStats, Parts, Query, Results
+from fairwitness.index.query import Applied, Coverage, Hit, IndexStats, Lag, Parts, Query, Results
 from fairwitness.index.rank import Weights
 
 __all__ = [
     "Applied",
+    "Coverage",
     "Hit",
     "IndexBusy",
     "IndexCorrupt",
@@ -20,6 +21,7 @@ __all__ = [
     "IndexFault",
     "IndexMissing",
     "IndexStats",
+    "Lag",
     "LiveIndex",
     "Parts",
     "Query",

@@ -45,6 +45,30 @@ class Hit(NamedTuple):
     parts: Parts
 
 
+class Lag(NamedTuple):
+    """A shard of which results may miss something."""
+
+    shard: int
+    answered: bool
+    fresh_ms: int
+    """It holds what was acknowledged before this moment; 0 when it never said. Of a shard that did
+    not answer nothing was found at all, and this is how fresh it was when it last did."""
+
+
+class Coverage(NamedTuple):
+    """How much of the index results stand for. One that is whole in itself is one shard."""
+
+    answered: int = 1
+    shards: int = 1
+    lags: tuple[Lag, ...] = ()
+    """Shards that did not answer, and those that answered but are behind."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all shards answered, and with all that was acknowledged."""
+        return self.answered == self.shards and not self.lags
+
+
 class Results(NamedTuple):
     """Hits, best first."""
 
@@ -53,6 +77,9 @@ class Results(NamedTuple):
     """How many posts matched and were ranked; there may be more that matched words less well."""
     searched: int
     """How many posts the filters and the moment allowed."""
+    newest_ms: int = 0
+    """The time that age is counted from: that of the newest post that was ranked, 0 if none was."""
+    coverage: Coverage = Coverage()
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,7 @@ class Search:
             )
             if post is not None:
                 hits.append(Hit(post, float(total[chosen]), Parts(*parts[chosen].tolist())))
-        return Results(tuple(hits), matched, self._searched)
+        return Results(tuple(hits), matched, self._searched, int(made_ms.max()))
 
     def _column(self, found: Found, name: str) -> NDArray[np.int64]:
         column: NDArray[np.int64] = getattr(self._view.slices[found.at].part.columns, name)
