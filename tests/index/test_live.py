@@ -1,9 +1,11 @@
 """What goes in comes out: at once from columns, after a refresh by words, for every moment."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from fairwitness.index import IndexBusy, IndexFault, IndexMissing, LiveIndex, Query
 from fairwitness.posts.post import AccountGone, Deleted, Edited, Engagement, Event, Post, Posted
@@ -133,7 +135,17 @@ def test_what_is_deleted_leaves_the_disk(tmp_path: Path, post: Make) -> None:
 
 
 def holding(folder: Path, text: bytes) -> list[str]:
-    return [p.name for p in folder.rglob("*") if p.is_file() and text in p.read_bytes()]
+    """Return the names of the files that hold a text, as it is or in a compressed block."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path.name for path in files if text in path.read_bytes() + decompressed(path)]
+
+
+def decompressed(path: Path) -> bytes:
+    if path.name != "texts":
+        return b""
+    stored = path.read_bytes()
+    starts = [match.start() for match in re.finditer(re.escape(b"\x28\xb5\x2f\xfd"), stored)]
+    return b"".join(zstandard.decompress(stored[start:]) for start in starts)
 
 
 def test_an_account_takes_all_its_posts_along(index: LiveIndex, post: Make) -> None:

@@ -111,7 +111,7 @@ def test_without_a_manifest_it_begins_anew(tmp_path: Path, post: Make) -> None:
         ("slices/000000000000/columns", lambda p: p.unlink()),
         ("slices/000000000000/columns", lambda p: p.write_bytes(b"\xff" * p.stat().st_size)),
         ("slices/000000000000/texts", lambda p: os.truncate(p, 10)),
-        ("slices/000000000000/ids.npy", lambda p: p.write_bytes(b"nothing")),
+        ("slices/000000000000/ids", lambda p: p.write_bytes(b"nothing!")),
         ("slices/000000000000/words", lambda p: (p / "meta.json").write_bytes(b"{")),
     ],
 )

@@ -1,40 +1,25 @@
-"""Events in, rows and columns out: the writing side of the index."""
+"""Events in, rows and columns out: the writing side of the index.
+
+Nearly all events are new posts, and those are added together, column by column. Whatever touches a
+post that is known goes one by one, after the new ones that it may be about.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-import xxhash
+import numpy as np
 
 from fairwitness.index import changes
 from fairwitness.index.changes import Known, Novelty, Verdict
-from fairwitness.index.columns import LINKED, REPLY, REPOST, Row
+from fairwitness.index.ids import id_hash
 from fairwitness.index.query import Applied
-from fairwitness.index.reports import UNCOUNTED, UNSAID, Standing, merged
-from fairwitness.index.slice import Record, Slice, record_of
-from fairwitness.index.table import Table, id_hash
-from fairwitness.posts.post import (
-    FOREVER_MS,
-    AccountGone,
-    Deleted,
-    Edited,
-    Event,
-    Post,
-    Posted,
-)
+from fairwitness.index.reports import UNCOUNTED, UNSAID, Standing, merged, some
+from fairwitness.index.rows import rows_of
+from fairwitness.index.slice import NewRows
+from fairwitness.index.table import Table
+from fairwitness.posts.post import AccountGone, Deleted, Edited, Event, Post, Posted
 
 _Outcome = Counter[str]
-
-
-def handle_hash(handle: str) -> int:
-    """Return the hash of a handle in any case, with or without @."""
-    return xxhash.xxh3_64_intdigest(
-        handle.removeprefix("@").casefold().encode("utf-8", "surrogatepass")
-    )
-
-
-def account_hash(author_id: str) -> int:
-    """Return the hash of an account id, whatever the network."""
-    return xxhash.xxh3_64_intdigest(author_id.encode("utf-8", "surrogatepass"))
 
 
 class Applier:
@@ -43,7 +28,8 @@ class Applier:
     def __init__(self, table: Table, roll: Callable[[], None]) -> None:
         self._table = table
         self._roll = roll
-        self._ids: list[str] = []
+        self._hashes: dict[str, int] = {}
+        """Hash of each id at hand."""
         self._sealed: dict[int, int] = {}
         """Newest ordinals in sealed slices of the ids at hand, looked up in one go."""
 
@@ -56,122 +42,134 @@ class Applier:
         """Do what the events say. May stop in the middle with IndexDiskFull: apply them again."""
         self._look_ahead(events)
         done: _Outcome = Counter()
+        new: dict[int, Post] = {}
         for event in events:
-            match event:
-                case Posted(post) | Edited(post):
-                    done[self._say(post)] += 1
-                case Deleted():
-                    gone = self._delete(event)
-                    done["deleted" if gone else "nothing"] += 1
-                case AccountGone():
-                    gone_count = self._delete_account(event)
-                    done["deleted" if gone_count else "nothing"] += gone_count or 1
+            if isinstance(event, Posted | Edited):
+                hash_of_id = self._hashes[event.post.id]
+                if hash_of_id not in new and self._newest(hash_of_id) < 0:
+                    new[hash_of_id] = event.post
+                    continue
+            elif isinstance(event, Deleted):
+                hash_of_id = self._hashes[event.id]
+            if new and (isinstance(event, AccountGone) or hash_of_id in new):
+                done["posted"] += self._add_all(new)
+            done += self._do(event)
+        done["posted"] += self._add_all(new)
         for part in self._table.slices:
             part.flush()
         return Applied(**done)
 
+    def _do(self, event: Event) -> _Outcome:
+        match event:
+            case Posted(post) | Edited(post):
+                return Counter([self._say(post)])
+            case Deleted():
+                return Counter(["deleted" if self._delete(event) else "nothing"])
+            case AccountGone():
+                gone_count = self._delete_account(event)
+                return Counter({"deleted": gone_count} if gone_count else {"nothing": 1})
+
     def _look_ahead(self, events: Sequence[Event]) -> None:
-        self._ids = [
+        ids = [
             event.id if isinstance(event, Deleted) else event.post.id
             for event in events
             if not isinstance(event, AccountGone)
         ]
-        self._sealed = self._table.in_sealed(self._ids)
+        self._hashes = dict(zip(ids, map(id_hash, ids), strict=True))
+        self._look_into_sealed()
+
+    def _look_into_sealed(self) -> None:
+        hashes = np.fromiter(self._hashes.values(), np.uint64, len(self._hashes))
+        self._sealed = self._table.in_sealed(hashes)
 
     def _newest(self, hash_of_id: int) -> int:
         newest = self._table.hot.newest(hash_of_id)
         return newest if newest >= 0 else self._sealed.get(hash_of_id, -1)
 
     def _known(self, post_id: str) -> tuple[Known | None, list[int], int]:
-        newest = self._newest(id_hash(post_id))
+        newest = self._newest(self._hashes[post_id])
         if newest < 0:
             return None, [], newest
         versions = self._table.versions(post_id, newest)
         return self._table.known(versions), versions, newest
 
+    def _add_all(self, new: dict[int, Post]) -> int:
+        """Add posts that no slice knows, by the hash of their id, and empty `new`."""
+        hashes, posts = list(new), list(new.values())
+        new.clear()
+        done = 0
+        while done < len(posts):
+            end = done + self._room()
+            self._extend(self._rows_of(posts[done:end], hashes[done:end]), posts[done:end])
+            done = end
+        return len(posts)
+
+    def _room(self) -> int:
+        """Return how many rows the hot slice takes, at least one."""
+        if not self._table.hot.room:
+            self._roll()
+            self._look_into_sealed()
+        return self._table.hot.room
+
+    def _rows_of(self, posts: Sequence[Post], hashes: Sequence[int]) -> NewRows:
+        return rows_of(posts, hashes, self._table.networks, self._table.langs)
+
+    def _extend(self, rows: NewRows, posts: Sequence[Post]) -> int:
+        ordinal = self._table.hot.extend(rows, posts)
+        self._count_all(ordinal - self._table.hot.first, posts)
+        return ordinal
+
+    def _count_all(self, first_row: int, posts: Sequence[Post]) -> None:
+        for row, post in enumerate(posts, first_row):
+            if post.engagement is not UNSAID and some(post.engagement):
+                said = merged(UNCOUNTED, post.engagement, post.seen_ms)
+                self._table.hot.count(row, said)
+
     def _say(self, post: Post) -> str:
-        hash_of_text = changes.text_hash(post)
         known, versions, newest = self._known(post.id)
-        match changes.judge(post, hash_of_text, known):
+        match changes.judge(post, changes.text_hash(post), known):
             case Verdict.NEW:
-                self._add(post, hash_of_text, newest)
+                self._add(post, newest)
                 return "posted"
             case Verdict.EDIT if known is not None:
-                self._edit(post, hash_of_text, known, versions[0], newest)
+                self._edit(post, known, versions[0], newest)
                 return "edited"
             case Verdict.REPORT if known is not None:
                 part, row = self._table.locate(versions[0])
-                part.reports.add(row, merged(known.standing, post.engagement, post.seen_ms))
+                part.report(row, merged(known.standing, post.engagement, post.seen_ms))
                 return "reported"
         return "nothing"
 
-    def _add(self, post: Post, hash_of_text: int, prev: int) -> int:
-        made_ms = max(min(post.created_ms, post.seen_ms), -FOREVER_MS)
-        ordinal = self._append(post, hash_of_text, post.seen_ms, made_ms, prev)
-        self._report(ordinal, merged(UNCOUNTED, post.engagement, post.seen_ms))
+    def _add(self, post: Post, prev: int, times_ms: tuple[int, int] | None = None) -> int:
+        """Add one version, behind the row `prev`; `times_ms` are since when it holds, and made."""
+        self._room()
+        rows = self._rows_of([post], [self._hashes[post.id]])
+        if times_ms is not None:
+            since_ms, made_ms = (np.array([moment_ms]) for moment_ms in times_ms)
+            rows = rows._replace(since_ms=since_ms, made_ms=made_ms)
+        ordinal = self._extend(rows, [post])
+        if prev >= 0:
+            self._table.hot.follow(ordinal - self._table.hot.first, prev)
         return ordinal
 
-    def _edit(self, post: Post, hash_of_text: int, known: Known, old: int, prev: int) -> None:
+    def _edit(self, post: Post, known: Known, old: int, prev: int) -> None:
         part, row = self._table.locate(old)
         # Versions follow one another in time even if sources' clocks do not.
         since_ms = max(post.seen_ms, int(part.columns.since_ms[row]))
-        made_ms = int(part.columns.made_ms[row])
-        ordinal = self._append(post, hash_of_text, since_ms, made_ms, prev)
+        ordinal = self._add(post, prev, (since_ms, int(part.columns.made_ms[row])))
+        self._carry(ordinal, merged(known.standing, post.engagement, post.seen_ms))
         part.supersede(row, ordinal, since_ms)
-        self._report(ordinal, merged(known.standing, post.engagement, post.seen_ms))
 
-    def _report(self, ordinal: int, standing: Standing) -> None:
-        if standing is not UNCOUNTED and standing.engagement != UNSAID:
-            part, row = self._table.locate(ordinal)
-            part.reports.add(row, standing)
-
-    def _append(self, post: Post, hash_of_text: int, since_ms: int, made_ms: int, prev: int) -> int:
-        if self._table.hot.full:
-            self._roll()
-            self._sealed = self._table.in_sealed(self._ids)
-        hot, record = self._table.hot, record_of(post)
-        row = self._row(hot, post, record, hash_of_text, since_ms, made_ms, prev)
-        return hot.append(row, record, post)
-
-    def _row(
-        self,
-        hot: Slice,
-        post: Post,
-        record: Record,
-        hash_of_text: int,
-        since_ms: int,
-        made_ms: int,
-        prev: int,
-    ) -> Row:
-        return Row(
-            id_hash=id_hash(post.id),
-            text_hash=hash_of_text,
-            author_hash=changes.author_hash(post.network, post.author_id),
-            account_hash=account_hash(post.author_id),
-            handle_hash=handle_hash(post.author),
-            since_ms=since_ms,
-            until_ms=FOREVER_MS,
-            made_ms=made_ms,
-            next=-1,
-            prev=prev,
-            offset=hot.texts.size_bytes,
-            report=-1,
-            counted_ms=0,
-            views=-1,
-            likes=-1,
-            reposts=-1,
-            replies=-1,
-            id_bytes=len(record.id),
-            post_bytes=len(record.post),
-            network=self._table.networks.number(post.network),
-            lang=self._table.langs.number(post.lang),
-            flags=_kind(post),
-        )
+    def _carry(self, ordinal: int, standing: Standing) -> None:
+        """Let a version keep what was known of those before it."""
+        part, row = self._table.locate(ordinal)
+        if standing != part.standing(row) and standing.engagement != UNSAID:
+            part.report(row, standing)
 
     def _delete(self, event: Deleted) -> bool:
         known, versions, newest = self._known(event.id)
         if known is None:
-            versions = [self._add(_tombstone(event), 0, newest)]
+            versions = [self._add(_tombstone(event), newest)]
         elif known.deleted:
             return False
         self._bury(versions)
@@ -183,24 +181,23 @@ class Applier:
             part.bury(row, account_gone_ms=account_gone_ms)
 
     def _delete_account(self, event: AccountGone) -> int:
-        ids = self._ids_of(changes.author_hash(event.network, event.author_id))
-        self._sealed |= self._table.in_sealed(list(ids))
+        ids = self._ids_of(event.network, event.author_id)
+        self._hashes |= {id_: id_hash(id_) for id_ in ids}
+        self._look_into_sealed()
         for post_id in sorted(ids):
             self._bury(self._known(post_id)[1], event.seen_ms)
         return len(ids)
 
-    def _ids_of(self, account: int) -> set[str]:
-        return {
-            part.id_at(row).decode()
+    def _ids_of(self, network: str, author_id: str) -> set[str]:
+        """Return the ids of an account's posts that are not gone."""
+        author = changes.author_hash(network, author_id)
+        posts = (
+            part.texts.post_at(row)
             for part in self._table.slices
-            for row in part.rows_of_author(account).tolist()
-        }
-
-
-def _kind(post: Post) -> int:
-    """Return the flags that say what kind of post it is."""
-    linked, reply, repost = bool(post.links), bool(post.reply_to), bool(post.repost_of)
-    return LINKED * linked | REPLY * reply | REPOST * repost
+            for row in part.rows_of(author).tolist()
+        )
+        # Two accounts may share a hash.
+        return {p.id for p in posts if (p.network, p.author_id) == (network, author_id)}
 
 
 def _tombstone(event: Deleted) -> Post:

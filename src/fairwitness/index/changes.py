@@ -13,13 +13,16 @@ import xxhash
 from fairwitness.index.reports import UNCOUNTED, Standing, merged
 from fairwitness.posts.post import AccountGone, Deleted, Edited, Event, Post, Posted
 
+_LOW_32 = 0xFFFF_FFFF
+
 
 class Known(NamedTuple):
     """What is known of one id."""
 
     versions: tuple[tuple[int, int], ...]
     """Hash of the text and `seen_ms` of each version, newest first."""
-    author_hash: int
+    author: int
+    """Hash of the account."""
     standing: Standing
     gone: bool
     with_account: bool = False
@@ -48,13 +51,14 @@ class Verdict(Enum):
 
 
 def text_hash(post: Post) -> int:
-    """Return the hash by which texts are told apart, 64 bits."""
-    return xxhash.xxh3_64_intdigest(post.text.encode())
+    """Return the hash by which the texts of one post are told apart, 32 bits."""
+    return xxhash.xxh3_64_intdigest(post.text.encode("utf-8", "surrogatepass")) & _LOW_32
 
 
 def author_hash(network: str, author_id: str) -> int:
-    """Return the hash of an account, 64 bits."""
-    return xxhash.xxh3_64_intdigest(f"{network}\n{author_id}".encode())
+    """Return the hash of an account, 32 bits: now and then two accounts share one."""
+    account = f"{network}\n{author_id}"
+    return xxhash.xxh3_64_intdigest(account.encode("utf-8", "surrogatepass")) & _LOW_32
 
 
 def judge(post: Post, hash_of_text: int, known: Known | None) -> Verdict:
@@ -82,12 +86,15 @@ class Novelty:
     """Sorts out a batch against the index and against itself."""
 
     def __init__(
-        self, known: Callable[[str], Known | None], ids_of: Callable[[int], set[str]]
+        self,
+        known: Callable[[str], Known | None],
+        ids_of: Callable[[str, str], set[str]],
     ) -> None:
-        """`known` and `ids_of` (the ids of an author hash that are not gone) ask the index."""
+        """`known` and `ids_of` (the ids of an account that are not gone) ask the index."""
         self._known = known
         self._ids_of = ids_of
-        self._here: dict[str, Known] = {}
+        self._here: dict[str, Known | Post] = {}
+        """What this batch made of each id; a post that nothing else was said of, as it is."""
         self._gone_accounts: dict[int, int] = {}
         """When each account went."""
 
@@ -110,8 +117,11 @@ class Novelty:
                 return event if self._account_goes(event) else None
 
     def _said(self, event: Posted | Edited, post: Post) -> Event | None:
-        hash_of_text = text_hash(post)
         known = self._look_up(post.id)
+        if known is None:
+            self._here[post.id] = post
+            return event
+        hash_of_text = text_hash(post)
         verdict = judge(post, hash_of_text, known)
         if verdict is Verdict.NOTHING:
             return None
@@ -120,12 +130,14 @@ class Novelty:
 
     def _account_goes(self, event: AccountGone) -> bool:
         account = author_hash(event.network, event.author_id)
+        here = {id_: _known_of(each) for id_, each in self._here.items()}
         mine = {
             id_: known._replace(gone=True, with_account=True, gone_ms=event.seen_ms)
-            for id_, known in self._here.items()
-            if known.author_hash == account and not known.gone
+            for id_, known in here.items()
+            if known.author == account and not known.gone
         }
-        earlier = account not in self._gone_accounts and self._ids_of(account) - self._here.keys()
+        of_before = account not in self._gone_accounts
+        earlier = of_before and self._ids_of(event.network, event.author_id) - here.keys()
         self._gone_accounts.setdefault(account, event.seen_ms)
         self._here |= mine
         return bool(mine or earlier)
@@ -133,26 +145,34 @@ class Novelty:
     def _look_up(self, id_: str) -> Known | None:
         here = self._here.get(id_)
         if here is not None:
-            return here
+            return _known_of(here)
         known = self._known(id_)
         if known is None or known.gone:
             return known
-        gone_ms = self._gone_accounts.get(known.author_hash)
+        gone_ms = self._gone_accounts.get(known.author)
         if gone_ms is None:
             return known
         return known._replace(gone=True, with_account=True, gone_ms=gone_ms)
 
 
-def after(post: Post, hash_of_text: int, known: Known | None, verdict: Verdict) -> Known:
+def _known_of(here: Known | Post) -> Known:
+    return first_said(here) if isinstance(here, Post) else here
+
+
+def first_said(post: Post) -> Known:
+    """Return what is known once a post was said for the first time."""
+    said = merged(UNCOUNTED, post.engagement, post.seen_ms)
+    author = author_hash(post.network, post.author_id)
+    return Known(((text_hash(post), post.seen_ms),), author, said, gone=False)
+
+
+def after(post: Post, hash_of_text: int, known: Known, verdict: Verdict) -> Known:
     """Return what is known once `verdict` about `post` has been acted on."""
-    if known is None or verdict is Verdict.NEW:
-        mine = author_hash(post.network, post.author_id)
-        said = merged(UNCOUNTED, post.engagement, post.seen_ms)
-        return Known(((hash_of_text, post.seen_ms),), mine, said, gone=False)
+    if verdict is Verdict.NEW:
+        return first_said(post)
     known = known._replace(standing=merged(known.standing, post.engagement, post.seen_ms))
     if verdict is not Verdict.EDIT:
         return known
     newest = (hash_of_text, max(post.seen_ms, known.versions[0][1]))
-    return known._replace(
-        versions=(newest, *known.versions), author_hash=author_hash(post.network, post.author_id)
-    )
+    author = author_hash(post.network, post.author_id)
+    return known._replace(versions=(newest, *known.versions), author=author)

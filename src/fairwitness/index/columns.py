@@ -1,165 +1,116 @@
-"""The columns of a slice: one number per row and name, in one file that is mapped into memory.
+"""The columns of a slice: what is known of each row, a number a name.
 
-A row is one version of one post. Rows are added in order; afterwards only a few columns change
-(`until_ms`, `next`, `flags`, the engagement), each by whole 8- or 4-byte stores, so readers need
-no lock.
+A row is one version of one post. `Columns` are written once, when the row is added. `Marks` may
+change for any row, and point to `Changes` for the few to which more happened: edits, engagement,
+an account that went.
 """
 
-import mmap
-import os
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.index.errors import IndexCorrupt, room_on_disk
+from fairwitness.index.mapped import Fields, Mapped
 
 GONE = 1
 """Flag: deleted, by itself or with its account. Honoured for every moment, the past too."""
 WIPED = 2
-"""Flag: gone, and its text is physically overwritten."""
+"""Flag: gone, and its text is physically destroyed."""
 WITH_ACCOUNT = 4
 """Flag: gone only because its account is; an account that returns may say the post again."""
 LINKED = 8
-"""Flag: it has a link."""
+"""Flag: the post has a link."""
 REPLY = 16
-"""Flag: it answers another post."""
+"""Flag: the post answers another."""
 REPOST = 32
-"""Flag: it repeats another post whole."""
+"""Flag: the post repeats another whole."""
+SUPERSEDED = 64
+"""Flag: a later version took its place; its change says which and when."""
+LATER = 128
+"""Flag: not the first row with its id hash; its change says which was before it."""
+COUNTED = 256
+"""Flag: its change has its engagement; of the others the stored post tells, and it is none."""
 
-_Code = Literal["Q", "q", "I", "i"]
-_RESERVE_ROWS = 16_384
-_KIND: dict[_Code, type[np.integer[Any]]] = {
-    "Q": np.uint64,
-    "q": np.int64,
-    "I": np.uint32,
-    "i": np.int32,
-}
-
-
-class Row(NamedTuple):
-    """The columns, in the order of the file: 8-byte ones first, so that all are aligned."""
-
-    id_hash: int
-    text_hash: int
-    author_hash: int
-    """Of the network and the account id."""
-    account_hash: int
-    """Of the account id alone, for a search by author."""
-    handle_hash: int
-    """Of the handle, case folded."""
-    since_ms: int
-    """When we saw this version."""
-    until_ms: int
-    """When a later version took its place; FOREVER_MS while none has."""
-    made_ms: int
-    """The post's time: as claimed, but not after we first saw it. Once the row is gone with its
-    account, when that was."""
-    next: int
-    """Ordinal of the version that took its place, -1 while none has."""
-    prev: int
-    """Ordinal of the row before it with the same `id_hash`, -1 when it is the first."""
-    offset: int
-    """Where its record begins in the texts: the id in UTF-8, then the post in msgpack."""
-    report: int
-    """Number of its newest engagement report, -1 when there is none."""
-    counted_ms: int
-    """When that report was seen."""
-    views: int
-    likes: int
-    reposts: int
-    replies: int
-    id_bytes: int
-    post_bytes: int
-    network: int
-    lang: int
-    flags: int
-
-
-_UNSIGNED: tuple[_Code, ...] = ("Q",) * 5
-_SIGNED: tuple[_Code, ...] = ("q",) * 9
-_COUNTS: tuple[_Code, ...] = ("i",) * 3
-_SMALL: tuple[_Code, ...] = ("I",) * 5
-_CODES = _UNSIGNED + _SIGNED + _COUNTS + _SMALL
-ROW_BYTES = sum(np.dtype(_KIND[code]).itemsize for code in _CODES)
-COUNT_MAX = 2**31 - 1
+COUNT_MAX = 2**31 - 2
 """The most likes, reposts or replies that a column can say."""
 
 
-class Columns:
-    """Arrays of `rows_max` numbers each; those from the row count on mean nothing yet."""
+class Columns(Mapped):
+    """What a row is. A sealed slice's never change."""
+
+    FIELDS: ClassVar[Fields] = {
+        "id_hash": np.uint64,
+        "since_ms": np.int64,
+        "made_ms": np.int64,
+        "text_hash": np.uint32,
+        "author": np.uint32,
+        "handle": np.uint32,
+        "cluster": np.uint32,
+        "lang": np.uint16,
+        "network": np.uint16,
+        "quality": np.uint8,
+    }
 
     id_hash: NDArray[np.uint64]
-    text_hash: NDArray[np.uint64]
-    author_hash: NDArray[np.uint64]
-    account_hash: NDArray[np.uint64]
-    handle_hash: NDArray[np.uint64]
     since_ms: NDArray[np.int64]
-    until_ms: NDArray[np.int64]
+    """When we saw this version."""
     made_ms: NDArray[np.int64]
-    next: NDArray[np.int64]
-    prev: NDArray[np.int64]
-    offset: NDArray[np.int64]
-    report: NDArray[np.int64]
+    """The post's time: as claimed, but not after we first saw it."""
+    text_hash: NDArray[np.uint32]
+    """By which a post's versions are told apart."""
+    author: NDArray[np.uint32]
+    """Hash of the network and the account id. Two accounts may share one: ask the post."""
+    handle: NDArray[np.uint32]
+    """Hash of the handle, case folded; may be shared too."""
+    cluster: NDArray[np.uint32]
+    """Ordinal of the first post that said the same."""
+    lang: NDArray[np.uint16]
+    network: NDArray[np.uint16]
+    quality: NDArray[np.uint8]
+
+
+class Marks(Mapped):
+    """What may change of any row."""
+
+    FIELDS: ClassVar[Fields] = {"change": np.uint32, "flags": np.uint16}
+
+    change: NDArray[np.uint32]
+    """1 + number of its change, 0 while there is none."""
+    flags: NDArray[np.uint16]
+
+
+class Changes(Mapped):
+    """What happened to some rows, in the order in which it first did; 0 is none."""
+
+    FIELDS: ClassVar[Fields] = {
+        "until_ms": np.int64,
+        "gone_ms": np.int64,
+        "counted_ms": np.int64,
+        "views": np.int64,
+        "row": np.uint32,
+        "next": np.uint32,
+        "prev": np.uint32,
+        "report": np.uint32,
+        "likes": np.uint32,
+        "reposts": np.uint32,
+        "replies": np.uint32,
+    }
+
+    until_ms: NDArray[np.int64]
+    """When a later version took its place."""
+    gone_ms: NDArray[np.int64]
+    """When its account went."""
     counted_ms: NDArray[np.int64]
+    """When its engagement was last counted."""
     views: NDArray[np.int64]
-    likes: NDArray[np.int32]
-    reposts: NDArray[np.int32]
-    replies: NDArray[np.int32]
-    id_bytes: NDArray[np.uint32]
-    post_bytes: NDArray[np.uint32]
-    network: NDArray[np.uint32]
-    lang: NDArray[np.uint32]
-    flags: NDArray[np.uint32]
-
-    def __init__(self, path: Path, rows_max: int, rows: int, *, read_only: bool) -> None:
-        """Map `path`, made first if there is none; `rows` of it are in use."""
-        self.path = path
-        self._rows_max = rows_max
-        self._reserved = rows
-        self._fd = os.open(path, os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT, 0o644)
-        size_bytes = rows_max * ROW_BYTES
-        on_disk_bytes = os.fstat(self._fd).st_size
-        if on_disk_bytes == 0 and rows == 0 and not read_only:
-            os.ftruncate(self._fd, size_bytes)  # sparse: costs nothing until reserved
-        elif on_disk_bytes != size_bytes:
-            os.close(self._fd)
-            raise IndexCorrupt(path, f"{on_disk_bytes} bytes where columns take {size_bytes}")
-        access = mmap.ACCESS_READ if read_only else mmap.ACCESS_WRITE
-        self._map = mmap.mmap(self._fd, size_bytes, access=access)
-        self._cells: list[memoryview[int]] = []
-        self._starts: list[tuple[int, int]] = []
-        start = 0
-        for name, code in zip(Row._fields, _CODES, strict=True):
-            item_bytes = np.dtype(_KIND[code]).itemsize
-            array = np.frombuffer(self._map, _KIND[code], rows_max, start)
-            setattr(self, name, array)
-            end = start + rows_max * item_bytes
-            self._cells.append(memoryview(self._map)[start:end].cast(code))
-            self._starts.append((start, item_bytes))
-            start = end
-
-    def put(self, at: int, row: Row) -> None:
-        """Fill row `at`. Raises IndexDiskFull before anything has changed."""
-        if at >= self._reserved:
-            self._reserve(at)
-        for cells, value in zip(self._cells, row, strict=True):
-            cells[at] = value
-
-    def sync(self) -> None:
-        """Return once every store would survive a power cut."""
-        with room_on_disk(self.path):
-            self._map.flush()
-
-    def close(self) -> None:
-        """Let go of the file; the map itself goes with the last array that looks at it."""
-        os.close(self._fd)
-
-    def _reserve(self, at: int) -> None:
-        # A store into a mapped hole of a full disk kills the process, so holes are filled first.
-        count = min(_RESERVE_ROWS, self._rows_max - at)
-        with room_on_disk(self.path):
-            for start, item_bytes in self._starts:
-                os.posix_fallocate(self._fd, start + at * item_bytes, count * item_bytes)
-        self._reserved = at + count
+    """1 + the count, as are likes, reposts and replies."""
+    row: NDArray[np.uint32]
+    next: NDArray[np.uint32]
+    """1 + ordinal of the version that took its place."""
+    prev: NDArray[np.uint32]
+    """1 + ordinal of the row before it with the same id hash."""
+    report: NDArray[np.uint32]
+    """1 + number of its newest engagement report in the file of reports."""
+    likes: NDArray[np.uint32]
+    reposts: NDArray[np.uint32]
+    replies: NDArray[np.uint32]

@@ -63,10 +63,10 @@ class GrowingFile:
             _write_all(self._file.fileno(), tail, start)
         self._tail = (start + len(tail), bytearray())
 
-    def wipe(self, offset: int, size_bytes: int) -> None:
-        """Overwrite a stretch with zeros; it must have been flushed."""
+    def overwrite(self, offset: int, data: bytes) -> None:
+        """Put `data` over what stands at `offset`; it must have been flushed."""
         with room_on_disk(self.path):
-            _write_all(self._file.fileno(), bytes(size_bytes), offset)
+            _write_all(self._file.fileno(), data, offset)
 
     def sync(self) -> None:
         """Return once all that was flushed would survive a power cut."""

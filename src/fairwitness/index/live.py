@@ -22,11 +22,13 @@ from fairwitness.index import manifest as manifests
 from fairwitness.index.apply import Applier
 from fairwitness.index.ask import doc_frequency, rarest_of
 from fairwitness.index.errors import IndexBusy, IndexFault, IndexMissing, room_on_disk
+from fairwitness.index.ids import id_hash
 from fairwitness.index.manifest import FORMAT, Manifest
+from fairwitness.index.names import Names
 from fairwitness.index.query import Applied, IndexStats, Query, Results
-from fairwitness.index.search import Search, post_as_of, take_view, visible
+from fairwitness.index.search import Search, post_as_of, take_view
 from fairwitness.index.slice import EMPTY, Slice
-from fairwitness.index.table import Names, Table, id_hash
+from fairwitness.index.table import Table
 from fairwitness.posts.post import Event, Post
 
 SLICE_ROWS = 1_000_000
@@ -78,7 +80,7 @@ class LiveIndex:
         try:
             state = manifests.read(_manifest(folder))
             if state is None:
-                state = Manifest(FORMAT, 0, slice_rows, (EMPTY,), (), ())
+                state = Manifest(FORMAT, 0, slice_rows, 0, (EMPTY,), (), ())
             _discard_slices_after(folder, state)
             index = cls(folder, state, lock_fd)
             index.checkpoint()
@@ -135,6 +137,7 @@ class LiveIndex:
                 format=FORMAT,
                 position=self._applied_position,
                 slice_rows=table.slice_rows,
+                first_slice=table.slices[0].first // table.slice_rows,
                 slices=tuple(part.extent for part in table.slices),
                 networks=table.networks.all(),
                 langs=table.langs.all(),
@@ -163,7 +166,7 @@ class LiveIndex:
         newest_ms = 0
         for part in reversed(list(self._table.slices)):
             if part.latest_ms > newest_ms:
-                shown = visible(part, slice(0, part.rows), self._table.rows, as_of_ms)
+                shown = part.shows(slice(0, part.rows), self._table.rows, as_of_ms)
                 seen_ms = part.columns.since_ms[: len(shown)][shown]
                 newest_ms = max(newest_ms, int(seen_ms.max(initial=0)))
         return newest_ms
@@ -177,7 +180,7 @@ class LiveIndex:
         newest = table.newest(id_hash(post_id))
         for ordinal in table.versions(post_id, newest):
             part, row = table.locate(ordinal)
-            if visible(part, np.array([row]), table.rows, as_of_ms)[0]:
+            if part.shows(np.array([row]), table.rows, as_of_ms)[0]:
                 return post_as_of(part, row, as_of_ms)
         return None
 
@@ -194,7 +197,7 @@ class LiveIndex:
         for part in list(table.slices):
             rows = slice(0, part.rows)
             columns = part.columns
-            shown = visible(part, rows, table.rows, None)
+            shown = part.shows(rows, table.rows, None)
             counts = np.bincount(columns.network[rows][shown], minlength=len(names))
             networks.update(dict(zip(names, counts.tolist(), strict=False)))
             if part.rows:
@@ -234,16 +237,17 @@ class LiveIndex:
 
     def _open_slices(self, state: Manifest) -> None:
         table = self._table
-        total = (len(state.slices) - 1) * state.slice_rows + state.slices[-1].rows
+        sealed = len(state.slices) - 1
+        total = (state.first_slice + sealed) * state.slice_rows + state.slices[-1].rows
         for number in range(len(table.slices), len(state.slices)):
-            first = number * state.slice_rows
+            first = (state.first_slice + number) * state.slice_rows
             part = Slice(
                 _slice_folder(self._folder, first),
                 first,
                 state.slice_rows,
                 state.slices[number],
                 index_rows=total,
-                sealed=number < len(state.slices) - 1,
+                sealed=number < sealed,
                 read_only=self._lock_fd is None,
             )
             table.slices.append(part)
@@ -301,7 +305,8 @@ def _lock(folder: Path) -> int:
 
 def _discard_slices_after(folder: Path, state: Manifest) -> None:
     """Remove slices that the manifest does not know; without one, that is all of them."""
-    known = {_slice_folder(folder, at * state.slice_rows) for at in range(len(state.slices))}
+    numbers = range(state.first_slice, state.first_slice + len(state.slices))
+    known = {_slice_folder(folder, number * state.slice_rows) for number in numbers}
     begun = state.slices == (EMPTY,) and not _manifest(folder).exists()
     for path in (folder / "slices").glob("*"):
         if begun or path not in known:

@@ -11,15 +11,18 @@ import xxhash
 
 from fairwitness.index.errors import IndexCorrupt, room_on_disk
 
-FORMAT = 1
+FORMAT = 2
 
 
 class SliceExtent(msgspec.Struct, frozen=True):
     """How far a slice's files are in use."""
 
     rows: int
+    blocks: int
     texts_bytes: int
     reports_bytes: int
+    check: int
+    """Hash of what never changes of those rows."""
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -30,6 +33,8 @@ class Manifest(msgspec.Struct, frozen=True):
     """Log position up to which events are in the index."""
     slice_rows: int
     """How many rows a slice takes before it is sealed; all slices but the last have as many."""
+    first_slice: int
+    """How many slices were dropped before the first of these."""
     slices: tuple[SliceExtent, ...]
     networks: tuple[str, ...]
     langs: tuple[str, ...]

@@ -53,16 +53,11 @@ def score(candidates: Candidates, weights: Weights) -> NDArray[np.float64]:
     )
 
 
-def reactions(
-    likes: NDArray[np.int64],
-    reposts: NDArray[np.int64],
-    replies: NDArray[np.int64],
-    views: NDArray[np.int64],
-    weights: Weights,
-) -> NDArray[np.float64]:
-    """Return all reactions as one number each; -1, unsaid, counts as none."""
-    said = [np.maximum(count, 0).astype(np.float64) for count in (likes, reposts, replies)]
-    return sum(said, np.maximum(views, 0) / weights.views_per_reaction)
+def reactions(counts: NDArray[np.int64], weights: Weights) -> NDArray[np.float64]:
+    """Return all reactions as one number each; `counts` are likes, reposts, replies and views."""
+    worth = np.array([1.0, 1.0, 1.0, 1.0 / weights.views_per_reaction])
+    total: NDArray[np.float64] = worth @ counts
+    return total
 
 
 def best_first(total: NDArray[np.float64], made_ms: NDArray[np.int64]) -> NDArray[np.intp]:

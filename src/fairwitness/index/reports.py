@@ -1,21 +1,22 @@
 """Engagement as it was reported over time: so many likes at this moment, so many at that.
 
-The columns hold the newest report of each row. Every report is also kept in a file, each pointing
-to the one before it, so that a search as of some moment counts what was known then.
+What a post said of itself when it came is in the stored post. What was reported later is in the
+row's change, the newest, and in a file, all of it, each report pointing to the one before it; so a
+search as of some moment counts what was known then.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from fairwitness.index.columns import COUNT_MAX, Columns
+from fairwitness.index.columns import COUNT_MAX, Changes
 from fairwitness.index.growing import GrowingFile
 from fairwitness.posts.post import Engagement
 
 _REPORT = np.dtype(
     [
         (name, np.int64)
-        for name in ("row", "prev", "seen_ms", "likes", "reposts", "replies", "views")
+        for name in ("change", "prev", "seen_ms", "likes", "reposts", "replies", "views")
     ]
 )
 REPORT_BYTES = _REPORT.itemsize
@@ -34,82 +35,91 @@ UNCOUNTED = Standing(UNSAID, 0)
 
 
 class Reports:
-    """The reports about one slice's rows."""
+    """The reports about one slice's rows, and the changes that hold the newest of each."""
 
-    def __init__(self, file: GrowingFile, columns: Columns) -> None:
+    def __init__(self, file: GrowingFile, changes: Changes) -> None:
         self._file = file
-        self._columns = columns
+        self._changes = changes
         self.sync = file.sync
         self.grow_to = file.grow_to
+        self.flush = file.flush
 
     @property
     def size_bytes(self) -> int:
         """How much of the file is in use."""
         return self._file.size_bytes
 
-    def add(self, row: int, standing: Standing) -> None:
-        """Make `standing` the newest report of `row`; the file keeps it in memory until `flush`."""
-        columns = self._columns
-        engagement, counted_ms = standing
+    def add(self, change: int, standing: Standing) -> None:
+        """Make `standing` the newest report of a change; the file keeps it until `flush`."""
+        changes = self._changes
         number = self._file.size_bytes // REPORT_BYTES
-        report = (row, int(columns.report[row]), counted_ms, *_numbers(engagement))
+        before = int(changes.report[change]) - 1
+        report = (change, before, standing.counted_ms, *_numbers(standing.engagement))
         self._file.append(np.array(report, np.int64).tobytes())
-        self._show(row, number, standing)
+        self._show(change, number, standing)
 
-    def at(self, row: int, as_of_ms: int | None = None) -> Engagement:
-        """Return what was known of a row's engagement as of a moment, None for the newest."""
-        columns = self._columns
-        if as_of_ms is None or columns.counted_ms[row] <= as_of_ms:
-            return self.standing(row).engagement
-        number = int(columns.report[row])
+    def begin(self, change: int, standing: Standing) -> None:
+        """Let a change hold what its stored post said, of which no report is kept."""
+        self._show(change, -1, standing)
+
+    def at(self, change: int, as_of_ms: int | None = None) -> Engagement | None:
+        """Return what was reported of a row up to a moment, None where there was no report yet."""
+        changes = self._changes
+        if as_of_ms is None or changes.counted_ms[change] <= as_of_ms:
+            return self.standing(change).engagement
+        number = int(changes.report[change]) - 1
         while number >= 0:
             stored = self._file.read(number * REPORT_BYTES, REPORT_BYTES)
             _, number, seen_ms, *counts = np.frombuffer(stored, np.int64).tolist()
             if seen_ms <= as_of_ms:
                 return Engagement(*counts)
-        return UNSAID
+        return None
 
-    def standing(self, row: int) -> Standing:
-        """Return the newest report of a row."""
-        columns = self._columns
-        engagement = Engagement(
-            int(columns.likes[row]),
-            int(columns.reposts[row]),
-            int(columns.replies[row]),
-            int(columns.views[row]),
-        )
-        return Standing(engagement, int(columns.counted_ms[row]))
+    def standing(self, change: int) -> Standing:
+        """Return the newest report of a change."""
+        changes = self._changes
+        counts = (changes.likes, changes.reposts, changes.replies, changes.views)
+        engagement = Engagement(*(int(each[change]) - 1 for each in counts))
+        return Standing(engagement, int(changes.counted_ms[change]))
 
-    def flush(self) -> None:
-        """Hand what was added to the operating system."""
-        self._file.flush()
+    def mend(self, count: int) -> list[int]:
+        """Bring changes that tell of discarded reports back to the newest that is kept.
 
-    def mend(self, rows: int) -> None:
-        """Bring columns that tell of discarded reports back to the newest one that is kept."""
+        Returns those of the first `count` changes of which no report is left.
+        """
+        changes = self._changes
         kept = self._file.size_bytes // REPORT_BYTES
-        ahead = np.flatnonzero(self._columns.report[:rows] >= kept)
+        ahead = np.flatnonzero(changes.report[:count] > kept)
         if not len(ahead):
-            return
+            return []
         stored = np.frombuffer(self._file.read(0, kept * REPORT_BYTES), _REPORT)
-        for row in ahead.tolist():
-            mine = np.flatnonzero(stored["row"] == row)
+        bare = []
+        for change in ahead.tolist():
+            mine = np.flatnonzero(stored["change"] == change)
             if not len(mine):
-                self._show(row, -1, UNCOUNTED)
+                self._show(change, -1, UNCOUNTED)
+                bare.append(change)
                 continue
             last = stored[mine[-1]]
             counts = (int(last[name]) for name in ("likes", "reposts", "replies", "views"))
-            self._show(row, int(mine[-1]), Standing(Engagement(*counts), int(last["seen_ms"])))
+            self._show(change, int(mine[-1]), Standing(Engagement(*counts), int(last["seen_ms"])))
+        return bare
 
-    def _show(self, row: int, number: int, standing: Standing) -> None:
-        columns = self._columns
+    def _show(self, change: int, number: int, standing: Standing) -> None:
+        changes = self._changes
         likes, reposts, replies, views = _numbers(standing.engagement)
         # The moment first: a reader of an earlier moment then looks into the file from here on.
-        columns.counted_ms[row] = standing.counted_ms
-        columns.report[row] = number
-        columns.likes[row] = min(likes, COUNT_MAX)
-        columns.reposts[row] = min(reposts, COUNT_MAX)
-        columns.replies[row] = min(replies, COUNT_MAX)
-        columns.views[row] = views
+        changes.counted_ms[change] = standing.counted_ms
+        changes.report[change] = number + 1
+        changes.likes[change] = min(likes, COUNT_MAX) + 1
+        changes.reposts[change] = min(reposts, COUNT_MAX) + 1
+        changes.replies[change] = min(replies, COUNT_MAX) + 1
+        changes.views[change] = views + 1
+
+
+def some(said: Engagement) -> bool:
+    """Return whether anybody reacted."""
+    return max(_numbers(said)) > 0
 
 
 def merged(before: Standing, now: Engagement, seen_ms: int) -> Standing:

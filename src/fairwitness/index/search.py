@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from tantivy import Searcher
 
 from fairwitness.index import rank, words
-from fairwitness.index.apply import account_hash, handle_hash
 from fairwitness.index.ask import Ask, compile_query, doc_frequency
-from fairwitness.index.columns import GONE
+from fairwitness.index.changes import author_hash
 from fairwitness.index.query import Hit, Parts, Query, Results
 from fairwitness.index.rank import Candidates, Weights
+from fairwitness.index.rows import handle_hash
 from fairwitness.index.slice import Slice
 from fairwitness.index.table import Table
 from fairwitness.posts.post import FOREVER_MS, Post
@@ -65,20 +65,6 @@ def take_view(table: Table) -> View:
     return View(slices, slices[-1].part.first + slices[-1].rows)
 
 
-def visible(
-    part: Slice, rows: Rows | slice, view_rows: int, as_of_ms: int | None
-) -> NDArray[np.bool_]:
-    """Return which of `rows` some reader of that moment would see."""
-    columns = part.columns
-    after = columns.next[rows]
-    current = (after < 0) | (after >= view_rows)
-    alive: NDArray[np.bool_] = columns.flags[rows] & GONE == 0
-    if as_of_ms is None:
-        return alive & current
-    begun = columns.since_ms[rows] <= as_of_ms
-    return alive & begun & (current | (columns.until_ms[rows] > as_of_ms))
-
-
 class Search:
     """One search under way."""
 
@@ -92,7 +78,11 @@ class Search:
         self._networks = table.networks.numbers(query.networks)
         self._langs = table.langs.numbers(query.langs)
         self._handles = [handle_hash(author) for author in query.authors]
-        self._accounts = [account_hash(author) for author in query.authors]
+        self._accounts = [
+            author_hash(network, author)
+            for network in table.networks.all()
+            for author in query.authors
+        ]
         self._searched = 0
 
     def results(self) -> Results:
@@ -166,7 +156,7 @@ class Search:
         """Return which rows the moment and the filters allow."""
         part, query = self._view.slices[at].part, self._query
         columns = part.columns
-        allowed = visible(part, rows, self._view.rows, self._as_of_ms)
+        allowed = part.shows(rows, self._view.rows, self._as_of_ms)
         if query.since_ms > -FOREVER_MS:
             allowed &= columns.made_ms[rows] >= query.since_ms
         if query.until_ms < FOREVER_MS:
@@ -176,8 +166,8 @@ class Search:
         if query.langs:
             allowed &= np.isin(columns.lang[rows], self._langs)
         if query.authors:
-            by_handle = np.isin(columns.handle_hash[rows], np.array(self._handles, np.uint64))
-            by_account = np.isin(columns.account_hash[rows], np.array(self._accounts, np.uint64))
+            by_handle = np.isin(columns.handle[rows], np.array(self._handles, np.uint32))
+            by_account = np.isin(columns.author[rows], np.array(self._accounts, np.uint32))
             allowed &= by_handle | by_account
         return allowed
 
@@ -208,19 +198,7 @@ class Search:
 
     def _reactions(self, found: Found, weights: Weights) -> NDArray[np.float64]:
         part = self._view.slices[found.at].part
-        counts = [
-            self._column(found, name).astype(np.int64)
-            for name in ("likes", "reposts", "replies", "views")
-        ]
-        if self._as_of_ms is not None:
-            for i in np.flatnonzero(self._column(found, "counted_ms") > self._as_of_ms).tolist():
-                then = part.reports.at(int(found.rows[i]), self._as_of_ms)
-                for count, known in zip(
-                    counts, (then.likes, then.reposts, then.replies, then.views), strict=True
-                ):
-                    count[i] = known
-        likes, reposts, replies, views = counts
-        return rank.reactions(likes, reposts, replies, views, weights)
+        return rank.reactions(part.counts(found.rows, self._as_of_ms), weights)
 
 
 def post_as_of(part: Slice, row: int, as_of_ms: int | None) -> Post | None:
@@ -228,7 +206,7 @@ def post_as_of(part: Slice, row: int, as_of_ms: int | None) -> Post | None:
     post = part.post_at(row)
     if post is None:
         return None
-    engagement = part.reports.at(row, as_of_ms)
+    engagement = part.engagement(row, as_of_ms)
     if engagement == post.engagement:
         return post
     return msgspec.structs.replace(post, engagement=engagement)

@@ -1,37 +1,14 @@
 """All slices as one long table of versions, and where in it a post is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import xxhash
 
 from fairwitness.index.changes import Known
 from fairwitness.index.columns import GONE, WITH_ACCOUNT
+from fairwitness.index.ids import Hashes
+from fairwitness.index.names import Names
 from fairwitness.index.slice import Slice
-
-
-class Names:
-    """Names by number, for columns that hold one of a few names."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self._numbers = {name: number for number, name in enumerate(names)}
-
-    def number(self, name: str) -> int:
-        """Return the number of `name`, a new one if it had none."""
-        return self._numbers.setdefault(name, len(self._numbers))
-
-    def numbers(self, names: Iterable[str]) -> list[int]:
-        """Return the numbers of those names that have one."""
-        return [self._numbers[name] for name in names if name in self._numbers]
-
-    def all(self) -> tuple[str, ...]:
-        """Return the names in the order of their numbers."""
-        return tuple(self._numbers.copy())
-
-
-def id_hash(post_id: str) -> int:
-    """Return the hash by which ids are found, 64 bits."""
-    return xxhash.xxh3_64_intdigest(post_id.encode("utf-8", "surrogatepass"))
 
 
 class Table:
@@ -55,8 +32,8 @@ class Table:
 
     def locate(self, ordinal: int) -> tuple[Slice, int]:
         """Return the slice of an ordinal and its row there."""
-        at, row = divmod(ordinal, self.slice_rows)
-        return self.slices[at], row
+        number, row = divmod(ordinal, self.slice_rows)
+        return self.slices[number - self.slices[0].first // self.slice_rows], row
 
     def newest(self, hash_of_id: int) -> int:
         """Return the ordinal of the last row with this id hash, -1 when there is none."""
@@ -65,11 +42,8 @@ class Table:
                 return ordinal
         return -1
 
-    def in_sealed(self, ids: Sequence[str]) -> dict[int, int]:
+    def in_sealed(self, hashes: Hashes) -> dict[int, int]:
         """Return the last ordinal of each id hash that sealed slices know, in one go."""
-        if len(self.slices) == 1 or not ids:
-            return {}
-        hashes = np.array([id_hash(id_) for id_ in ids], np.uint64)
         found: dict[int, int] = {}
         for part in self.slices[:-1]:
             ordinals = part.newest_of(hashes)
@@ -80,15 +54,15 @@ class Table:
     def versions(self, post_id: str, newest: int) -> list[int]:
         """Return the ordinals of a post's versions, newest first.
 
-        `newest` is the last row with its hash; rows of another id with the same hash are skipped.
+        `newest` is the last row with its hash; rows of another id with the same hash are skipped,
+        and those that were dropped with their slice are no more.
         """
-        wanted = post_id.encode("utf-8", "surrogatepass")
         ordinals = []
-        while newest >= 0:
+        while newest >= self.slices[0].first:
             part, row = self.locate(newest)
-            if part.id_at(row) == wanted:
+            if part.texts.post_at(row).id == post_id:
                 ordinals.append(newest)
-            newest = int(part.columns.prev[row])
+            newest = part.prev(row)
         return ordinals
 
     def known(self, versions: Sequence[int]) -> Known | None:
@@ -96,21 +70,21 @@ class Table:
         if not versions:
             return None
         part, row = self.locate(versions[0])
-        columns = part.columns
         # What an account that came back had said before is no version of what it says now.
-        alive = [each for each in versions if not self._is_gone(each)]
+        alive = [each for each in versions if not self._flags(each) & GONE]
+        flags = self._flags(versions[0])
         return Known(
             versions=tuple(map(self._text_and_moment, alive or versions)),
-            author_hash=int(columns.author_hash[row]),
-            standing=part.reports.standing(row),
-            gone=bool(columns.flags[row] & GONE),
-            with_account=bool(columns.flags[row] & WITH_ACCOUNT),
-            gone_ms=int(columns.made_ms[row]),
+            author=int(part.columns.author[row]),
+            standing=part.standing(row),
+            gone=bool(flags & GONE),
+            with_account=bool(flags & WITH_ACCOUNT),
+            gone_ms=part.gone_ms(row),
         )
 
-    def _is_gone(self, ordinal: int) -> bool:
+    def _flags(self, ordinal: int) -> int:
         part, row = self.locate(ordinal)
-        return bool(part.columns.flags[row] & GONE)
+        return int(part.marks.flags[row])
 
     def _text_and_moment(self, ordinal: int) -> tuple[int, int]:
         part, row = self.locate(ordinal)

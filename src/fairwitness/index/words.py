@@ -70,16 +70,18 @@ class Words:
         self.lost = False
         """Whether what was added since the last commit is lost, and must be added again."""
 
-    def add(self, row: int, post: Post) -> None:
-        """Add a row's words. Never raises: a writer that died shows as `lost`."""
+    def add(self, first_row: int, posts: Sequence[Post]) -> None:
+        """Add rows' words. Never raises: a writer that died shows as `lost`."""
         if self.lost:
             return
-        document = Document()
-        document.add_text("text", tokens.foldable(post.text))
-        document.add_text("aside", tokens.aside(post))
-        document.add_integer("row", row)
         try:
-            self._open_writer().add_document(document)
+            writer = self._open_writer()
+            for row, post in enumerate(posts, first_row):
+                document = Document()
+                document.add_text("text", tokens.foldable(post.text))
+                document.add_text("aside", tokens.aside(post))
+                document.add_integer("row", row)
+                writer.add_document(document)
             self._dirty = True
         except ValueError:
             self._lose()

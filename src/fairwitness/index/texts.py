@@ -1,0 +1,165 @@
+"""The posts of a slice, as they were told, in compressed blocks.
+
+Posts that come together share a block: alone a post would hardly shrink. A row is found by the
+block that begins last before it. Zstandard keeps a checksum of each block, so a flipped bit is
+noticed when it is read. Nothing is ever moved, except that a block that loses a deleted post is
+written anew, over the old one or, where it has grown, at the end.
+"""
+
+import time
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import zstandard
+
+from fairwitness.index.errors import IndexCorrupt
+from fairwitness.index.growing import GrowingFile
+from fairwitness.posts.post import Post
+
+_BLOCK_POSTS = 64
+"""More shrink a little better, and take longer to read one of."""
+_LEVEL = 3
+_FORGETTING_S = 0.002
+"""Longer than a block takes to be written over."""
+ENTRY = np.dtype([("offset", "<u8"), ("first_row", "<u4"), ("size_bytes", "<u4")])
+
+_encode = msgspec.msgpack.Encoder().encode
+_raws = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_post = msgspec.msgpack.Decoder(Post)
+
+
+class Texts:
+    """Posts by row. One thread adds, any thread reads what was added."""
+
+    def __init__(
+        self, folder: Path, rows: int, blocks: int, size_bytes: int, *, read_only: bool
+    ) -> None:
+        """Open as it was when it held `rows` in `blocks`; what came after is cut off."""
+        self.path = folder / "texts"
+        entry_bytes = blocks * ENTRY.itemsize
+        self._blocks = GrowingFile(folder / "blocks", entry_bytes, read_only=read_only)
+        try:
+            entries = np.frombuffer(self._blocks.read(0, entry_bytes), ENTRY)
+            # A block that was written anew at the end stands there, whoever knew of it.
+            ends = entries["offset"] + entries["size_bytes"]
+            size_bytes = max(size_bytes, int(ends.max(initial=0)))
+            self._file = GrowingFile(self.path, size_bytes, read_only=read_only)
+        except BaseException:
+            self._blocks.close()
+            raise
+        self.rows = rows
+        self._first_rows: list[int] = entries["first_row"].tolist()
+        self._tail: tuple[int, list[Post]] = (rows, [])
+        """Row of the first post that waits to be written, and those that do: one name, so that a
+        reader gets both or neither."""
+        self._compress = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress
+
+    @property
+    def size_bytes(self) -> int:
+        """How much of the file is in use."""
+        return self._file.size_bytes
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks there are."""
+        return len(self._first_rows)
+
+    def add(self, posts: Sequence[Post]) -> None:
+        """Add rows. They can be read at once, and are written by `flush`."""
+        self._tail[1].extend(posts)
+        self.rows += len(posts)
+
+    def post_at(self, row: int) -> Post:
+        """Return the post of a row; raise IndexCorrupt when it cannot be read."""
+        first, waiting = self._tail
+        if row >= first:
+            return waiting[row - first]
+        number = bisect_right(self._first_rows, row) - 1
+        try:
+            return _post.decode(self._posts_of(number)[row - self._first_rows[number]])
+        except (msgspec.DecodeError, IndexError) as error:
+            raise IndexCorrupt(self.path, f"no post in row {row}: {error}") from error
+
+    def flush(self) -> None:
+        """Hand what was added to the operating system; raise IndexDiskFull and lose nothing."""
+        first, waiting = self._tail
+        for start in range(0, len(waiting), _BLOCK_POSTS):
+            block = self._compress(_encode(waiting[start : start + _BLOCK_POSTS]))
+            offset = self._file.append(block)
+            self._blocks.append(_entry(offset, first + start, len(block)))
+            self._first_rows.append(first + start)
+        self._tail = (self.rows, [])
+        self._file.flush()
+        self._blocks.flush()
+
+    def forget(self, rows: Sequence[int]) -> None:
+        """Destroy the posts of `rows`, which must have been flushed; their ids stay."""
+        by_block = groupby(sorted(rows), lambda row: bisect_right(self._first_rows, row) - 1)
+        for number, mine in by_block:
+            self._forget_in(number, list(mine))
+
+    def sync(self) -> None:
+        """Return once all that was flushed would survive a power cut."""
+        self._file.sync()
+        self._blocks.sync()
+
+    def grow_to(self, rows: int, blocks: int, size_bytes: int) -> None:
+        """For a reader: the writer has committed this much."""
+        self._file.grow_to(size_bytes)
+        self._blocks.grow_to(blocks * ENTRY.itemsize)
+        known, size = self.blocks, ENTRY.itemsize
+        stored = self._blocks.read(known * size, (blocks - known) * size)
+        self._first_rows += np.frombuffer(stored, ENTRY)["first_row"].tolist()
+        self.rows = rows
+        self._tail = (rows, [])
+
+    def close(self) -> None:
+        """Let go of the files; what was not flushed is lost."""
+        self._file.close()
+        self._blocks.close()
+
+    def _place(self, number: int) -> tuple[int, int]:
+        stored = self._blocks.read(number * ENTRY.itemsize, ENTRY.itemsize)
+        offset, _, size_bytes = np.frombuffer(stored, ENTRY)[0].tolist()
+        return offset, size_bytes
+
+    def _posts_of(self, number: int) -> list[msgspec.Raw]:
+        for patience in (True, True, False):
+            offset, size_bytes = self._place(number)
+            try:
+                return _raws.decode(zstandard.decompress(self._file.read(offset, size_bytes)))
+            except (zstandard.ZstdError, msgspec.DecodeError) as error:
+                # Whoever forgets a post of this block may be writing it at this moment.
+                if not patience:
+                    raise IndexCorrupt(self.path, f"no block at byte {offset}: {error}") from error
+                time.sleep(_FORGETTING_S)
+        raise AssertionError
+
+    def _forget_in(self, number: int, rows: Sequence[int]) -> None:
+        posts = self._posts_of(number)
+        first = self._first_rows[number]
+        for row in rows:
+            posts[row - first] = msgspec.Raw(_encode(_nothing(_post.decode(posts[row - first]))))
+        block = self._compress(_encode(posts))
+        offset, size_bytes = self._place(number)
+        if len(block) > size_bytes:
+            place = self._file.append(block)
+            self._file.flush()
+            self._file.sync()
+            self._blocks.overwrite(number * ENTRY.itemsize, _entry(place, first, len(block)))
+            self._blocks.sync()
+            block = b""
+        self._file.overwrite(offset, block.ljust(size_bytes, b"\0"))
+
+
+def _entry(offset: int, first_row: int, size_bytes: int) -> bytes:
+    return np.array((offset, first_row, size_bytes), ENTRY).tobytes()
+
+
+def _nothing(post: Post) -> Post:
+    """Return what is left of a post that was destroyed."""
+    return Post(id=post.id, network="", author="", author_id="", text="", created_ms=0, seen_ms=0)
