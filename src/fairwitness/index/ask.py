@@ -108,7 +108,7 @@ def rarest_of(text: str, frequency: Callable[[str, str], int]) -> int:
 
 def _phrase(text: str) -> tuple[str, ...]:
     # The first tokens find every post that holds the whole, and hardly any other.
-    return tuple(tokens.tokens("text", text[:_READ_CHARS])[:_PHRASE_TOKENS])
+    return tuple(tokens.of_question(text[:_READ_CHARS])[:_PHRASE_TOKENS])
 
 
 def _terms(text: str) -> list[Term]:
@@ -117,9 +117,9 @@ def _terms(text: str) -> list[Term]:
     A run in an unspaced script becomes its pairs of neighbours: whole, it would find only posts
     that repeat the question, and single characters would find everything.
     """
-    found = [Term("aside", (sign,)) for sign in tokens.tokens("sigils", text)]
-    found += [Term("text", (word,)) for word in tokens.tokens("words", text)]
-    for run in tokens.tokens("runs", text):
+    found = [Term("aside", (sign,)) for sign in tokens.signs_of(text)]
+    found += [Term("text", (word,)) for word in tokens.words_of(text)]
+    for run in tokens.runs_of(text):
         pairs = pairwise(run)
         found += [Term("text", pair) for pair in pairs] or [Term("text", (run,))]
     return list(dict.fromkeys(found))[:_WEIGHED_TERMS]

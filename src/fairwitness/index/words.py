@@ -19,6 +19,8 @@ from fairwitness.posts.post import Post
 
 _HEAP_BYTES = 32_000_000
 """What the writer may hold before it spills; the least that tantivy takes is 15 MB."""
+_BATCH_POSTS = 500
+"""So many are made tokens in one go; that they wait for each other costs nothing but a call."""
 _SPARE_BYTES = 1_000_000
 """A failed commit with less room than this on the disk failed for want of room."""
 
@@ -57,12 +59,13 @@ class Words:
             path = str(folder)
             self._index = tantivy.Index.open(path) if read_only else tantivy.Index(SCHEMA, path)
             for name in ("text", "aside"):
-                self._index.register_tokenizer(name, tokens.analyzer(name))
+                self._index.register_tokenizer(name, tokens.analyzer())
             # The default policy looks at the disk twice a second; we know when we committed.
             self._index.config_reader("manual")
             self._index.reload()
         except ValueError as error:
             raise IndexCorrupt(folder, f"its words cannot be opened ({error})") from error
+        self._waiting: list[tuple[int, Post]] = []
         self._writer: IndexWriter | None = None
         self._finishing: threading.Thread | None = None
         self._dirty = False
@@ -74,18 +77,13 @@ class Words:
         """Add a row's words. Never raises: a writer that died shows as `lost`."""
         if self.lost:
             return
-        document = Document()
-        document.add_text("text", tokens.foldable(post.text))
-        document.add_text("aside", tokens.aside(post))
-        document.add_integer("row", row)
-        try:
-            self._open_writer().add_document(document)
-            self._dirty = True
-        except ValueError:
-            self._lose()
+        self._waiting.append((row, post))
+        if len(self._waiting) >= _BATCH_POSTS:
+            self._write()
 
     def drop(self, clause: tantivy.Query) -> None:
         """Remove rows that were added before; like `add`, it never raises."""
+        self._write()
         if self.lost:
             return
         try:
@@ -96,6 +94,9 @@ class Words:
 
     def commit(self) -> None:
         """Make everything since the last commit durable and searchable, or raise and lose it."""
+        died = self._write()
+        if died is not None:
+            raise self._fault(died, "cannot be written") from died
         if self._dirty:
             try:
                 self._open_writer().commit()
@@ -132,6 +133,26 @@ class Words:
         if self._finishing is not None:
             self._finishing.join()
 
+    def _write(self) -> ValueError | None:
+        """Hand what waits to the writer; return what it died of, if it did."""
+        batch, self._waiting = self._waiting, []
+        if not batch or self.lost:
+            return None
+        try:
+            writer = self._open_writer()
+            made = tokens.of_posts([post for _, post in batch])
+            for (row, _), (text, aside) in zip(batch, made, strict=True):
+                document = Document()
+                document.add_text("text", text)
+                document.add_text("aside", aside)
+                document.add_integer("row", row)
+                writer.add_document(document)
+        except ValueError as error:
+            self._lose()
+            return error
+        self._dirty = True
+        return None
+
     def _open_writer(self) -> IndexWriter:
         if self._writer is None:
             if self._finishing is not None:
@@ -142,6 +163,7 @@ class Words:
 
     def _lose(self) -> None:
         self._writer = None
+        self._waiting = []
         self._dirty = False
         self.lost = True
 
