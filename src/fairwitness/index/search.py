@@ -187,7 +187,7 @@ class Search:
                 shown = allowed[rows[inside]]
             inside = inside[shown]
             yield Found(at, rows[inside], scores[inside])
-            if len(hits) < depth:
+            if len(hits) < max(depth, 1):
                 return
             depth *= 4
 
