@@ -1,5 +1,6 @@
 """What one asks the index, and what it says back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -92,6 +93,22 @@ def demands_words(clause: Clause) -> bool:
     return all(condition.kind in SAID and not condition.negated for condition in clause)
 
 
+def relaxed(query: Query) -> Query | None:
+    """Return the query that any of its plain words satisfies, all else as before; None without any.
+
+    Plain is a word that must hold by itself and has no sign: what is in quotes, in an OR or behind
+    a minus was meant as it stands.
+    """
+    kept = tuple(clause for clause in query.clauses if not _is_plain_word(clause))
+    return msgspec.structs.replace(query, clauses=kept) if len(kept) < len(query.clauses) else None
+
+
+def _is_plain_word(clause: Clause) -> bool:
+    only = clause[0]
+    plain = only.kind == "word" and not str(only.value).startswith(("#", "@", "$"))
+    return plain and len(clause) == 1 and not only.negated
+
+
 class Parts(NamedTuple):
     """A hit's score taken apart; the score is the sum."""
 
@@ -106,6 +123,16 @@ class Hit(NamedTuple):
     post: Post
     score: float
     parts: Parts
+
+
+def all_or_any(search: Callable[[Query], "Results"], query: Query) -> tuple["Results", bool]:
+    """Search for posts that hold all of a query; when none does, for any of its plain words.
+
+    Returns the results, and whether they hold all.
+    """
+    results = search(query)
+    wider = None if results.hits else relaxed(query)
+    return (results, True) if wider is None else (search(wider), False)
 
 
 class Lag(NamedTuple):
