@@ -63,7 +63,8 @@ def test_an_author_counts_once_and_so_does_a_copied_text(how) -> None:
     told = sketch.tally(batch, how, 100)
     assert told.posts.tolist() == [0, 2, 2, 4]
     items = np.array([1, 2, 1, 1], np.uint64) * np.uint64(0x1234567)
-    slots = trends.slots_of(items, np.array([0, 0, 1, 2], np.uint16), 1 << 12)
+    keys = trends.keys_of(items, np.array([0, 0, 1, 2], np.uint16))
+    slots = trends.slots_of(keys, 1 << 12)
     assert [sketch.counts[row][slots[row]].tolist() for row in (0, 1)] == [[3, 1, 2, 1]] * 2
 
 

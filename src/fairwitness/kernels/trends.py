@@ -41,9 +41,15 @@ def mixed(numbers: Items) -> Items:
     return x ^ (x >> _HALF)
 
 
-def slots_of(items: Items, scopes: NDArray[np.uint16], slots: int) -> NDArray[np.int64]:
-    """Return where each item in its scope is counted, shape (2, items); scope 0 is all posts."""
-    keys = mixed(items + scopes.astype(np.uint64) * _SPREAD)
+def keys_of(items: Items, scopes: NDArray[np.uint16]) -> Items:
+    """Return what each item is called in its scope; scope 0 is all posts."""
+    spread: Items = scopes.astype(np.uint64) * _SPREAD
+    spread += items
+    return mixed(spread)
+
+
+def slots_of(keys: Items, slots: int) -> NDArray[np.int64]:
+    """Return where each key is counted, shape (2, keys)."""
     mask = np.uint64(slots - 1)
     return np.stack([keys & mask, (keys >> _HALF) & mask]).astype(np.int64)
 
@@ -146,7 +152,8 @@ def _counted(
     places = np.repeat(np.arange(len(items)), 1 + (scopes != 0))
     second = np.zeros(len(places), bool)
     second[1:] = places[1:] == places[:-1]
-    at = slots_of(items[places], np.where(second, scopes[places], 0).astype(np.uint16), slots)
+    own = np.where(second, scopes[places], 0).astype(np.uint16)
+    at = slots_of(keys_of(items[places], own), slots)
     held = np.minimum(*(_raised(row, own) for row, own in zip(counts, at, strict=True)))
     lowest = np.full(len(items), np.iinfo(np.int64).max)
     np.minimum.at(lowest, places, held)
