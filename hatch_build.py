@@ -21,7 +21,7 @@ class CustomBuildHook(BuildHookInterface):
         except (build.BuildFailed, OSError) as error:
             self.app.display_warning(
                 f"no native kernels, plain Python takes their place: {error}\n"
-                "Install a C++ compiler and install again for ten times the speed of ingest."
+                "Install a C++ compiler and install again for a faster ingest."
             )
             return
         build_data["artifacts"].append(library.relative_to(self.root).as_posix())

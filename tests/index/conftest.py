@@ -1,13 +1,20 @@
-"""Posts and indexes for these tests."""
+"""Posts and indexes for these tests, in one folder and in many processes."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fairwitness.index import LiveIndex
 from fairwitness.posts.post import Post
+
+if TYPE_CHECKING:  # needs the extra `cluster`, and most tests here do not
+    from fairwitness.index.shards import Cluster
+    from fairwitness.index.shards.local import NatsServer
+
+OBJECT_STORE_BYTES = 80 << 20  # about the least that Ray takes; hits go by message
 
 
 def make_post(id: str, text: str, seen_ms: int = 1_000, **more: Any) -> Post:
@@ -25,3 +32,50 @@ def index(tmp_path: Path) -> Iterator[LiveIndex]:
     opened = LiveIndex.open(tmp_path / "index", slice_rows=8)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="module")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[NatsServer]":
+    """A real NATS server with durable streams."""
+    from fairwitness.index.shards.local import NatsServer, free_ports
+
+    (port,) = free_ports(1)
+    server = NatsServer(tmp_path_factory.mktemp("nats"), port)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def one_node() -> Iterator[None]:
+    """A real Ray cluster of one node."""
+    import ray
+
+    ray.init(
+        num_cpus=8,
+        object_store_memory=OBJECT_STORE_BYTES,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="error",
+    )
+    yield
+    ray.shutdown()
+
+
+def until(true: Callable[[], bool], timeout_s: float = 30.0) -> float:
+    """Wait until `true` and return how many seconds that took; fails when it takes too long."""
+    begun_s = time.monotonic()
+    while not true():
+        assert time.monotonic() - begun_s < timeout_s, "it takes too long"
+        time.sleep(0.05)
+    return time.monotonic() - begun_s
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., float]:
+    return until
+
+
+@pytest.fixture
+def whole() -> "Callable[[Cluster], float]":
+    """Wait until all of a cluster answers."""
+    return lambda cluster: until(lambda: cluster.coverage().complete)

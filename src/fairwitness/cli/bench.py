@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from fairwitness.cli.asking import json_option, model_options, print_json
+from fairwitness.cli.bench_index import bench_index_command
 from fairwitness.cli.opening import chat_model, errors
 from fairwitness.evals.bench_ask import bench_ask
 
@@ -18,7 +19,11 @@ def bench() -> None:
     \b
     Example:
       fairwitness bench ask --json
+      fairwitness bench index --quick --json
     """
+
+
+bench.add_command(bench_index_command)
 
 
 @bench.command("ask")

@@ -6,13 +6,29 @@ from fairwitness.index.errors import (
     IndexDiskFull,
     IndexFault,
     IndexMissing,
+    SyntaxProblem,
 )
 from fairwitness.index.live import LiveIndex
-from fairwitness.index.query import Applied, Coverage, Hit, IndexStats, Lag, Parts, Query, Results
+from fairwitness.index.query import (
+    Applied,
+    Clause,
+    Condition,
+    Coverage,
+    Hit,
+    IndexStats,
+    Lag,
+    Parts,
+    Query,
+    Results,
+    all_or_any,
+)
 from fairwitness.index.rank import Weights
+from fairwitness.index.syntax import parse, render
 
 __all__ = [
     "Applied",
+    "Clause",
+    "Condition",
     "Coverage",
     "Hit",
     "IndexBusy",
@@ -26,5 +42,9 @@ __all__ = [
     "Parts",
     "Query",
     "Results",
+    "SyntaxProblem",
     "Weights",
+    "all_or_any",
+    "parse",
+    "render",
 ]

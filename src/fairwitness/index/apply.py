@@ -7,13 +7,14 @@ post that is known goes one by one, after the new ones that it may be about.
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+import msgspec
 import numpy as np
 
 from fairwitness.index import changes
 from fairwitness.index.changes import Known, Novelty, Verdict
 from fairwitness.index.ids import id_hash
 from fairwitness.index.query import Applied
-from fairwitness.index.reports import UNCOUNTED, UNSAID, Standing, merged, some
+from fairwitness.index.reports import UNCOUNTED, UNSAID, merged, some
 from fairwitness.index.rows import rows_of
 from fairwitness.index.slice import NewRows
 from fairwitness.index.table import Table
@@ -156,15 +157,13 @@ class Applier:
         part, row = self._table.locate(old)
         # Versions follow one another in time even if sources' clocks do not.
         since_ms = max(post.seen_ms, int(part.columns.since_ms[row]))
-        ordinal = self._add(post, prev, (since_ms, int(part.columns.made_ms[row])))
-        self._carry(ordinal, merged(known.standing, post.engagement, post.seen_ms))
+        # What is known of all versions together is reported; stored, it would hold from `since_ms`.
+        bare = msgspec.structs.replace(post, engagement=UNSAID)
+        ordinal = self._add(bare, prev, (since_ms, int(part.columns.made_ms[row])))
+        standing = merged(known.standing, post.engagement, post.seen_ms)
+        if standing.engagement != UNSAID:
+            self._table.hot.report(ordinal - self._table.hot.first, standing)
         part.supersede(row, ordinal, since_ms)
-
-    def _carry(self, ordinal: int, standing: Standing) -> None:
-        """Let a version keep what was known of those before it."""
-        part, row = self._table.locate(ordinal)
-        if standing != part.standing(row) and standing.engagement != UNSAID:
-            part.report(row, standing)
 
     def _delete(self, event: Deleted) -> bool:
         known, versions, newest = self._known(event.id)

@@ -13,7 +13,8 @@ import tantivy
 from tantivy import Occur, Searcher
 
 from fairwitness.index import tokens
-from fairwitness.index.query import Query
+from fairwitness.index.query import Clause, Query
+from fairwitness.index.said import matching
 from fairwitness.index.words import SCHEMA
 
 _READ_CHARS = 100_000
@@ -45,6 +46,10 @@ class Ask(NamedTuple):
     shoulds: tuple[Term, ...]
     asides: tuple[Term, ...]
     """The words of `shoulds`, for where they stand beside the text."""
+    clauses: tuple[Clause, ...] = ()
+    """Clauses of nothing but words."""
+    only_ranks: bool = False
+    """Whether a post may hold none of the terms: the clauses say which words it holds."""
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -53,14 +58,17 @@ class Ask(NamedTuple):
 
     def within(self, rows: tantivy.Query | None, searcher: Searcher) -> tantivy.Query:
         """Return the query for a slice, held to the posts that satisfy `rows`."""
-        clauses = [(Occur.Must, _ranking(_clause(term), term, searcher)) for term in self.musts]
+        wanted = [(Occur.Must, _ranking(_clause(term), term, searcher)) for term in self.musts]
         ranked = (*self.shoulds, *self.asides)
-        clauses += [(Occur.Should, _ranking(_scored(term), term, searcher)) for term in ranked]
-        found = tantivy.Query.boolean_query(clauses)
-        if rows is None:
-            return found
-        held = (Occur.Must, tantivy.Query.const_score_query(rows, 0.0))
-        return tantivy.Query.boolean_query([held, (Occur.Must, found)])
+        wanted += [(Occur.Should, _ranking(_scored(term), term, searcher)) for term in ranked]
+        terms = tantivy.Query.boolean_query(wanted)
+        parts = matching(self.clauses)
+        if rows is not None:
+            parts.append((Occur.Must, tantivy.Query.const_score_query(rows, 0.0)))
+        if not parts:
+            return terms
+        parts.append((Occur.Should if self.only_ranks else Occur.Must, terms))
+        return tantivy.Query.boolean_query(parts)
 
     def perfect(self, searcher: Searcher) -> float:
         """Return the BM25 score in this slice of an average post that holds each term once.
@@ -77,22 +85,29 @@ class Ask(NamedTuple):
         return max(sum(idfs), 1e-6)
 
 
-def compile_query(query: Query, frequency: Callable[[str, str], int]) -> Ask | None:
+def compile_query(
+    query: Query,
+    frequency: Callable[[str, str], int],
+    clauses: tuple[Clause, ...] = (),
+    *,
+    only_ranks: bool = False,
+) -> Ask | None:
     """Return what to search for, or None when no post can match.
 
-    `frequency` says in how many posts of all slices a field holds a token.
+    `frequency` says in how many posts of all slices a field holds a token. `clauses` are those of
+    nothing but words; `only_ranks` when one of them asks for words itself.
     """
     phrases = [_phrase(phrase) for phrase in query.phrases[:_PHRASES]]
     musts = [Term("text", words) for words in phrases if words]
     shoulds = _rarest(_terms(query.words[:_READ_CHARS]), frequency)
-    if not musts and not shoulds:
+    if not musts and not shoulds and not only_ranks:
         return None
     asides = (
         Term("aside", term.tokens)
         for term in shoulds
         if term.field == "text" and len(term.tokens) == 1
     )
-    return Ask(tuple(musts), tuple(shoulds), tuple(asides))
+    return Ask(tuple(musts), tuple(shoulds), tuple(asides), clauses, only_ranks and not musts)
 
 
 def doc_frequency(searchers: Sequence[Searcher], field: str, token: str) -> int:
@@ -108,7 +123,7 @@ def rarest_of(text: str, frequency: Callable[[str, str], int]) -> int:
 
 def _phrase(text: str) -> tuple[str, ...]:
     # The first tokens find every post that holds the whole, and hardly any other.
-    return tuple(tokens.tokens("text", text[:_READ_CHARS])[:_PHRASE_TOKENS])
+    return tuple(tokens.of_question(text[:_READ_CHARS])[:_PHRASE_TOKENS])
 
 
 def _terms(text: str) -> list[Term]:
@@ -117,9 +132,9 @@ def _terms(text: str) -> list[Term]:
     A run in an unspaced script becomes its pairs of neighbours: whole, it would find only posts
     that repeat the question, and single characters would find everything.
     """
-    found = [Term("aside", (sign,)) for sign in tokens.tokens("sigils", text)]
-    found += [Term("text", (word,)) for word in tokens.tokens("words", text)]
-    for run in tokens.tokens("runs", text):
+    found = [Term("aside", (sign,)) for sign in tokens.signs_of(text)]
+    found += [Term("text", (word,)) for word in tokens.words_of(text)]
+    for run in tokens.runs_of(text):
         pairs = pairwise(run)
         found += [Term("text", pair) for pair in pairs] or [Term("text", (run,))]
     return list(dict.fromkeys(found))[:_WEIGHED_TERMS]

@@ -4,7 +4,9 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unicodedata import combining, east_asian_width
 
+_SHOWN_CHARS = 60
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -32,6 +34,29 @@ class IndexCorrupt(IndexFault):
         super().__init__(
             f"{path}: {what}; delete the folder {home} and the index is rebuilt from the log"
         )
+
+
+class SyntaxProblem(Exception):
+    """What someone asks for cannot be read. `at` is the offset of the character that is wrong."""
+
+    def __init__(self, message: str, text: str, at: int) -> None:
+        super().__init__(message)
+        self.text = text
+        self.at = at
+
+    def pointed(self) -> str:
+        """Return the text around the place, and under it a caret and the message: two lines."""
+        start = max(self.at - _SHOWN_CHARS, 0)
+        shown = "".join(map(_visible, self.text[start : self.at + _SHOWN_CHARS]))
+        before = shown[: self.at - start]
+        # East Asian letters take two columns, marks on a letter none.
+        width = sum(2 if east_asian_width(c) in "WF" else not combining(c) for c in before)
+        return f"{shown}\n{' ' * width}^ {self}"
+
+
+def _visible(char: str) -> str:
+    """Return what stands for a character where it must not move the caret or turn the line."""
+    return char if char.isprintable() else "·"
 
 
 @contextmanager

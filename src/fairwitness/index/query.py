@@ -1,11 +1,42 @@
 """What one asks the index, and what it says back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from fairwitness.posts.post import FOREVER_MS, Post
+
+Kind = Literal[
+    "word", "phrase", "to", "site",
+    "from", "lang", "network", "link", "reply", "repost",
+    "likes", "reposts", "replies", "since",
+]  # fmt: skip
+SAID: frozenset[Kind] = frozenset(("word", "phrase", "to", "site"))
+"""Kinds that words decide; columns decide the others."""
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """One thing that holds of a post or does not.
+
+    - `word`: its text or what stands beside it (handles, tags, links) has the word; `#tag`,
+      `@handle` and `$TAG` are asked for as such. Several tokens (`state-of-the-art`, `津波`)
+      must stand together in the text, or all of them beside it.
+    - `phrase`: its text has these words one after the other, a lone `*` for any one word.
+    - `to`: it speaks to a handle. `site`: it links to a host, or to one below it.
+    - `from`: a handle in any case, with or without @, or an account id exactly.
+    - `lang`, `network`: exactly. `link`, `reply`, `repost`: it has a link, answers, repeats.
+    - `likes`, `reposts`, `replies`: at least `value`, as known at the moment of the search.
+    - `since`: its time is `value`, Unix milliseconds, or later.
+    """
+
+    kind: Kind
+    value: str | int = ""
+    negated: bool = False
+
+
+Clause = tuple[Condition, ...]
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,9 +48,12 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
     words: str = ""
     """Any of them finds a post, more and rarer ones rank it higher. Blank: all posts, newest first.
-    Text that holds no word at all (`?!`) finds nothing."""
+    Text that holds no word at all (`?!`) finds nothing. With phrases, or clauses that ask for
+    something said, `words` only rank."""
     phrases: tuple[str, ...] = ()
-    """Each must stand in the text word for word. With phrases, `words` only rank."""
+    """Each must stand in the text word for word."""
+    clauses: tuple[Clause, ...] = ()
+    """Of each clause, one condition or more must hold."""
     since_ms: int = -FOREVER_MS
     until_ms: int = FOREVER_MS
     """The window is `since_ms <= time < until_ms`, Unix milliseconds."""
@@ -27,6 +61,52 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     networks: tuple[str, ...] = ()
     authors: tuple[str, ...] = ()
     """Handles, in any case, with or without @; or account ids exactly."""
+
+
+def clauses_of(query: Query) -> tuple[Clause, ...]:
+    """Return all filters of a query as clauses."""
+    listed: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+        ("lang", query.langs),
+        ("network", query.networks),
+        ("from", query.authors),
+    )
+    clauses = [tuple(Condition(kind, value) for value in values) for kind, values in listed]
+    if query.since_ms > -FOREVER_MS:
+        clauses.append((Condition("since", query.since_ms),))
+    if query.until_ms < FOREVER_MS:
+        clauses.append((Condition("since", query.until_ms, negated=True),))
+    return (*filter(None, clauses), *query.clauses)
+
+
+def is_said(clause: Clause) -> bool:
+    """Whether words alone decide a clause."""
+    return all(condition.kind in SAID for condition in clause)
+
+
+def asks_for_words(clause: Clause) -> bool:
+    """Whether a post can satisfy a clause by something that it says."""
+    return any(condition.kind in SAID and not condition.negated for condition in clause)
+
+
+def demands_words(clause: Clause) -> bool:
+    """Whether a post can satisfy a clause by nothing but something that it says."""
+    return all(condition.kind in SAID and not condition.negated for condition in clause)
+
+
+def relaxed(query: Query) -> Query | None:
+    """Return the query that any of its plain words satisfies, all else as before; None without any.
+
+    Plain is a word that must hold by itself and has no sign: what is in quotes, in an OR or behind
+    a minus was meant as it stands.
+    """
+    kept = tuple(clause for clause in query.clauses if not _is_plain_word(clause))
+    return msgspec.structs.replace(query, clauses=kept) if len(kept) < len(query.clauses) else None
+
+
+def _is_plain_word(clause: Clause) -> bool:
+    only = clause[0]
+    plain = only.kind == "word" and not str(only.value).startswith(("#", "@", "$"))
+    return plain and len(clause) == 1 and not only.negated
 
 
 class Parts(NamedTuple):
@@ -43,6 +123,16 @@ class Hit(NamedTuple):
     post: Post
     score: float
     parts: Parts
+
+
+def all_or_any(search: Callable[[Query], "Results"], query: Query) -> tuple["Results", bool]:
+    """Search for posts that hold all of a query; when none does, for any of its plain words.
+
+    Returns the results, and whether they hold all.
+    """
+    results = search(query)
+    wider = None if results.hits else relaxed(query)
+    return (results, True) if wider is None else (search(wider), False)
 
 
 class Lag(NamedTuple):

@@ -12,24 +12,32 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from tantivy import Query as TantivyQuery
 from tantivy import Searcher
 
-from fairwitness.index import rank, words
+from fairwitness.index import rank
 from fairwitness.index.ask import Ask, compile_query, doc_frequency
-from fairwitness.index.changes import author_hash
-from fairwitness.index.query import Hit, Parts, Query, Results
+from fairwitness.index.filters import Filters, Mask, held_to
+from fairwitness.index.query import (
+    Clause,
+    Hit,
+    Parts,
+    Query,
+    Results,
+    asks_for_words,
+    clauses_of,
+    demands_words,
+    is_said,
+)
 from fairwitness.index.rank import Candidates, Weights
-from fairwitness.index.rows import handle_hash
 from fairwitness.index.slice import Slice
 from fairwitness.index.table import Table
-from fairwitness.posts.post import FOREVER_MS, Post
+from fairwitness.posts.post import Post
 
 WEIGHTS = Weights()
 _DEPTH = 300
 """How many of a slice's best posts by words are ranked by everything: recency and reach can lift a
 post from that deep, not from deeper."""
-_NAMED_ROWS = 2_000
-"""If filters allow at most so many rows, tantivy is told which (about 1 µs each)."""
 
 Rows = NDArray[np.int64]
 
@@ -75,61 +83,80 @@ class Search:
         self._query = query
         self._as_of_ms = as_of_ms
         self._limit = max(limit, 0)
-        self._networks = table.networks.numbers(query.networks)
-        self._langs = table.langs.numbers(query.langs)
-        self._handles = [handle_hash(author) for author in query.authors]
-        self._accounts = [
-            author_hash(network, author)
-            for network in table.networks.all()
-            for author in query.authors
-        ]
+        self._table = table
+        self._slices = range(len(view.slices))
+        self._frequency = partial(doc_frequency, [view.searcher for view in view.slices])
         self._searched = 0
 
     def results(self) -> Results:
         """Do it."""
-        query = self._query
+        query, clauses = self._query, clauses_of(self._query)
         if not query.words.strip() and not query.phrases:
-            found = [self._newest(at) for at in range(len(self._view.slices))]
-            return self._ranked(found, Weights(words=0.0, engagement=0.0), matched=None)
-        searchers = [view.searcher for view in self._view.slices]
-        ask = compile_query(query, partial(doc_frequency, searchers))
-        found = [self._matching(at, ask) for at in reversed(range(len(self._view.slices)))]
+            filters = Filters(clauses, self._table, self._as_of_ms)
+            newest = [self._newest(at, self._allowed(at, filters)) for at in self._slices]
+            return self._ranked(newest, Weights(words=0.0, engagement=0.0), matched=None)
+        demanded = any(map(demands_words, clauses))
+        if not demanded and not query.phrases and any(map(asks_for_words, clauses)):
+            return self._with_or_without_words(clauses)
+        said = tuple(filter(is_said, clauses))
+        others = (clause for clause in clauses if not is_said(clause))
+        filters = Filters(others, self._table, self._as_of_ms)
+        ask = compile_query(query, self._frequency, said, only_ranks=demanded)
+        found = [
+            self._matching(at, ask, self._allowed(at, filters)) for at in reversed(self._slices)
+        ]
         return self._ranked(found, WEIGHTS, matched=sum(len(part.rows) for part in found))
 
-    def _newest(self, at: int) -> Found:
+    def _with_or_without_words(self, clauses: Sequence[Clause]) -> Results:
+        """Answer `fire OR from:ann`: the best by words, and the newest of those without."""
+        filters = Filters(clauses, self._table, self._as_of_ms)
+        ask = compile_query(self._query, self._frequency)
+        found: list[Found] = []
+        for at in reversed(self._slices):
+            allowed = self._allowed(at, filters)
+            assert allowed is not None, "there are clauses"
+            found.append(self._matching(at, ask, allowed))
+            allowed[found[-1].rows] = False
+            found.append(self._newest(at, allowed, count=False))
+        return self._ranked(found, WEIGHTS, matched=None)
+
+    def _newest(self, at: int, allowed: Mask | None, *, count: bool = True) -> Found:
         """Return the newest allowed posts of a slice."""
-        rows = np.flatnonzero(self._allowed(at, slice(0, self._view.slices[at].rows)))
-        self._searched += len(rows)
+        if allowed is None:
+            part, _, row_count = self._view.slices[at]
+            allowed = part.shows(slice(0, row_count), self._view.rows, self._as_of_ms)
+        rows = np.flatnonzero(allowed)
+        self._searched += len(rows) * count
         if len(rows) > self._limit:
             made_ms = self._view.slices[at].part.columns.made_ms[rows]
             rows = rows[rank.best_first(np.zeros(len(rows)), made_ms)[: self._limit]]
         return Found(at, rows, np.zeros(len(rows)))
 
-    def _matching(self, at: int, ask: Ask | None) -> Found:
+    def _matching(self, at: int, ask: Ask | None, allowed: Mask | None) -> Found:
         """Return the posts of a slice that match words best, at least `limit` if there are."""
         part, _, row_count = self._view.slices[at]
         nothing = Found(at, np.zeros(0, np.int64), np.zeros(0))
         clause, share = None, 1.0
-        if self._everything_allowed(part):
+        if allowed is None:
             self._searched += part.visible
         else:
-            rows = np.flatnonzero(self._allowed(at, slice(0, row_count)))
+            rows = np.flatnonzero(allowed)
             self._searched += len(rows)
             if not len(rows):
                 return nothing
-            clause, share = _held_to(rows, row_count)
+            clause, share = held_to(rows, row_count)
         if ask is None or not self._limit:
             return nothing
         depth = min(int(max(_DEPTH, 2 * self._limit) / share), row_count)
-        for found in self._deeper_and_deeper(at, ask, clause, depth):
+        for found in self._deeper_and_deeper(at, ask, clause, depth, allowed):
             if len(found.rows) >= self._limit:
                 break
         return found
 
     def _deeper_and_deeper(
-        self, at: int, ask: Ask, clause: words.Clause | None, depth: int
+        self, at: int, ask: Ask, clause: TantivyQuery | None, depth: int, allowed: Mask | None
     ) -> Iterator[Found]:
-        _, searcher, row_count = self._view.slices[at]
+        part, searcher, row_count = self._view.slices[at]
         query, perfect = ask.within(clause, searcher), ask.perfect(searcher)
         while True:
             # Counting matches would make tantivy look at each; without it skips what cannot win.
@@ -139,36 +166,23 @@ class Search:
             scores = np.array([score for score, _ in hits], np.float64) / perfect
             # A reader's searcher may know rows that the manifest does not have yet.
             inside = np.flatnonzero(rows < row_count)
-            inside = inside[self._allowed(at, rows[inside])]
+            if allowed is None:
+                shown = part.shows(rows[inside], self._view.rows, self._as_of_ms)
+            else:
+                shown = allowed[rows[inside]]
+            inside = inside[shown]
             yield Found(at, rows[inside], scores[inside])
-            if len(hits) < depth:
+            if len(hits) < max(depth, 1):
                 return
             depth *= 4
 
-    def _everything_allowed(self, part: Slice) -> bool:
-        query = self._query
-        filters = query.langs or query.networks or query.authors
-        bounded = query.since_ms > -FOREVER_MS or query.until_ms < FOREVER_MS
-        past = self._as_of_ms is not None and self._as_of_ms < part.latest_ms
-        return not (filters or bounded or past)
-
-    def _allowed(self, at: int, rows: Rows | slice) -> NDArray[np.bool_]:
-        """Return which rows the moment and the filters allow."""
-        part, query = self._view.slices[at].part, self._query
-        columns = part.columns
-        allowed = part.shows(rows, self._view.rows, self._as_of_ms)
-        if query.since_ms > -FOREVER_MS:
-            allowed &= columns.made_ms[rows] >= query.since_ms
-        if query.until_ms < FOREVER_MS:
-            allowed &= columns.made_ms[rows] < query.until_ms
-        if query.networks:
-            allowed &= np.isin(columns.network[rows], self._networks)
-        if query.langs:
-            allowed &= np.isin(columns.lang[rows], self._langs)
-        if query.authors:
-            by_handle = np.isin(columns.handle[rows], np.array(self._handles, np.uint32))
-            by_account = np.isin(columns.author[rows], np.array(self._accounts, np.uint32))
-            allowed &= by_handle | by_account
+    def _allowed(self, at: int, filters: Filters) -> Mask | None:
+        """Return which rows the moment and the filters allow; None for all that show now."""
+        part, searcher, row_count = self._view.slices[at]
+        if not filters and (self._as_of_ms is None or self._as_of_ms >= part.latest_ms):
+            return None
+        allowed = part.shows(slice(0, row_count), self._view.rows, self._as_of_ms)
+        filters.narrow(allowed, part, searcher)
         return allowed
 
     def _ranked(self, found: Sequence[Found], weights: Weights, matched: int | None) -> Results:
@@ -210,14 +224,3 @@ def post_as_of(part: Slice, row: int, as_of_ms: int | None) -> Post | None:
     if engagement == post.engagement:
         return post
     return msgspec.structs.replace(post, engagement=engagement)
-
-
-def _held_to(rows: NDArray[np.intp], row_count: int) -> tuple[words.Clause | None, float]:
-    """Return a clause that lets through all of `rows` and few others, and how few: their share."""
-    if len(rows) <= _NAMED_ROWS:
-        return words.rows_among(rows.tolist()), 1.0
-    first, last = int(rows[0]), int(rows[-1])
-    span = last - first + 1
-    if span > 0.9 * row_count:
-        return None, len(rows) / row_count
-    return words.rows_between(first, last), len(rows) / span

@@ -1,73 +1,83 @@
-"""How text becomes words, the same for posts and for questions.
+"""Which words find a post, and what a question looks for: the same tokens on both sides.
 
-Scripts that put no spaces between words (Chinese, Japanese, Thai) become single characters, whose
-order the index keeps; everything else becomes folded words: `Terremoto`, `cafe` for café.
+`kernels/words.py` says what a token is. A post's own are in the field `text`; those beside it, in
+`aside`, count less. Tantivy gets them ready made and only parts them where the spaces are.
 """
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 
-from tantivy import Filter, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
+from tantivy import TextAnalyzer, TextAnalyzerBuilder, Tokenizer
 
+from fairwitness.index.pointing import pointers
+from fairwitness.kernels import words
 from fairwitness.posts.post import Post
 
-# Syntax: the `regex` crate's classes, which tantivy's regex tokenizer uses.
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}"
-_WORD = rf"[\p{{L}}\p{{M}}\p{{N}}_&&[^{_UNSPACED}]]+"
-_SIGIL = r"[#@$][\p{L}\p{M}\p{N}_][\p{L}\p{M}\p{N}_.\-]*"
-_PATTERNS = {
-    "text": rf"[{_UNSPACED}]|{_WORD}",
-    "aside": rf"{_SIGIL}|[{_UNSPACED}]|{_WORD}",
-    "words": _WORD,
-    "sigils": _SIGIL,
-    "runs": rf"[{_UNSPACED}]+",
-}
-_LONGEST_WORD_BYTES = 96  # longer ones are keys and noise, and nobody asks for them
-
+_SIGNS = "#@$"
 _CASHTAG = re.compile(r"\$[A-Za-z]{1,6}\b")
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _HANDLE_NAME = re.compile(r"[^@.\s]+")
-_SCHEME = re.compile(r"^[a-z]+://(www\.)?", re.IGNORECASE)
 
 
 @cache
-def analyzer(name: str) -> TextAnalyzer:
-    """Return the analyzer `text` or `aside` (fields), `words`, `sigils` or `runs` (questions)."""
-    built = TextAnalyzerBuilder(Tokenizer.regex(_PATTERNS[name]))
-    built = built.filter(Filter.lowercase()).filter(Filter.ascii_fold())
-    if name != "runs":
-        built = built.filter(Filter.remove_long(_LONGEST_WORD_BYTES))
-    return built.build()
+def analyzer() -> TextAnalyzer:
+    """Return what tantivy needs to read tokens that are joined by spaces."""
+    return TextAnalyzerBuilder(Tokenizer.whitespace()).build()
 
 
-def tokens(name: str, text: str) -> list[str]:
-    """Return what the analyzer makes of any text, broken surrogates included."""
-    return analyzer(name).analyze(foldable(text.encode("utf-8", "replace").decode()))
+def of_posts(posts: Sequence[Post]) -> list[tuple[str, str]]:
+    """Return the tokens in the text of each post and those beside it, joined by spaces."""
+    texts = words.of_texts([post.text for post in posts]).joined
+    asides = words.of_asides(list(map(aside, posts))).joined
+    return list(zip(texts, asides, strict=True))
 
 
-def foldable(text: str) -> str:
-    """Return `text` with the one capital whose lower case is two characters made plain."""
-    return text.replace("İ", "I") if "İ" in text else text
+def of_question(text: str) -> list[str]:
+    """Return all tokens of a text in order, as posts are indexed by them."""
+    return words.of_texts([text]).joined[0].split()
+
+
+def words_of(text: str) -> list[str]:
+    """Return the tokens of a question but for those in unspaced scripts, which are in its runs."""
+    return [token for token in of_question(text) if not words.is_unspaced(token[0])]
+
+
+def signs_of(text: str) -> list[str]:
+    """Return the hashtags, handles and cashtags of a question as wholes: `#津波`, `@nasa.gov`."""
+    return [token for token in words.of_asides([text]).joined[0].split() if token[0] in _SIGNS]
+
+
+def runs_of(text: str) -> list[str]:
+    """Return the stretches of a question in unspaced scripts; each letter is a token."""
+    return words.unspaced_runs(text)
 
 
 def aside(post: Post) -> str:
-    """Return the words beside a post's text, which find it too but count less.
+    """Return what beside a post's text finds it too but counts less, before it is made tokens.
 
     The author (`@nasa.bsky.social nasa`), tags and handles with their sign, so that `#fight` can
-    be asked for as such, the words inside a `#CamelCaseTag`, and links that the text does not show.
+    be asked for as such, the words inside a `#CamelCaseTag`, links that the text does not show,
+    and where it points (`pointing.py`).
     """
-    parts = [f"@{post.author}"]
-    if name := _HANDLE_NAME.search(post.author):
-        parts.append(name.group())
+    parts = [f"@{post.author}", _name_in(post.author)]
     for tag in post.hashtags:
         parts.append(f"#{tag}")
         parts += _inside(tag)
-    parts += [f"@{handle}" for handle in post.mentions]
     if "$" in post.text:
         parts += _CASHTAG.findall(post.text)
-    parts += [_SCHEME.sub("", link) for link in post.links if link not in post.text]
-    return foldable(" ".join(parts))
+    parts += pointers(post)
+    return " ".join(parts)
+
+
+def _name_in(handle: str) -> str:
+    """Return the first part of a handle: `nasa` of `nasa.bsky.social` and of `@nasa@mas.to`."""
+    name = handle.partition(".")[0]
+    if name.isalnum():
+        return name
+    found = _HANDLE_NAME.search(handle)
+    return found.group() if found else ""
 
 
 def _inside(tag: str) -> list[str]:

@@ -57,7 +57,7 @@ class Words:
             path = str(folder)
             self._index = tantivy.Index.open(path) if read_only else tantivy.Index(SCHEMA, path)
             for name in ("text", "aside"):
-                self._index.register_tokenizer(name, tokens.analyzer(name))
+                self._index.register_tokenizer(name, tokens.analyzer())
             # The default policy looks at the disk twice a second; we know when we committed.
             self._index.config_reader("manual")
             self._index.reload()
@@ -76,15 +76,16 @@ class Words:
             return
         try:
             writer = self._open_writer()
-            for row, post in enumerate(posts, first_row):
+            for row, (text, aside) in enumerate(tokens.of_posts(posts), first_row):
                 document = Document()
-                document.add_text("text", tokens.foldable(post.text))
-                document.add_text("aside", tokens.aside(post))
+                document.add_text("text", text)
+                document.add_text("aside", aside)
                 document.add_integer("row", row)
                 writer.add_document(document)
-            self._dirty = True
         except ValueError:
             self._lose()
+        else:
+            self._dirty = True
 
     def drop(self, clause: tantivy.Query) -> None:
         """Remove rows that were added before; like `add`, it never raises."""

@@ -11,6 +11,9 @@ import functools
 import logging
 import os
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from fairwitness.kernels import build
 
@@ -43,6 +46,21 @@ def library() -> ctypes.CDLL | None:
         _log.warning("no native kernels, plain Python takes their place: %s", error)
         return None
     return _open()
+
+
+def at(array: NDArray[Any]) -> ctypes.c_void_p:
+    """Return where an array's numbers begin, as an argument for a kernel.
+
+    A kernel knows nothing of steps and owners: the array has to be in one piece, and the caller
+    has to hold on to it until the kernel is done.
+    """
+    assert array.flags.c_contiguous
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def count(number: int) -> ctypes.c_int64:
+    """Return a number of things as an argument for a kernel."""
+    return ctypes.c_int64(number)
 
 
 def _open() -> ctypes.CDLL | None:

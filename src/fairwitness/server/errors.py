@@ -33,12 +33,15 @@ class ApiError(ServerError):
         *,
         param: str | None = None,
         code: str | None = None,
+        at: int | None = None,
         retry_after_s: int = 0,
     ) -> None:
+        """`at`: offset of the character of `param` that is wrong, in code points."""
         super().__init__(message)
         self.status = status
         self.param = param
         self.code = code
+        self.at = at
         self.retry_after_s = retry_after_s
 
 
@@ -49,17 +52,20 @@ class Busy(ApiError):
         super().__init__(503, message, code="busy", retry_after_s=retry_after_s)
 
 
-def error_body(status: int, message: str, param: str | None, code: str | None) -> dict[str, object]:
+def error_body(
+    status: int, message: str, param: str | None, code: str | None
+) -> dict[str, dict[str, object]]:
     """Return the nested error object."""
     kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-def body_of(error: Exception) -> dict[str, object]:
+def body_of(error: Exception) -> dict[str, dict[str, object]]:
     """Return the error object of anything that was raised; what is unforeseen is logged."""
     match error:
         case ApiError():
-            return error_body(error.status, str(error), error.param, error.code)
+            body = error_body(error.status, str(error), error.param, error.code)
+            return body if error.at is None else {"error": {**body["error"], "at": error.at}}
         case QuestionError():
             return error_body(400, str(error), "question", "bad_question")
         case _:

@@ -1,0 +1,19 @@
+"""Bursting words, hashtags, links and copied texts, in bounded memory."""
+
+from fairwitness.index.trends.items import PostItems, items_in, names_of
+from fairwitness.index.trends.sketch import Bounds
+from fairwitness.index.trends.trend import Chart, Shown, Trend, read_chart, write_chart
+from fairwitness.index.trends.trends import Trends
+
+__all__ = [
+    "Bounds",
+    "Chart",
+    "PostItems",
+    "Shown",
+    "Trend",
+    "Trends",
+    "items_in",
+    "names_of",
+    "read_chart",
+    "write_chart",
+]
