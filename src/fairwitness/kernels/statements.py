@@ -43,6 +43,7 @@ class Mark(IntEnum):
     """What is counted in a text, by its place in `Statement.marks`."""
 
     POINTS = 0
+    """Code points, links aside."""
     LETTERS = 1
     CAPITALS = 2
     LINKS = 3
@@ -89,7 +90,7 @@ def statement(text: str) -> Statement:
     is_cased = reader.capitals > 0 and 2 * reader.inner_capitals <= reader.inner_words
     words = _said(reader, is_cut)
     marks = reader.marks
-    marks[Mark.POINTS] = len(reader.points)
+    marks[Mark.POINTS] += len(reader.points)
     marks[Mark.WORDS] = len(words)
     return Statement(words, is_cut, is_cased, marks)
 
@@ -169,8 +170,10 @@ class _Reader:
         return start.startswith(("http://", "https://", "www."))
 
     def _skip_link(self) -> None:
+        start = self.at
         while 0x20 < self._point(self.at) < 0x80 and self._point(self.at) not in _ENDS_LINK:
             self.at += 1
+        self.marks[Mark.POINTS] -= self.at - start
         self.marks[Mark.LINKS] += 1
         self.initial = True
 

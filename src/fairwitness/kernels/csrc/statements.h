@@ -113,7 +113,7 @@ class Reader {
         is_cut = cut_at_ == end;
         is_cased = capitals_ > 0 && 2 * inner_capitals_ <= inner_words_;
         bound(end);
-        marks[POINTS] = count_;
+        marks[POINTS] += count_;
         marks[WORDS] = last - first;
     }
 
@@ -176,10 +176,12 @@ class Reader {
     bool is_link() const { return starts("http://") || starts("https://") || starts("www."); }
 
     void skip_link() {
+        const int start = at_;
         for (; at_ < count_; at_++) {
             const uint32_t here = points_[at_];
             if (here <= 0x20 || here >= 0x80 || (SIGNS.of[here] & ENDS_LINK)) break;
         }
+        marks[POINTS] -= at_ - start;
         marks[LINKS]++;
         initial_ = true;
     }
