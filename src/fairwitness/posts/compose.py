@@ -74,7 +74,8 @@ def compose_all(posts: Sequence[Parts]) -> list[Post]:
     What networks say beside the text is as foreign as the text: names become one visible line,
     links that are none are left out, and nothing comes out that cannot be written as UTF-8.
     """
-    tongues = [language.detect(parts.cleaned.text, parts.claimed_lang) for parts in posts]
+    texts = [parts.cleaned.text for parts in posts]
+    tongues = language.detect_all(texts, [parts.claimed_lang for parts in posts])
     return [_composed(parts, *tongue) for parts, tongue in zip(posts, tongues, strict=True)]
 
 
