@@ -181,7 +181,8 @@ def _sample() -> list[Post]:
     resource = importlib.resources.files("fairwitness.data") / "sample.jsonl.gz"
     with importlib.resources.as_file(resource) as path, gzip.open(path, "rt") as lines:
         rows = [msgspec.json.decode(line) for n, line in enumerate(lines) if n % EVERY == 0]
-    events = [captures.read(row, capture, captures.time_of(row) or 0) for row in rows]
+    read = [captures.read(row, capture, captures.time_of(row) or 0) for row in rows]
+    events = captures.events_in(read)
     posts = {event.post.id: event.post for event in events if isinstance(event, Posted)}
     return sorted(posts.values(), key=lambda post: post.seen_ms)
 
