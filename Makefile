@@ -16,7 +16,7 @@ install: $(VENV)/installed $(KERNELS)/_native.so
 
 # Installing builds it too; this is for sources that have changed since.
 $(KERNELS)/_native.so: $(wildcard $(KERNELS)/csrc/*)
-	@$(PYTHON) $(KERNELS)/build.py
+	@$(PYTHON) -P $(KERNELS)/build.py
 
 $(VENV)/installed: pyproject.toml hatch_build.py
 	@echo "Installing fairwitness into $(VENV): a minute, and 200 MB to download the first time"

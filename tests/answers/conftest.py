@@ -11,7 +11,7 @@ from fairwitness.engine.chat import ChatModel
 from fairwitness.index import LiveIndex
 from fairwitness.posts import clean
 from fairwitness.posts.clock import from_iso
-from fairwitness.posts.compose import compose
+from fairwitness.posts.compose import Parts, compose
 from fairwitness.posts.health import HealthReport
 from fairwitness.posts.post import Event, Post, Posted
 
@@ -38,14 +38,16 @@ class Scene:
             who = author or f"author{number}"
             posts.append(
                 compose(
-                    clean.from_plain(text),
-                    id=f"test:{number}",
-                    network="test",
-                    author=who,
-                    author_id=who,
-                    created_ms=self.now_ms,
-                    seen_ms=self.now_ms,
-                    **more,  # type: ignore[arg-type]
+                    Parts(
+                        cleaned=clean.from_plain(text),
+                        id=f"test:{number}",
+                        network="test",
+                        author=who,
+                        author_id=who,
+                        created_ms=self.now_ms,
+                        seen_ms=self.now_ms,
+                        **more,  # type: ignore[arg-type]
+                    )
                 )
             )
         self.happen(*map(Posted, posts))

@@ -124,6 +124,21 @@ def test_search_directly_and_through_the_server_have_one_form(home, tmp_path):
     assert direct["searched"] == 3
 
 
+def test_search_reads_what_x_does_and_points_at_what_it_cannot_read(home):
+    def found(*words: str) -> list[str]:
+        told = run(home, "search", *words, "--json")
+        return sorted(hit["post"]["author"] for hit in json.loads(told.stdout)["hits"])
+
+    assert found('"won the race"', "-metre") == ["ana"]
+    assert found("race", "-from:bo", "--limit", "5") == ["ana"]
+    assert found("ferry OR from:bo until:2024-05-05") == ["bo", "cy"]
+    done = run(home, "search", "race", "form:bo")
+    assert done.returncode == 1
+    assert "  race form:bo\n       ^ no operator form:; did you mean from:?" in done.stderr
+    assert "no such option: --limt" in run(home, "search", "race", "--limt", "5").stderr
+    assert "no post holds all of it" in run(home, "search", "race", "ferry").stdout
+
+
 def test_replay_through_a_running_server(home, server, tmp_path):
     more = tmp_path / "more.jsonl"
     more.write_text(

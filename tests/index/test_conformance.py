@@ -4,11 +4,12 @@ The cluster is real: three shards in Ray actors, each a process, fed by a nats-s
 kills what there is and opens it again, as a home would: from the position that the index kept.
 """
 
+import asyncio
 import itertools
 import os
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,11 @@ from fairwitness.index import Hit, LiveIndex, Query
 from fairwitness.index.protocol import Searchable
 from fairwitness.index.shards import Cluster, Plan
 from fairwitness.index.shards.local import NatsServer
+from fairwitness.posts.clock import VirtualClock
+from fairwitness.posts.ingest import Ingest
+from fairwitness.posts.log import Log
 from fairwitness.posts.post import AccountGone, Deleted, Edited, Engagement, Event, Post, Posted
+from fairwitness.posts.source import SourceBatch
 
 Make = Callable[..., Post]
 HOUR_MS = 3_600_000
@@ -377,3 +382,33 @@ def test_a_restart_brings_back_all_that_was_told(kept: Kept, post: Make) -> None
     assert kept.ids("taking") == ["last"]
     stats = kept.index.stats()
     assert (stats.posts, stats.versions) == (39, 42)
+
+
+class Feed:
+    """A source that ends."""
+
+    name = "test:feed"
+
+    def __init__(self, batches: list[SourceBatch]) -> None:
+        self._batches = batches
+
+    async def batches(self, cursor: str) -> AsyncGenerator[SourceBatch, None]:
+        for batch in self._batches[int(cursor or 0) :]:
+            yield batch
+
+
+def test_the_road_of_a_post_ends_in_it(kept: Kept, post: Make, tmp_path: Path) -> None:
+    batches = [
+        SourceBatch(
+            (*(Posted(post(f"{at}-{n}", f"flood {n}", at + 1)) for n in range(6)),),
+            cursor=str(at + 1),
+        )
+        for at in range(10)
+    ]
+    log = Log(tmp_path / "log")
+    ingest = Ingest(log, kept.index, VirtualClock(1))
+    asyncio.run(ingest.run([Feed(batches)]))
+    assert kept.index.stats().posts == 60
+    assert kept.index.position == log.position
+    assert kept.index.search(Query(words="flood"), limit=10).searched == 60
+    log.close()

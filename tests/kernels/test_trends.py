@@ -19,7 +19,7 @@ BATCH = st.lists(POST, max_size=30)
 class Sketch:
     def __init__(self, slots: int = 16, words: int = 4) -> None:
         self.counts = np.zeros((2, slots), np.uint32)
-        self.pairs = np.zeros((2, words), np.uint64)
+        self.pairs = np.zeros((words, 2), np.uint64)
 
     def tally(self, batch: list, how=trends.tally, kept_most: int = 3) -> trends.Tally:
         items, voices, copies, scopes = zip(*batch, strict=True) if batch else ([],) * 4
@@ -45,8 +45,8 @@ def test_the_kernel_counts_what_the_plain_one_counts(batches: list, size: tuple)
     for number, batch in enumerate(batches):
         if number:
             for sketch in (one, other):  # the older bits are looked at, too
-                sketch.pairs[1] = sketch.pairs[0]
-                sketch.pairs[0] = 0
+                sketch.pairs[:, 1] = sketch.pairs[:, 0]
+                sketch.pairs[:, 0] = 0
         native_told = one.tally(batch)
         plain_told = other.tally(batch, trends._tally_plainly)
         assert native_told.items.tolist() == plain_told.items.tolist()
@@ -73,3 +73,20 @@ def test_common_items_are_counted_but_not_handed_back() -> None:
     told = sketch.tally([([1], voice, 0, 0) for voice in range(1, 200)], kept_most=32)
     assert len(told.items) == 32
     assert 190 < sketch.counts.max() <= 199  # a few pairs share a bit with an earlier one
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 3)), max_size=40),
+    st.integers(0, 2**32),
+)
+def test_hot_is_what_the_plain_one_says(some: list, seed: int) -> None:
+    if native.library() is None:
+        pytest.skip("NO NATIVE KERNELS: nothing to compare")
+    items = np.array([item for item, _ in some], np.uint64)
+    scopes = np.array([scope for _, scope in some], np.uint16)
+    slots = np.random.default_rng(seed).random((2, 64)) < 0.5
+    at, own = trends.hot(items, scopes, slots)
+    plain_at, plain_own = trends._hot_plainly(items, scopes, slots)
+    assert at.tolist() == plain_at.tolist()
+    assert own.tolist() == plain_own.tolist()

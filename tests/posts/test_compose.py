@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from fairwitness.posts import clean
 from fairwitness.posts.clean import Cleaned
 from fairwitness.posts.clock import to_iso
-from fairwitness.posts.compose import MAX_MS, MAX_NAMED, MIN_MS, compose
+from fairwitness.posts.compose import MAX_MS, MAX_NAMED, MIN_MS, Parts, compose
 from fairwitness.posts.post import Engagement, Post
 
 
 def composed(text: str = "hello there", **said: object) -> Post:
     fields = {"id": "1", "network": "n", "author": "ann", "author_id": "a", "seen_ms": 5}
-    return compose(clean.from_plain(text), **{**fields, "created_ms": 5, **said})
+    return compose(Parts(cleaned=clean.from_plain(text), **{**fields, "created_ms": 5, **said}))
 
 
 def as_stored(post: Post) -> Post:
@@ -59,8 +59,8 @@ def test_whatever_a_network_says_can_be_stored_and_read_back(
 def test_links_and_mentions_of_the_network_come_first_and_each_once() -> None:
     first, second, third = ("https://a.example/1", "https://b.example/2", "https://c.example/3")
     cleaned = Cleaned(f"see {third} {first} @bob @ann", links=(second, first))
-    post = compose(
-        cleaned,
+    parts = Parts(
+        cleaned=cleaned,
         id="1",
         network="n",
         author="x",
@@ -70,6 +70,7 @@ def test_links_and_mentions_of_the_network_come_first_and_each_once() -> None:
         links=(first, first, "javascript:alert(1)", "https://d.example/" + "x" * 9999),
         mentions=("ann", "ann"),
     )
+    post = compose(parts)
     assert post.links == (first, second, third)
     assert post.mentions == ("ann", "bob")
 

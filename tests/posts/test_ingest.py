@@ -14,7 +14,7 @@ import pytest
 
 from fairwitness.index import IndexDiskFull, LiveIndex, Query
 from fairwitness.posts import ingest as road
-from fairwitness.posts import segment
+from fairwitness.posts import segment, waiting
 from fairwitness.posts.clock import SystemClock
 from fairwitness.posts.ingest import Ingest
 from fairwitness.posts.log import Batch, Log, LogFull, read
@@ -71,9 +71,9 @@ class Place:
         place = self
 
         class ToldLog(Log):
-            def append(self, batch: Batch) -> int:
+            def append(self, batch: Batch, encoded_events: bytes | None = None) -> int:
                 place.calls.append(f"append {batch.source} {batch.cursor}")
-                return super().append(batch)
+                return super().append(batch, encoded_events)
 
             def sync(self) -> None:
                 super().sync()
@@ -170,8 +170,8 @@ def test_a_fast_source_waits_for_a_slow_disk(place: Place) -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         # The queue, what is being written, and the one that waits at the door.
-        assert ahead <= 2 * road._WAITING + 1
-        assert source.said > road._WAITING
+        assert ahead <= 2 * waiting.BATCHES + 1
+        assert source.said > waiting.BATCHES
 
     asyncio.run(run())
 

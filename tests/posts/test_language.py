@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairwitness.kernels import language as kernel
 from fairwitness.posts import language
 
 SAMPLES = {
@@ -115,8 +116,16 @@ def test_any_text_and_any_claim_give_a_code_and_a_share(text: str, claimed: str)
     assert (code == "und") == (confidence == 0.0)
 
 
+def test_many_texts_are_told_as_each_by_itself() -> None:
+    texts = [*SAMPLES.values(), "", "kya baat hai yaar"]
+    claims = ["en", *SAMPLES][: len(texts)] + ["hi"] * (len(texts) - len(SAMPLES) - 1)
+    one_by_one = [language.detect(*each) for each in zip(texts, claims, strict=True)]
+    assert language.detect_all(texts, claims) == one_by_one
+    assert language.detect_all([], []) == []
+
+
 def test_threads_do_not_disturb_one_another() -> None:
-    language._model.cache_clear()  # the first use is a race, too
+    kernel._known.cache_clear()  # the first use is a race, too
     wrong: list[str] = []
 
     def tell_all() -> None:

@@ -46,6 +46,43 @@ def test_each_filter_filters(reading) -> None:
     assert len(authors(limit="3")) == 3
 
 
+def test_the_search_box_is_read(reading) -> None:
+    def authors(q: str, **params: str) -> tuple[list[str], str]:
+        found = reading.client.get("/v1/search", params={"q": q, **params}).json()
+        return sorted(hit["post"]["author"] for hit in found["hits"]), found["match"]
+
+    assert authors("from:luis OR from:rui") == (["luis", "rui"], "all")
+    assert authors("bridge -from:bo") == (["luis"], "all")
+    assert authors("bridge", author="bo") == ([], "any")
+    assert authors('"strong earthquake" until:2026-11-20') == ([], "all")
+    assert authors("since:2026-11-20T08:05:30Z") == (["rui"], "all")
+    assert authors("within_time:30s", as_of="2026-11-20T08:01:10Z") == (["luis"], "all")
+    assert authors("bridge nowhere")[1] == "any"
+
+
+@pytest.mark.parametrize(
+    ("q", "at", "says"),
+    [
+        ("bridge form:bo", 7, "q: no operator form:; did you mean from:? (at character 8)"),
+        ('津波 "open', 3, "q: this quote is never closed (at character 4)"),
+        ("since:2026-02-30", 6, "q: no such date: 2026-02-30 (at character 7)"),
+    ],
+)
+def test_what_cannot_be_read_is_pointed_at(reading, q: str, at: int, says: str) -> None:
+    for reply in (
+        reading.client.get("/v1/search", params={"q": q}),
+        reading.client.post("/v1/search", json={"q": q}),
+    ):
+        assert reply.status_code == 400
+        assert reply.json()["error"] == {
+            "message": says,
+            "type": "invalid_request_error",
+            "param": "q",
+            "code": "bad_query",
+            "at": at,
+        }
+
+
 @pytest.mark.parametrize(
     ("params", "param"),
     [

@@ -29,7 +29,7 @@ BATCH = 40
 ROWS_MORE = 10_000
 SLICE_ROWS = 5_000
 """Small, so that slices are sealed under fire; so are the segments of the log."""
-SEGMENT_BYTES = 100_000
+SEGMENT_BYTES = 20_000
 
 
 def row(number: int) -> dict[str, object]:

@@ -26,7 +26,7 @@ from fairwitness.home import Home
 from fairwitness.index import Query
 from fairwitness.posts import clean
 from fairwitness.posts.clock import SystemClock, VirtualClock
-from fairwitness.posts.compose import compose
+from fairwitness.posts.compose import Parts, compose
 from fairwitness.posts.post import Posted
 from fairwitness.posts.source import SourceBatch
 from fairwitness.posts.sources.replay import Replay
@@ -195,13 +195,15 @@ class _Stream:
         now_ms = clock.now_ms()
         return Posted(
             compose(
-                clean.from_escaped(text),
-                id=f"bench:{self.count}",
-                network="bench",
-                author=f"author{self.count % 5000}",
-                author_id=str(self.count % 5000),
-                created_ms=now_ms,
-                seen_ms=now_ms,
+                Parts(
+                    cleaned=clean.from_escaped(text),
+                    id=f"bench:{self.count}",
+                    network="bench",
+                    author=f"author{self.count % 5000}",
+                    author_id=str(self.count % 5000),
+                    created_ms=now_ms,
+                    seen_ms=now_ms,
+                )
             )
         )
 

@@ -13,7 +13,7 @@ _DOMAIN_LABELS = 5
 """So many labels from the right of a host can be asked for."""
 _SCHEME = re.compile(r"^[a-z]+://(www\.)?", re.IGNORECASE)
 _HOST = re.compile(r"[a-z]+://(?:[^/?#@]*@)?(?:www\.)?([\w.\-]+)", re.IGNORECASE)
-_LEADING = re.compile(r"[.\s]*[@＠]([A-Za-z0-9_](?:[\w.\-]*\w)?)", re.ASCII)
+_LEADING = re.compile(r"\s*[@＠]([A-Za-z0-9_](?:[\w.\-]*\w)?)", re.ASCII)
 _NOT_IN_HANDLE = re.compile(r"[^\w.\-@]")
 _NO_SIGNS = str.maketrans("#@$", "   ")
 

@@ -178,7 +178,7 @@ class _Parser:
         return _Not(node) if excluded else node
 
     def _placed(self, condition: Condition, at: int) -> Condition:
-        self._places.setdefault((condition.kind, condition.value), at)
+        self._places[condition.kind, condition.value] = at
         return condition
 
     def _peek(self) -> Lexeme:

@@ -5,6 +5,7 @@ that could say something else than these.
 """
 
 import functools
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,11 @@ from numpy.typing import NDArray
 
 POINTS = 0x110000
 """So many code points are there."""
+
+MARKS = "".join(
+    char for char in map(chr, range(0x300, 0x1B00)) if unicodedata.category(char).startswith("M")
+)
+r"""The combining marks that words are spelt with; Python's `\w` leaves them out."""
 
 TABLE = Path(__file__).with_name("letters.tsv")
 

@@ -69,7 +69,7 @@ def tally(
     items: (n,), those of post p from starts[p] to starts[p + 1]; starts: (posts + 1,).
     voices: (posts,), who says it. copies: (posts,), the text that it copies, 0 when none.
     scopes: (posts,), 0 for posts that belong to none.
-    pairs: (2, words), both a power of two: bits that are set and looked at, bits only looked at.
+    pairs: (words, 2), words a power of two: bits that are set and looked at, bits only looked at.
     counts: (2, slots), slots a power of two. An item is handed back when any of its slots stood
     below `kept_most`. About 20 ns an item.
     """
@@ -89,9 +89,8 @@ def tally(
         *map(native.at, whole[:2]),
         native.count(len(voices)),
         *map(native.at, whole[2:]),
-        native.at(pairs[0]),
-        native.at(pairs[1]),
-        native.count(_log2(pairs.shape[1]) + 6),
+        native.at(pairs),
+        native.count(_log2(len(pairs)) + 6),
         native.at(counts),
         native.count(_log2(counts.shape[1])),
         native.count(kept_most),
@@ -100,6 +99,45 @@ def tally(
         ctypes.byref(added),
     )
     return Tally(kept_items[:kept], kept_posts[:kept], added.value)
+
+
+def hot(
+    items: Items, scopes: NDArray[np.uint16], slots: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return which items are hot in both rows, and whether in their scope rather than over all.
+
+    items, scopes: (n,). slots: (2, slots), what is hot. Returns places in `items`, ascending, one
+    that is hot both over all and in its scope twice.
+    """
+    library = native.library()
+    if library is None:
+        return _hot_plainly(items, scopes, slots)
+    at = np.empty(2 * len(items) + 1, np.int64)
+    own = np.empty(2 * len(items) + 1, bool)
+    items, scopes = np.ascontiguousarray(items), np.ascontiguousarray(scopes)
+    library.fw_hot.restype = ctypes.c_int64
+    found = library.fw_hot(
+        native.at(items),
+        native.at(scopes),
+        native.count(len(items)),
+        native.at(slots),
+        native.count(_log2(slots.shape[1])),
+        native.at(at),
+        native.at(own),
+    )
+    return at[:found], own[:found]
+
+
+def _hot_plainly(
+    items: Items, scopes: NDArray[np.uint16], slots: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    told = []
+    for some in (np.zeros_like(scopes), scopes):
+        first, second = slots_of(keys_of(items, some), slots.shape[1])
+        told.append(slots[0][first] & slots[1][second])
+    told[1] &= scopes > 0
+    at, own = np.nonzero(np.stack(told, axis=1))
+    return at, own > 0
 
 
 def _tally_plainly(
@@ -133,14 +171,14 @@ def _tally_plainly(
 
 def _fresh(keys: Items, pairs: NDArray[np.uint64]) -> tuple[NDArray[np.bool_], int]:
     """Set the bit of each key; return which were first to meet theirs, and how many were set."""
-    bits = mixed(keys) >> np.uint64(64 - 6 - _log2(pairs.shape[1]))
+    bits = mixed(keys) >> np.uint64(64 - 6 - _log2(len(pairs)))
     words = (bits >> np.uint64(6)).astype(np.int64)
     masks = np.uint64(1) << (bits & np.uint64(63))
-    known_now = (pairs[0][words] & masks) != 0
-    known = known_now | ((pairs[1][words] & masks) != 0)
+    known_now = (pairs[words, 0] & masks) != 0
+    known = known_now | ((pairs[words, 1] & masks) != 0)
     first = np.zeros(len(keys), bool)
     first[np.unique(bits, return_index=True)[1]] = True
-    np.bitwise_or.at(pairs[0], words, masks)
+    np.bitwise_or.at(pairs[:, 0], words, masks)
     return first & ~known, int(np.count_nonzero(first & ~known_now))
 
 

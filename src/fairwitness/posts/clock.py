@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Clock(Protocol):
@@ -73,7 +74,8 @@ def from_iso(text: str) -> int:
     """
     try:
         moment = datetime.fromisoformat(text.strip().upper())
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return (aware.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
+        if moment.tzinfo is not UTC:
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return (moment - _EPOCH) // _MILLISECOND
     except (ValueError, OverflowError) as error:
         raise ValueError(f"not a time: {text[:60]!r}") from error

@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
 
-from fairwitness.posts.log import Batch, SourceState
 from fairwitness.posts.post import Event, Posted
+from fairwitness.posts.records import Batch, SourceState
 from fairwitness.posts.source import Gap
 
 State = Literal["idle", "live", "waiting", "refused", "ended"]
 
 _GAPS_KEPT = 64
+_times_ms = attrgetter("created_ms", "seen_ms")
 
 
 class HealthReport(msgspec.Struct, frozen=True):
@@ -72,7 +74,7 @@ class SourceHealth:
         if posts:
             # Only what is newer than all before tells of a delay: an old post is told again when
             # its engagement changes or a cursor goes back, and a time to come is a mistake.
-            made_ms, seen_ms = max((min(p.created_ms, p.seen_ms), p.seen_ms) for p in posts)
+            made_ms, seen_ms = max([(min(c, s), s) for c, s in map(_times_ms, posts)])
             if made_ms > self.newest_ms:
                 self.newest_ms, self.delay_ms = made_ms, seen_ms - made_ms
 

@@ -21,21 +21,29 @@ from typing import Protocol
 from fairwitness.posts.clock import Clock
 from fairwitness.posts.health import SourceHealth
 from fairwitness.posts.listen import listen
-from fairwitness.posts.log import Batch, Log, LogRefused, storable
+from fairwitness.posts.log import Log, LogRefused
+from fairwitness.posts.pace import Pace
 from fairwitness.posts.post import Event
+from fairwitness.posts.records import Batch, storable
 from fairwitness.posts.source import Source, SourceBatch
+from fairwitness.posts.waiting import Waiting
 
 REFRESH_S = 0.25
 """How often new words become searchable: a quarter of the second that we promise."""
 
+LATE_REFRESH_S = 0.6
+"""How long they may wait where that takes so long that it would take more than its share."""
+
 CHECKPOINT_S = 5.0
-"""How much log a restart has to read again, at most."""
+"""How much log a restart has to read again, at most, where a checkpoint is quick."""
+
+LATE_CHECKPOINT_S = 60.0
+"""How much it has to read where it is not."""
 
 IDLE_S = 1.0
 """How often a source that brings nothing new is written down: with its cursor, that it lives."""
 
-_TOGETHER = 4_000  # events written under one sync
-_WAITING = 32  # batches that all sources together may be ahead of the disk before they wait
+_REFRESH_SHARE, _CHECKPOINT_SHARE = 1 / 4, 1 / 10  # of the time of the thread that writes
 
 _CANCEL_S = 1.0
 
@@ -78,8 +86,8 @@ class Ingest:
     _idle: dict[str, str] = field(default_factory=dict)
     """Cursors that the log does not know yet, of sources that brought nothing new."""
     _written_s: dict[str, float] = field(default_factory=dict)
-    _refreshed_s: float = 0.0
-    _checkpointed_s: float = field(default_factory=time.monotonic)
+    _refreshes: Pace = field(default_factory=lambda: Pace(_REFRESH_SHARE))
+    _checkpoints: Pace = field(default_factory=lambda: Pace(_CHECKPOINT_SHARE, time.monotonic()))
     _dirty: bool = False
     """Whether the index knows events that a search does not find yet."""
     _applied: int = 0
@@ -109,7 +117,7 @@ class Ingest:
             await _finished(disk, self._settle)
 
     async def _until_ended(self, sources: Sequence[Source], disk: ThreadPoolExecutor) -> None:
-        queue: asyncio.Queue[tuple[str, SourceBatch]] = asyncio.Queue(_WAITING)
+        queue = Waiting()
         writer = asyncio.create_task(self._write_all(queue, disk))
         listeners = [asyncio.create_task(self._listen(each, queue)) for each in sources]
         written = asyncio.create_task(_all_written(listeners, queue))
@@ -132,32 +140,23 @@ class Ingest:
         finally:
             self._listening.difference_update(names)
 
-    async def _listen(self, source: Source, queue: asyncio.Queue[tuple[str, SourceBatch]]) -> None:
+    async def _listen(self, source: Source, queue: Waiting) -> None:
         health = self.health.setdefault(source.name, SourceHealth(source.name))
         cursor = self._cursor(source.name)
         try:
             async with contextlib.aclosing(listen(source, cursor, self.clock, health)) as batches:
                 async for batch in batches:
-                    await queue.put((source.name, batch))
+                    await queue.put(source.name, batch)
         finally:
             if health.state in ("live", "waiting"):
                 health.state = "idle"
 
-    async def _write_all(
-        self, queue: asyncio.Queue[tuple[str, SourceBatch]], disk: ThreadPoolExecutor
-    ) -> None:
+    async def _write_all(self, queue: Waiting, disk: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            waiting: list[tuple[str, SourceBatch]] = []
-            # `wait_for` can lose a cancellation before Python 3.12 (python/cpython#86296).
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(REFRESH_S):
-                    waiting.append(await queue.get())
-            while not queue.empty() and sum(len(b.events) for _, b in waiting) < _TOGETHER:
-                waiting.append(queue.get_nowait())
+            waiting = await queue.taken(REFRESH_S)
             await loop.run_in_executor(disk, self.write, waiting)
-            for _ in waiting:
-                queue.task_done()
+            queue.written(waiting)
 
     def write(self, waiting: Sequence[tuple[str, SourceBatch]]) -> None:
         """Take batches down the road; when this returns they are acknowledged."""
@@ -185,7 +184,7 @@ class Ingest:
     def _write_source(self, name: str, batches: Sequence[SourceBatch]) -> None:
         said = [event for batch in batches for event in batch.events]
         told = storable(said)
-        fresh = self.index.novel(told)
+        fresh = self.index.novel(told.events)
         record = Batch(
             source=name,
             cursor=batches[-1].cursor,
@@ -193,11 +192,11 @@ class Ingest:
             clock_ms=self.clock.now_ms(),
             virtual=self.clock.virtual,
             gaps=tuple(gap for batch in batches for gap in batch.gaps),
-            dropped=sum(batch.dropped for batch in batches) + len(said) - len(told),
+            dropped=sum(batch.dropped for batch in batches) + len(said) - len(told.events),
         )
         if fresh or record.gaps or record.dropped:
             try:
-                self._append(record)
+                self._append(record, told.encoded if fresh == told.events else None)
             except LogRefused:
                 # Too much for one record. Events and their cursor must not be parted, so by batch.
                 if len(batches) == 1:
@@ -208,11 +207,11 @@ class Ingest:
             self.log.sync()
         else:
             self._idle[name] = record.cursor
-        self.health.setdefault(name, SourceHealth(name)).told(told, record)
+        self.health.setdefault(name, SourceHealth(name)).told(told.events, record)
         self._apply(fresh, self.log.position)
 
-    def _append(self, record: Batch) -> None:
-        self.log.append(record)
+    def _append(self, record: Batch, encoded_events: bytes | None = None) -> None:
+        self.log.append(record, encoded_events)
         self._idle.pop(record.source, None)
         self._written_s[record.source] = time.monotonic()
 
@@ -230,19 +229,19 @@ class Ingest:
         return self.log.sources[name].cursor if name in self.log.sources else ""
 
     def _tick(self) -> None:
-        now_s = time.monotonic()
-        if self._dirty and now_s - self._refreshed_s >= REFRESH_S:
+        if self._dirty and self._refreshes.is_due(REFRESH_S, LATE_REFRESH_S):
             self._refresh()
-        if self._kept != self._applied and now_s - self._checkpointed_s >= CHECKPOINT_S:
+        unkept = self._kept != self._applied
+        if unkept and self._checkpoints.is_due(CHECKPOINT_S, LATE_CHECKPOINT_S):
             self._checkpoint()
 
     def _refresh(self) -> None:
-        self.index.refresh()
-        self._dirty, self._refreshed_s = False, time.monotonic()
+        self._refreshes.run(self.index.refresh)
+        self._dirty = False
 
     def _checkpoint(self) -> None:
-        self.index.checkpoint()
-        self._kept, self._checkpointed_s = self._applied, time.monotonic()
+        self._checkpoints.run(self.index.checkpoint)
+        self._kept = self._applied
 
     def _settle(self) -> None:
         """Write the last cursors, and leave nothing for a restart to do."""
@@ -260,9 +259,7 @@ class Ingest:
             _log.warning("not settled, so a restart has more to read: %s", error)
 
 
-async def _all_written(
-    listeners: Sequence[asyncio.Task[None]], queue: asyncio.Queue[tuple[str, SourceBatch]]
-) -> None:
+async def _all_written(listeners: Sequence[asyncio.Task[None]], queue: Waiting) -> None:
     await asyncio.gather(*listeners)
     await queue.join()
 

@@ -9,74 +9,21 @@ opening a log reads its last segment only.
 import errno
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import zstandard
 
-from fairwitness.posts import segment
-from fairwitness.posts.post import Event
+from fairwitness.posts import records, segment
+from fairwitness.posts.records import Batch, Snapshot, SourceState
 from fairwitness.posts.segment import LogCorrupt, LogError, LogFull, LogRefused
-from fairwitness.posts.source import Gap
 
-__all__ = [
-    "Batch",
-    "Log",
-    "LogCorrupt",
-    "LogError",
-    "LogFull",
-    "LogRefused",
-    "Snapshot",
-    "SourceState",
-    "storable",
-]
+__all__ = ["Batch", "Log", "LogCorrupt", "LogError", "LogFull", "LogRefused", "read"]
 
 SEGMENT_BYTES = 64 << 20
-_GAPS_KEPT = 64
 
 _log = logging.getLogger(__name__)
-
-
-class Batch(msgspec.Struct, frozen=True, tag="batch", omit_defaults=True):
-    """What one source said, with the cursor after it."""
-
-    source: str
-    cursor: str
-    events: tuple[Event, ...]
-    clock_ms: int
-    """Our clock when the batch was written."""
-    virtual: bool = False
-    """Whether that clock was a replay's."""
-    gaps: tuple[Gap, ...] = ()
-    dropped: int = 0
-
-
-class SourceState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the log knows of a source."""
-
-    cursor: str = ""
-    events: int = 0
-    dropped: int = 0
-    gaps: tuple[Gap, ...] = ()
-    """The last ones."""
-    last_ms: int = 0
-    """Our clock at its last batch."""
-
-
-class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", omit_defaults=True):
-    """All sources as they stood when a segment began."""
-
-    sources: dict[str, SourceState]
-    clock_ms: int = 0
-    virtual: bool = False
-
-
-_decode = msgspec.msgpack.Decoder(Batch | Snapshot).decode
-_decode_events = msgspec.msgpack.Decoder(tuple[Event, ...]).decode
-_encode = msgspec.msgpack.Encoder().encode
-_UNWRITABLE = (msgspec.MsgspecError, ValueError, TypeError, OverflowError)
-"""What encoding raises on halves of surrogate pairs, huge numbers and wrong types."""
 
 
 class Log:
@@ -109,15 +56,16 @@ class Log:
         """The position after the last record."""
         return self._base + self._size
 
-    def append(self, batch: Batch) -> int:
+    def append(self, batch: Batch, encoded_events: bytes | None = None) -> int:
         """Write `batch` and return the position after it; durable only after `sync`.
 
-        Raises LogFull when the disk is full and LogRefused when the batch cannot be written, with
-        the log as it was. What is foreign in it must be `storable`.
+        `encoded_events` are the bytes of its events, where `records.storable` has made them. Raises
+        LogFull when the disk is full and LogRefused when the batch cannot be written, with the log
+        as it was. What is foreign in it must be storable.
         """
         if self._failed:
             raise LogError(self._failed)
-        payload = self._packed(batch)
+        payload = self._packed(batch, encoded_events)
         if self._size >= self._segment_bytes:
             self.sync()
             full = self._descriptor
@@ -151,7 +99,7 @@ class Log:
                     sources = dict(record.sources)
                     clock_ms, virtual = record.clock_ms, record.virtual
                 else:
-                    sources[record.source] = _after(sources.get(record.source), record)
+                    sources[record.source] = records.after(sources.get(record.source), record)
                     clock_ms, virtual = max(clock_ms, record.clock_ms), record.virtual
             if clock_ms or sources:
                 break
@@ -201,7 +149,8 @@ class Log:
     def _start_segment(self, base: int) -> None:
         path = segment.path_of(self._folder, base)
         snapshot = Snapshot(dict(self.sources), self.clock_ms, self.virtual)
-        framed = segment.frame(self._compress(_encode(snapshot)), base + len(segment.FILE_HEADER))
+        payload = self._compress(records.encode(snapshot))
+        framed = segment.frame(payload, base + len(segment.FILE_HEADER))
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             segment.write_all(descriptor, segment.FILE_HEADER + framed)
@@ -214,10 +163,10 @@ class Log:
         self._descriptor, self._base, self._path = descriptor, base, path
         self._size = len(segment.FILE_HEADER) + len(framed)
 
-    def _packed(self, batch: Batch) -> bytes:
+    def _packed(self, batch: Batch, encoded_events: bytes | None) -> bytes:
         try:
-            payload = self._compress(_encode(batch))
-        except _UNWRITABLE as error:
+            payload = self._compress(records.packed(batch, encoded_events))
+        except records.UNWRITABLE as error:
             raise LogRefused(f"cannot write down what {batch.source!a} said: {error}") from error
         if len(payload) > segment.MAX_PAYLOAD_BYTES:
             raise LogRefused(f"{len(payload)} bytes of {batch.source} are too many for one record")
@@ -241,7 +190,7 @@ class Log:
             self._failed = f"cannot cut a half-written record off {self._path}: {error.strerror}"
 
     def _note(self, batch: Batch) -> None:
-        self.sources[batch.source] = _after(self.sources.get(batch.source), batch)
+        self.sources[batch.source] = records.after(self.sources.get(batch.source), batch)
         self.clock_ms = max(self.clock_ms, batch.clock_ms)
         self.virtual = batch.virtual
 
@@ -280,47 +229,15 @@ def read(folder: Path, start: int = 0) -> Iterator[tuple[int, Batch]]:
         raise LogCorrupt(f"the log in {folder} has no record at its byte {start}")
 
 
-def storable(events: Sequence[Event]) -> list[Event]:
-    """Return the events that the log can give back as they are; the others are only named.
-
-    One that it could not would be damage to the log, made by whoever sent it.
-    """
-    if _comes_back(events):
-        return list(events)
-    return [event for event in events if _comes_back((event,))]
-
-
-def _comes_back(events: Sequence[Event]) -> bool:
-    try:
-        _decode_events(_encode(events))
-    except _UNWRITABLE as error:
-        if len(events) == 1:
-            _log.warning("left out %.200a: %s", events[0], error)
-        return False
-    return True
-
-
 def _records(folder: Path, base: int) -> Iterator[Batch | Snapshot]:
     path = segment.path_of(folder, base)
     for stored in segment.read(path, base, base):
         yield _unpack(stored.payload, path)
 
 
-def _after(before: SourceState | None, batch: Batch) -> SourceState:
-    """Return how a source stands after `batch`."""
-    before = before or SourceState()
-    return SourceState(
-        cursor=batch.cursor,
-        events=before.events + len(batch.events),
-        dropped=before.dropped + batch.dropped,
-        gaps=(before.gaps + batch.gaps)[-_GAPS_KEPT:],
-        last_ms=max(before.last_ms, batch.clock_ms),
-    )
-
-
 def _unpack(payload: bytes, path: Path) -> Batch | Snapshot:
     try:
-        record: Batch | Snapshot = _decode(zstandard.decompress(payload))
+        record: Batch | Snapshot = records.decode(zstandard.decompress(payload))
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise LogCorrupt(f"a record of {path} is whole but unreadable: {error}") from error
     return record

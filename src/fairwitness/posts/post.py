@@ -2,6 +2,9 @@
 
 Everything that any network says becomes one `Post`; everything that happens becomes one of four
 events. The rest of the house knows no network, only these.
+
+None of them can come to hold itself, so the garbage collector need not walk them (`gc=False`): a
+post is a quarter cheaper to make, and a million of them are no burden.
 """
 
 import msgspec
@@ -10,7 +13,7 @@ FOREVER_MS = 2**62
 """A time that has not come: `until_ms` of what still holds."""
 
 
-class Cut(msgspec.Struct, frozen=True, array_like=True):
+class Cut(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A piece of the author's own text that cleaning took out or replaced.
 
     `at` is the character offset in the cleaned text where the piece would stand.
@@ -23,7 +26,7 @@ class Cut(msgspec.Struct, frozen=True, array_like=True):
     """The first 80 characters of the piece, with what cannot be seen written as its number."""
 
 
-class Engagement(msgspec.Struct, frozen=True, array_like=True):
+class Engagement(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How often others reacted, as the network last said; -1 where it says nothing."""
 
     likes: int = -1
@@ -32,7 +35,7 @@ class Engagement(msgspec.Struct, frozen=True, array_like=True):
     views: int = -1
 
 
-class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One public statement with its author, network and times. `text` is what quotes point into."""
 
     id: str
@@ -70,26 +73,26 @@ class Post(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cuts: tuple[Cut, ...] = ()
 
 
-class Posted(msgspec.Struct, frozen=True, tag="posted"):
+class Posted(msgspec.Struct, frozen=True, tag="posted", gc=False):
     """A post that we had not seen."""
 
     post: Post
 
 
-class Edited(msgspec.Struct, frozen=True, tag="edited"):
+class Edited(msgspec.Struct, frozen=True, tag="edited", gc=False):
     """A post whose author changed it; `post.seen_ms` is when we saw the change."""
 
     post: Post
 
 
-class Deleted(msgspec.Struct, frozen=True, tag="deleted"):
+class Deleted(msgspec.Struct, frozen=True, tag="deleted", gc=False):
     """A post that its author, or the network, withdrew."""
 
     id: str
     seen_ms: int
 
 
-class AccountGone(msgspec.Struct, frozen=True, tag="account_gone"):
+class AccountGone(msgspec.Struct, frozen=True, tag="account_gone", gc=False):
     """An account that was deleted, suspended or taken down: all its posts go with it."""
 
     network: str

@@ -4,14 +4,20 @@ import json
 
 import pytest
 
-from fairwitness.posts.post import AccountGone, Deleted, Edited, Posted
-from fairwitness.posts.sources.bluesky_events import adapt
-from fairwitness.posts.sources.bluesky_frames import Unreadable, read_v1, read_v2
+from fairwitness.posts.compose import events_of
+from fairwitness.posts.post import AccountGone, Deleted, Edited, Event, Posted
+from fairwitness.posts.sources import bluesky_events
+from fairwitness.posts.sources.bluesky_frames import Message, Unreadable, read_v1, read_v2
 
 SEEN_MS = 1_783_175_890_000
 TIME_US = 1_783_175_888_090_631
 DID = "did:plc:dclwtltrt2ggsryagfzk7dp4"
 POSTS = "app.bsky.feed.post"
+
+
+def adapt(message: Message, seen_ms: int) -> Event | None:
+    said = bluesky_events.adapt(message, seen_ms)
+    return None if said is None else events_of([said])[0]
 
 
 def frame(**fields) -> bytes:

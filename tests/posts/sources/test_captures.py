@@ -19,11 +19,17 @@ from fairwitness.posts.post import (
     Posted,
     seen_ms,
 )
-from fairwitness.posts.sources.captures import Capture, read, time_of
+from fairwitness.posts.sources import captures
+from fairwitness.posts.sources.captures import Capture, events_in, time_of
 from fairwitness.posts.sources.captures_values import count, moment_of
 
 SEEN_MS = 1_800_000_000_000
 ANY = Capture("any")
+
+
+def read(row: dict[str, object], capture: Capture, seen_ms: int) -> Event | None:
+    said = captures.read(row, capture, seen_ms)
+    return events_in([said])[0]
 
 
 def post_of(row: dict[str, object], capture: Capture = ANY) -> Post:

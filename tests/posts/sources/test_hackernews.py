@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from fairwitness.posts.clock import VirtualClock
+from fairwitness.posts.compose import compose
 from fairwitness.posts.post import Deleted, Edited, Engagement, Event, Posted
 from fairwitness.posts.source import SourceBatch, SourceLost, SourceRefused
 from fairwitness.posts.sources.hackernews import HackerNews
@@ -203,8 +204,9 @@ def test_markup_and_shortened_links_become_text() -> None:
         score=3,
         descendants=2,
     )
-    post = read_item(item, 5)
-    assert post is not None
+    parts = read_item(item, 5)
+    assert parts is not None
+    post = compose(parts)
     assert post.text.startswith(
         "Using <details> & more\n\nSee https://a.example/a-long-path\n\nreally"
     )
@@ -216,7 +218,8 @@ def test_markup_and_shortened_links_become_text() -> None:
 
 
 def test_parts_of_polls_hang_under_their_poll() -> None:
-    post = read_item(Item(id=9, type="pollopt", poll=8, text="Yes", score=3), 5)
-    assert post is not None
+    parts = read_item(Item(id=9, type="pollopt", poll=8, text="Yes", score=3), 5)
+    assert parts is not None
+    post = compose(parts)
     assert (post.reply_to, post.author, post.author_id) == ("hackernews:8", "unknown", "")
     assert read_item(Item(id=9, type="comment"), 5) is None

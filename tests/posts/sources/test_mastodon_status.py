@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from fairwitness.posts.sources.mastodon_status import Server, Unreadable, read_status, to_post
+from fairwitness.posts.compose import compose
+from fairwitness.posts.sources.mastodon_status import Server, Unreadable, read_status, to_parts
 
 SEEN_MS = 1_783_175_890_000
 SERVER = Server("web.example.social", "example.social")
@@ -31,7 +32,7 @@ REPLY = {
 
 
 def post(**fields):
-    return to_post(read_status(json.dumps(REPLY | fields)), SERVER, SEEN_MS)
+    return compose(to_parts(read_status(json.dumps(REPLY | fields)), SERVER, SEEN_MS))
 
 
 def test_a_reply():

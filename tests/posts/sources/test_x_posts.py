@@ -2,6 +2,8 @@
 
 import msgspec
 
+from fairwitness.posts import clean
+from fairwitness.posts.compose import Parts, events_of
 from fairwitness.posts.post import Cut, Edited, Engagement, Posted
 from fairwitness.posts.sources.x_posts import User, XPost, read_post
 
@@ -10,9 +12,15 @@ ANN = User(id="7", username="ann")
 
 def read(fields: dict[str, object]) -> Posted | Edited:
     post = msgspec.convert({"id": "30", "author_id": "7"} | fields, XPost)
-    event = read_post(post, [ANN], 5_000)
-    assert event is not None
+    parts = parts_of(post)
+    assert parts is not None
+    event = events_of([parts])[0]
+    assert isinstance(event, Posted | Edited)
     return event
+
+
+def parts_of(post: XPost) -> Parts | None:
+    return read_post(post, [ANN], 5_000, clean.from_escaped(post.raw))
 
 
 def test_a_reply_with_links_mentions_and_counts() -> None:
@@ -101,7 +109,7 @@ def test_long_posts_quotes_and_retweets() -> None:
 
 
 def test_an_account_that_did_not_come_along_is_known_by_its_number() -> None:
-    event = read_post(XPost(id="1", text="a", author_id="99"), [ANN], 5)
-    assert event is not None
-    assert (event.post.author, event.post.author_id) == ("99", "99")
-    assert read_post(XPost(id="1"), [], 5) is None
+    parts = parts_of(XPost(id="1", text="a", author_id="99"))
+    assert parts is not None
+    assert (parts.author, parts.author_id) == ("99", "99")
+    assert parts_of(XPost(id="1")) is None

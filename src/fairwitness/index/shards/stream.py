@@ -24,10 +24,11 @@ from fairwitness.index.shards.errors import ClusterFault, StreamDown
 from fairwitness.index.shards.message import Message
 from fairwitness.index.shards.plan import Plan
 
-ACK_S = 2.0
-"""How long one attempt waits for its acknowledgement."""
-PATIENCE_S = 10.0
-"""How long a publisher says the same again before it gives up."""
+ACK_S = 1.0
+"""How long one attempt waits for its acknowledgement; one takes milliseconds."""
+PATIENCE_S = 30.0
+"""How long a publisher says the same again before it gives up; three servers need about six seconds
+to find a new leader."""
 
 _PAUSE_S = 0.2
 _REFUSED = (nats.errors.MaxPayloadError, nats.js.errors.BadRequestError)
@@ -39,9 +40,14 @@ _log = logging.getLogger(__name__)
 
 async def connected(servers: Sequence[str], name: str) -> Client:
     """Return a connection that comes back by itself, however long a server is away."""
+    last = ""
 
     async def told(error: Exception) -> None:
-        _log.warning("%s: %s", name, str(error) or type(error).__name__)
+        nonlocal last
+        said = str(error) or type(error).__name__
+        if said != last:  # five times a second it would say the same
+            _log.warning("%s: %s", name, said)
+        last = said
 
     return await nats.connect(
         list(servers),

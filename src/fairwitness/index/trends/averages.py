@@ -35,9 +35,17 @@ class Averages:
     def add(self, row: int, slots: NDArray[np.int64], counts: NDArray[np.uint32]) -> None:
         """Add the counts of the window at hand; no slot twice."""
         told = counts.astype(np.float32)
-        weight = np.float32(self.weight)
-        self.sums[row][slots] += told * weight
-        self.squares[row][slots] += told * told * weight
+        weighted = told * np.float32(self.weight)
+        self.sums[row][slots] += weighted
+        self.squares[row][slots] += weighted * told
+
+    def add_all(self, row: int, counts: NDArray[np.uint32]) -> None:
+        """Add the counts of all slots of a row, shape (slots,)."""
+        told = counts.astype(np.float32)
+        weighted = told * np.float32(self.weight)
+        self.sums[row] += weighted
+        weighted *= told
+        self.squares[row] += weighted
 
     def close(self) -> None:
         """End the window at hand: what was not added was 0."""

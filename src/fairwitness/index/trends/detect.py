@@ -8,11 +8,14 @@ from numpy.typing import NDArray
 
 from fairwitness.index.trends.recent import Recent
 from fairwitness.index.trends.sketch import TICK_MS, WINDOWS, Sketch, significant
-from fairwitness.kernels.trends import Items, keys_of, slots_of
+from fairwitness.index.trends.window import Touched
+from fairwitness.kernels.trends import Items, hot, keys_of, slots_of
 
 _MOST = 64
 """So many new ones are taken from a tick, the most surprising first."""
 _MOST_LIFT = 1000.0
+_FEW = 1 / 16
+"""Of all slots; with fewer entries it is faster to look at theirs than at all."""
 
 Key = tuple[int, int]
 """Scope and item."""
@@ -20,29 +23,27 @@ Key = tuple[int, int]
 
 @dataclass(frozen=True)
 class Entries:
-    """What the open tick says; all arrays of one length but `slots`, which is (2, n)."""
+    """What the open tick says, as far as it is remembered; arrays of one length."""
 
     items: Items
-    scopes: NDArray[np.uint16]
     langs: NDArray[np.uint16]
-    """Scope of the post's language, also where `scopes` is 0."""
+    """Scope of the post's language."""
     places: NDArray[np.int64]
     """Of the posts, in the ring of recent ones."""
-    keys: Items
-    slots: NDArray[np.int64]
 
     @classmethod
-    def of_tick(cls, recent: Recent, slots: int) -> "Entries":
-        """Return every item of the open tick, over all and again in its language."""
+    def of_tick(cls, recent: Recent) -> "Entries":
+        """Return every item of the open tick."""
         items, places = recent.of_tick()
-        langs = recent.scopes[places]
-        own = langs > 0
-        scopes = np.concatenate((np.zeros(len(own), np.uint16), langs[own]))
-        items = np.concatenate((items, items[own]))
-        keys = keys_of(items, scopes)
-        places = np.concatenate((places, places[own]))
-        langs = np.concatenate((langs, langs[own]))
-        return cls(items, scopes, langs, places, keys, slots_of(keys, slots))
+        return cls(items, recent.scopes[places], places)
+
+    def touched(self, slots: int) -> Touched:
+        """Return the slots that the tick counted in; so many `slots` there are in a row."""
+        if len(self.items) > slots * _FEW:
+            return None
+        own = self.langs > 0
+        keys = (keys_of(self.items, 0 * self.langs), keys_of(self.items[own], self.langs[own]))
+        return [np.unique(row) for row in slots_of(np.concatenate(keys), slots)]
 
 
 @dataclass(frozen=True)
@@ -65,25 +66,38 @@ class Hit:
 
 def surprising(sketch: Sketch, entries: Entries, known: Collection[Key]) -> list[Hit]:
     """Return what is surprising and not yet known, the most surprising first."""
-    counts = sketch.counts(entries.slots)
-    at = np.flatnonzero((counts >= sketch.least()).any(axis=0))
+    at, own = _perhaps(sketch, entries)
     if not len(at):
         return []
-    in_tick = sketch.in_tick(entries.slots)
-    _, first, which = np.unique(entries.keys[at], return_index=True, return_inverse=True)
-    lifts, strange = _lifts(sketch, entries.scopes[at], entries.langs[at], which)
-    first = at[first]
-    scores, expected = sketch.surprise(entries.slots[:, first], lifts)
+    items, langs = entries.items[at], entries.langs[at]
+    scopes = np.where(own, langs, 0).astype(np.uint16)
+    keys, first, which = np.unique(keys_of(items, scopes), return_index=True, return_inverse=True)
+    slots = slots_of(keys, sketch.slots)
+    lifts, strange = _lifts(sketch, scopes, langs, which)
+    scores, expected = sketch.surprise(slots, lifts)
     window = scores.argmax(axis=0)
-    score = scores[window, np.arange(len(first))]
+    score = scores[window, np.arange(len(keys))]
+    in_tick = sketch.in_tick(slots)
     hits = np.flatnonzero(significant(score) & ~strange)
     found = []
     for n in hits[np.argsort(-score[hits], kind="stable")].tolist():
         entry, best = first[n], int(window[n])
-        key = int(entries.scopes[entry]), int(entries.items[entry])
+        key = int(scopes[entry]), int(items[entry])
         if key not in known:
-            found.append(Hit(key, best, float(expected[best, n]), int(in_tick[entry])))
+            found.append(Hit(key, best, float(expected[best, n]), int(in_tick[n])))
     return found[:_MOST]
+
+
+def _perhaps(sketch: Sketch, entries: Entries) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the entries that may be surprising, and whether in their language or over all."""
+    if len(entries.items) > sketch.slots * _FEW:
+        return hot(entries.items, entries.langs, sketch.hot())
+    found = []
+    for scopes in (0 * entries.langs, entries.langs):
+        found.append(sketch.hot_at(slots_of(keys_of(entries.items, scopes), sketch.slots)))
+    found[1] &= entries.langs > 0
+    at, own = np.nonzero(np.stack(found, axis=1))
+    return at, own > 0
 
 
 def _lifts(

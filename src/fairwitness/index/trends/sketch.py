@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.index.trends.window import SCOPES, Slots, Window, below
+from fairwitness.index.trends.window import SCOPES, Slots, Touched, Window, below
 from fairwitness.kernels.trends import Items, Tally, tally
 
 TICK_MS = 5_000
@@ -65,7 +65,7 @@ class Sketch:
             for ticks, warm in zip(WINDOWS, _WARM, strict=True)
         ]
         self.posts_known = np.zeros(SCOPES, np.int64)
-        self._pairs = np.zeros((2, bounds.pair_bits // 64), np.uint64)
+        self._pairs = np.zeros((bounds.pair_bits // 64, 2), np.uint64)
         self._pairs_set = 0
         self._pairs_ticks = 0
 
@@ -78,7 +78,7 @@ class Sketch:
         scopes: NDArray[np.uint16],
     ) -> Tally:
         """Count in the open tick; return what is new in it, for somebody to remember."""
-        if self._pairs_set > _FULL * self._pairs.shape[1] * 64:
+        if self._pairs_set > _FULL * len(self._pairs) * 64:
             self._turn_pairs()
         arrays = (items, starts, voices, copies, scopes)
         told = tally(*arrays, self._pairs, self.windows[0].counts, _KEPT_MOST)
@@ -91,15 +91,17 @@ class Sketch:
         told[0] = len(scopes)
         self.windows[0].posts += told
 
-    def gather(self, touched: Slots) -> None:
-        """Add the open tick to the longer windows; `touched` are its slots, shape (2, n)."""
+    def gather(self, touched: Touched) -> None:
+        """Add the open tick to the longer windows; `touched` are its slots, none twice in a row."""
         shortest, *longer = self.windows
-        by_row = self._once(touched)
-        shortest.touch(by_row)
+        shortest.touch(touched)
         for window in longer:
-            window.touch(by_row)
+            window.touch(touched)
             window.posts += shortest.posts
-            for row, slots in enumerate(by_row):
+            if touched is None:
+                window.counts += shortest.counts
+                continue
+            for row, slots in enumerate(touched):
                 window.counts[row][slots] += shortest.counts[row][slots]
 
     def close_tick(self) -> None:
@@ -132,9 +134,26 @@ class Sketch:
         lower: NDArray[np.uint32] = np.minimum(counts[0][slots[0]], counts[1][slots[1]])
         return lower
 
-    def least(self) -> Floats:
-        """Return the count that no window is surprising without; shape (windows, 1)."""
-        return (1 + _SIGNIFICANT) * np.array([[_floor(w)] for w in self.windows], np.float32)
+    def hot(self) -> NDArray[np.bool_]:
+        """Return which slots are surprising if no posts explain them; shape (2, slots)."""
+        found = np.zeros((2, self.slots), bool)
+        for window in filter(lambda window: window.warm, self.windows):
+            for row in (0, 1):
+                slots = np.flatnonzero(window.all_so_far(row) >= _least(window))
+                score, _ = _score(window, row, slots, np.float32(1))
+                found[row][slots[significant(score)]] = True
+        return found
+
+    def hot_at(self, slots: Slots) -> NDArray[np.bool_]:
+        """Return the same for some slots, (2, k): whether both are; shape (k,)."""
+        found = np.zeros(slots.shape, bool)
+        for window in filter(lambda window: window.warm, self.windows):
+            for row in (0, 1):
+                at = np.flatnonzero(window.so_far(row, slots[row]) >= _least(window))
+                score, _ = _score(window, row, slots[row][at], np.float32(1))
+                found[row][at[significant(score)]] = True
+        both: NDArray[np.bool_] = found[0] & found[1]
+        return both
 
     def floors(self) -> list[float]:
         """Return what makes no difference, by window."""
@@ -186,21 +205,14 @@ class Sketch:
         for number, window in enumerate(self.windows):
             window.restore(below(told, str(number)))
 
-    def _once(self, touched: Slots) -> list[Slots]:
-        counts = self.windows[0].counts
-        return [
-            np.unique(slots) if len(slots) < self.slots // 8 else np.flatnonzero(counts[row])
-            for row, slots in enumerate(touched)
-        ]
-
     def _pass(self, ticks: int) -> None:
         self._pairs_ticks += ticks
         if self._pairs_ticks >= _PAIRS_TICKS:
             self._turn_pairs()
 
     def _turn_pairs(self) -> None:
-        self._pairs[1] = self._pairs[0]
-        self._pairs[0] = 0
+        self._pairs[:, 1] = self._pairs[:, 0]
+        self._pairs[:, 0] = 0
         self._pairs_set = self._pairs_ticks = 0
 
 
@@ -209,7 +221,9 @@ def significant(scores: Floats) -> NDArray[np.bool_]:
     return scores >= _SIGNIFICANT
 
 
-def _score(window: Window, row: int, slots: Slots, lift: Floats) -> tuple[Floats, Floats]:
+def _score(
+    window: Window, row: int, slots: Slots, lift: Floats | np.float32
+) -> tuple[Floats, Floats]:
     mean, variance = window.usual(row, slots)
     mean, variance = mean * lift, variance * lift * lift
     counts = window.so_far(row, slots).astype(np.float32)
@@ -218,6 +232,10 @@ def _score(window: Window, row: int, slots: Slots, lift: Floats) -> tuple[Floats
     spread = np.sqrt(np.maximum(variance, mean)) + floor
     score = (counts - np.maximum(mean, floor)) / spread
     return np.where(counts >= _GROWTH * mean, np.maximum(score, 0), 0), mean
+
+
+def _least(window: Window) -> float:
+    return (1 + _SIGNIFICANT) * _floor(window)
 
 
 def _floor(window: Window) -> float:

@@ -146,8 +146,8 @@ class Trends:
     def _close(self) -> None:
         """End the open tick: find what is surprising in it, and draw the chart."""
         end_ms = (self._tick + 1) * TICK_MS
-        entries = Entries.of_tick(self._recent, self._sketch.slots)
-        self._sketch.gather(entries.slots)
+        entries = Entries.of_tick(self._recent)
+        self._sketch.gather(entries.touched(self._sketch.slots))
         hits = surprising(self._sketch, entries, self._watch.bursts)
         self._watch.refill(entries)
         counts = self._sketch.in_tick(self._watch.slots(self._sketch)).tolist()

@@ -71,7 +71,9 @@ class Watch:
         items = np.array([item for _, item in wanting], np.uint64)
         at = np.flatnonzero(passing(entries.items, items))
         for scope, item in wanting:
-            is_it = (entries.items[at] == np.uint64(item)) & (entries.scopes[at] == scope)
+            is_it = entries.items[at] == np.uint64(item)
+            if scope:
+                is_it &= entries.langs[at] == scope
             burst = self.bursts[scope, item]
             burst.samples += self._samples(item, entries.places[at[is_it]], burst.samples)
 

@@ -1,6 +1,6 @@
 """One window of a sketch: the counts in it so far, and what they usually come to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ SCOPES = 1024
 _HALF_LIFE_TICKS = 360  # 30 min: what doubles in less than 15 min grows threefold over its mean
 
 Slots = NDArray[np.int64]
+Touched = list[Slots] | None
+"""Slots of the first and of the second row, and so on; None when it is faster to look at all."""
 
 
 class Window:
@@ -33,10 +35,9 @@ class Window:
         self._passed = 0
         """Ticks of this half that are over."""
         self._warm = warm
-        self._touched: list[Slots] = []
-        """By tick and row; emptied when looking at all is faster."""
-        self._many = False
-        self._touched_before: list[Slots] = [np.zeros(0, np.int64)] * 2
+        self._touched: Touched = []
+        """By tick and row."""
+        self._touched_before: Touched = _nothing()
 
     @property
     def warm(self) -> bool:
@@ -46,6 +47,11 @@ class Window:
     def so_far(self, row: int, slots: Slots) -> NDArray[np.uint32]:
         """Return the counts of both halves, shape (k,)."""
         counts: NDArray[np.uint32] = self.counts[row][slots] + self._before[row][slots]
+        return counts
+
+    def all_so_far(self, row: int) -> NDArray[np.uint32]:
+        """Return the counts of both halves of all slots of a row."""
+        counts: NDArray[np.uint32] = self.counts[row] + self._before[row]
         return counts
 
     def usual(self, row: int, slots: Slots) -> tuple[Floats, Floats]:
@@ -61,13 +67,14 @@ class Window:
         """Return the mean of earlier posts of two halves, shape (SCOPES,)."""
         return 2 * self._volume.at(0, slice(None))[0]
 
-    def touch(self, touched: Sequence[Slots]) -> None:
+    def touch(self, touched: Touched) -> None:
         """Remember which slots are counted in, each row's once."""
-        if self._many:
+        if touched is None or self._touched is None:
+            self._touched = None
             return
         self._touched += touched
-        if sum(map(len, self._touched)) > self.counts.shape[1] // 4:
-            self._touched, self._many = [], True
+        if sum(map(len, self._touched)) > self.counts.shape[1] // 8:
+            self._touched = None
 
     def pass_tick(self) -> None:
         """Count a tick as over, and this half with its last one."""
@@ -90,40 +97,48 @@ class Window:
 
     def drop(self) -> None:
         """Forget both halves, which were not heard in whole."""
-        for row, (now, before) in enumerate(zip(self._slots(), self._touched_before, strict=True)):
-            self.counts[row][now] = 0
-            self._before[row][before] = 0
-        self._touched_before = [np.zeros(0, np.int64)] * 2
-        self.posts[:] = self._posts_before[:] = 0
+        for counts in (self.counts, self._before, self.posts, self._posts_before):
+            counts[:] = 0
+        self._touched, self._touched_before = [], _nothing()
         self._passed = 0
 
     def _slide(self) -> None:
         """Let the averages know the half before, which this one takes the place of."""
         touched = self._slots()
-        for row, (now, before) in enumerate(zip(touched, self._touched_before, strict=True)):
-            self._usual.add(row, before, self._before[row][before])
-            self._before[row][before] = 0
-            self._before[row][now] = self.counts[row][now]
-            self.counts[row][now] = 0
+        for row in (0, 1):
+            self._learn(row, None if self._touched_before is None else self._touched_before[row])
+            self._follow(row, None if touched is None else touched[row])
         self._touched_before = touched
-        scopes = np.flatnonzero(self._posts_before)
-        self._volume.add(0, scopes, self._posts_before[scopes])
+        self._volume.add_all(0, self._posts_before)
         self._posts_before[:] = self.posts
         self.posts[:] = 0
         self._usual.close()
         self._volume.close()
         self._passed = 0
 
-    def _slots(self) -> list[Slots]:
+    def _learn(self, row: int, slots: Slots | None) -> None:
+        if slots is None:
+            self._usual.add_all(row, self._before[row])
+            self._before[row] = 0
+        else:
+            self._usual.add(row, slots, self._before[row][slots])
+            self._before[row][slots] = 0
+
+    def _follow(self, row: int, slots: Slots | None) -> None:
+        if slots is None:
+            self._before[row] = self.counts[row]
+            self.counts[row] = 0
+        else:
+            self._before[row][slots] = self.counts[row][slots]
+            self.counts[row][slots] = 0
+
+    def _slots(self) -> Touched:
         """Return the slots of each row that are counted in, and forget them."""
-        touched, many = self._touched, self._many
-        self._touched, self._many = [], False
-        if many:
-            return [np.flatnonzero(row) for row in self.counts]
-        if not touched:
-            return [np.zeros(0, np.int64)] * 2
-        if len(touched) == 2:
+        touched, self._touched = self._touched, []
+        if touched is None or len(touched) == 2:
             return touched
+        if not touched:
+            return _nothing()
         return [np.unique(np.concatenate(touched[row::2])) for row in (0, 1)]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -139,10 +154,13 @@ class Window:
         self.counts[:], self.posts[:] = told["counts"], told["posts"]
         self._before[:], self._posts_before[:] = told["counts_before"], told["posts_before"]
         self._passed = int(told["passed"][0])
-        self._touched, self._many = [], True
-        self._touched_before = [np.flatnonzero(row) for row in self._before]
+        self._touched = self._touched_before = None
         self._usual.restore(below(told, "usual"))
         self._volume.restore(below(told, "volume"))
+
+
+def _nothing() -> Touched:
+    return [np.zeros(0, np.int64), np.zeros(0, np.int64)]
 
 
 def below(told: Mapping[str, NDArray[Any]], name: str) -> dict[str, NDArray[Any]]:

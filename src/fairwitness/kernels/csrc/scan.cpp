@@ -15,17 +15,18 @@ constexpr uint16_t TOLD = 0xFF & ~(LINK | EDGE);
 
 uint8_t look(const uint8_t *at, const uint8_t *end, const uint16_t *table) {
     const uint8_t *start = at;
-    uint16_t told = 0, before = 0, now = 0;
+    uint16_t any = 0, pairs = 0, told = 0, before = 0, now = 0;
     while (at < end) {
         now = table[read_point(at)];
-        if (now | before) {
-            told |= now & TOLD;
-            if ((before & FOLDED) && (now & FOLLOWS)) told |= ODD;
-            if ((before & COMBINES) && (now & COMBINES)) told |= UNSURE;
-            if ((now & COLON) && end - at >= 2 && at[0] == '/' && at[1] == '/') told |= LINK;
-        }
+        any |= now;
+        // No branches: every fifth character is a space, and nobody can guess which.
+        pairs |= now & ((before & FOLDED) * (FOLLOWS / FOLDED) | (before & COMBINES));
+        if ((now & COLON) && end - at >= 2 && at[0] == '/' && at[1] == '/') told |= LINK;
         before = now;
     }
+    told |= any & TOLD;
+    if (pairs & FOLLOWS) told |= ODD;
+    if (pairs & COMBINES) told |= UNSURE;
     if ((now & SPACE) || (at > start && (table[read_point(start)] & SPACE))) told |= EDGE;
     return told;
 }

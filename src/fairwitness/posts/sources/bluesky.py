@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from websockets.asyncio.client import ClientConnection
 
 from fairwitness.posts.clock import Clock
+from fairwitness.posts.compose import Parts, events_of
 from fairwitness.posts.post import Event
 from fairwitness.posts.source import SourceBatch, SourceLost, SourceRefused
 from fairwitness.posts.sources.bluesky_cursor import Progress, SeqUnusable
@@ -38,7 +39,7 @@ _log = logging.getLogger(__name__)
 class _Taken:
     """What became of some frames."""
 
-    events: list[Event] = field(default_factory=list)
+    said: list[Parts | Event] = field(default_factory=list)
     dropped: int = 0
     error: str = ""
     """How the server ended the stream, when it did so by a frame."""
@@ -101,9 +102,9 @@ class Bluesky:
                 cursor, due = progress.cursor(), now_s() - told_s >= _QUIET_S
                 moved = cursor != told_cursor and (due or ending)
                 alive = due and told_s == began_s
-                if taken.events or taken.dropped or progress.gaps or moved or alive:
+                if taken.said or taken.dropped or progress.gaps or moved or alive:
                     gaps, progress.gaps = tuple(progress.gaps), []
-                    yield SourceBatch(tuple(taken.events), cursor, gaps, taken.dropped)
+                    yield SourceBatch(tuple(events_of(taken.said)), cursor, gaps, taken.dropped)
                     told_cursor, told_s = cursor, now_s()
                 if ending:
                     raise SourceLost(f"{self.name}: {ending}")
@@ -128,9 +129,9 @@ class Bluesky:
                 if message.kind == "error":
                     taken.error = f"server ended the stream: {message.name} {message.text}".strip()
                     break
-                event = adapt(message, seen_ms) if progress.is_new(message) else None
-                if event is not None:
-                    taken.events.append(event)
+                said = adapt(message, seen_ms) if progress.is_new(message) else None
+                if said is not None:
+                    taken.said.append(said)
             except Unreadable as reason:
                 taken.dropped += 1
                 _log.info("%s: dropped a frame: %s", self.name, reason)

@@ -29,8 +29,8 @@ from msgspec import Raw, Struct
 from fairwitness.posts import clean
 from fairwitness.posts.clean import Replacement
 from fairwitness.posts.clock import from_iso
-from fairwitness.posts.compose import compose
-from fairwitness.posts.post import AccountGone, Deleted, Edited, Event, Post, Posted
+from fairwitness.posts.compose import Parts
+from fairwitness.posts.post import AccountGone, Deleted, Event
 from fairwitness.posts.sources.bluesky_frames import POSTS, Message, Unreadable
 
 NETWORK = "bluesky"
@@ -101,8 +101,8 @@ _fields_decoder = msgspec.json.Decoder(dict[str, Raw])
 _field_types = {each.encode_name: each for each in msgspec.structs.fields(_Record)}
 
 
-def adapt(message: Message, seen_ms: int) -> Event | None:
-    """Return what `message` means to us, None when nothing.
+def adapt(message: Message, seen_ms: int) -> Parts | Event | None:
+    """Return what `message` means to us, None when nothing; `events_of` makes posts of parts.
 
     Raises Unreadable when it claims to be about a post and is not what the lexicon says.
     """
@@ -117,20 +117,18 @@ def adapt(message: Message, seen_ms: int) -> Event | None:
     return None
 
 
-def _about_post(message: Message, seen_ms: int) -> Event:
+def _about_post(message: Message, seen_ms: int) -> Parts | Event:
     if not (_DID.fullmatch(message.did) and _RKEY.fullmatch(message.rkey)):
         raise Unreadable(f"not the address of a post: {message.did[:60]!r} {message.rkey[:60]!r}")
     match message.operation:
-        case "create":
-            return Posted(_post(message, seen_ms))
-        case "update":
-            return Edited(_post(message, seen_ms))
+        case "create" | "update":
+            return _parts(message, seen_ms)
         case "delete":
             return Deleted(f"at://{message.did}/{POSTS}/{message.rkey}", seen_ms)
     raise Unreadable(f"not an operation: {message.operation[:40]!r}")
 
 
-def _post(message: Message, seen_ms: int) -> Post:
+def _parts(message: Message, seen_ms: int) -> Parts:
     record = _read_record(message.record)
     did = message.did
     replacements, links, mentions, tags = _facets(record)
@@ -139,8 +137,8 @@ def _post(message: Message, seen_ms: int) -> Post:
         if replacements
         else clean.from_plain(record.text)
     )
-    post = compose(
-        cleaned,
+    return Parts(
+        cleaned=cleaned,
         id=f"at://{did}/{POSTS}/{message.rkey}",
         network=NETWORK,
         author=did,
@@ -152,9 +150,10 @@ def _post(message: Message, seen_ms: int) -> Post:
         reply_to=_post_uri(record.reply.parent.uri) if record.reply else "",
         thread=_post_uri(record.reply.root.uri) if record.reply else "",
         links=(*links, *_embedded(record.embed)) if record.embed else links,
+        hashtags=(*tags, *record.tags),
         mentions=mentions,
+        is_edit=message.operation == "update",
     )
-    return _with_tags(post, (*tags, *record.tags)) if tags or record.tags else post
 
 
 def _read_record(raw: Raw) -> _Record:
@@ -237,13 +236,6 @@ def _embedded(embed: _Embed) -> Iterator[str]:
 
 def _post_uri(uri: str) -> str:
     return uri if _POST_URI.fullmatch(uri) else ""
-
-
-def _with_tags(post: Post, tags: tuple[str, ...]) -> Post:
-    """Add hashtags that the text does not show."""
-    shown = {tag.lower() for tag in post.hashtags}
-    more = tuple(dict.fromkeys(tag for tag in tags if tag.lower() not in shown))
-    return msgspec.structs.replace(post, hashtags=post.hashtags + more) if more else post
 
 
 def _created_ms(claimed: str, time_us: int) -> int:

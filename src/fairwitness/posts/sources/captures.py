@@ -18,23 +18,24 @@ after that a row costs a few lookups. Rules, in order:
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import xxhash
 
 from fairwitness.posts import clean
-from fairwitness.posts.clean import Cleaned
-from fairwitness.posts.compose import compose
-from fairwitness.posts.post import Engagement, Event, Posted
-from fairwitness.posts.sources.captures_apis import Row, api_time_of
+from fairwitness.posts.clean import Cleaned, Way
+from fairwitness.posts.compose import Parts, events_of
+from fairwitness.posts.post import Engagement, Event
+from fairwitness.posts.sources.captures_apis import Row, Said, Statement, api_time_of
 from fairwitness.posts.sources.captures_shapes import Shape, shape_of
 from fairwitness.posts.sources.captures_values import count, first_word, link_of, moment_of, word
 
 _NETWORK_OF_CAPTURE = re.compile(r"(weibo|telegram|reddit|hackernews|mastodon|tweet|twitter|news)")
 _AS_KNOWN = {"twitter": "x", "tweet": "x", "tweets": "x", "hacker news": "hackernews"}
 
-_CLEAN: dict[str, Callable[[str], Cleaned]] = {
+_CLEAN: dict[str, Way] = {
     "x": clean.from_escaped,
     "weibo": clean.from_escaped,
     "reddit": clean.from_escaped,
@@ -54,20 +55,28 @@ class Capture:
     """The network of rows that do not say; empty: guess."""
 
 
-def read(row: Row, capture: Capture, seen_ms: int) -> Event | None:
-    """Return what happened in `row`, seen at `seen_ms`; None when it holds no statement.
+def read(row: Row, capture: Capture, seen_ms: int) -> Said:
+    """Return what `row` says, seen at `seen_ms`, for `events_in`; None when it says nothing.
 
     A row of ours (`{"type": "posted", "post": {…}}`, as msgspec writes an `Event`) comes back as it
     was, but for `seen_ms`. Raises ValueError (msgspec.ValidationError is one) when it is broken.
     """
-    shape = shape_of(row.keys())
+    shape = shape_of(row)
     if shape.reader is not None:
         return shape.reader(row, seen_ms)
     network = _network(row, shape, capture)
-    cleaned = _CLEAN.get(network, clean.from_plain)(_statement(row, shape))
-    if not cleaned.text:
-        return None
-    return _posted(row, shape, capture, seen_ms, network, cleaned)
+    finish = partial(_parts, row, shape, capture, seen_ms, network)
+    return Statement(_statement(row, shape), _CLEAN.get(network, clean.from_plain), finish)
+
+
+def events_in(said: Sequence[Said]) -> list[Event | None]:
+    """Return what happened by each of what `read` gave; None where no statement was left."""
+    statements = [each for each in said if isinstance(each, Statement)]
+    texts = clean.clean_all([s.raw for s in statements], [s.way for s in statements])
+    cleaned = iter(texts)
+    told = [each.finish(next(cleaned)) if isinstance(each, Statement) else each for each in said]
+    events = iter(events_of([each for each in told if each is not None]))
+    return [None if each is None else next(events) for each in told]
 
 
 def time_of(row: Row) -> int | None:
@@ -76,7 +85,7 @@ def time_of(row: Row) -> int | None:
     Reads ISO 8601 (without an offset: UTC), RFC 2822, X's old form and Unix seconds, milli-,
     micro- or nanoseconds, told apart by their size.
     """
-    shape = shape_of(row.keys())
+    shape = shape_of(row)
     if shape.reader is not None:
         return api_time_of(row, shape.reader)
     return moment_of(row.get(shape.time))
@@ -107,39 +116,39 @@ _NO_ENGAGEMENT = Engagement()
 _MAX_ID_CHARS = 200
 
 
-def _posted(
+def _parts(
     row: Row, shape: Shape, capture: Capture, seen_ms: int, network: str, cleaned: Cleaned
-) -> Posted:
+) -> Parts | None:
+    if not cleaned.text:
+        return None
     created_ms = moment_of(row.get(shape.time))
     author, author_id = _author(row, shape, network, cleaned.text)
-    at_ms = seen_ms if created_ms is None else created_ms
     prefix = f"{network}:" if network in {"x", "hackernews"} else f"capture:{capture.name}:"
     own = _own_id(row, shape, network) or _made_up_id(author, cleaned.text, row, shape)
     url, links = _places(row, shape, network, own)
-    return Posted(
-        compose(
-            cleaned,
-            id=_named(prefix, own),
-            network=network,
-            author=author,
-            author_id=author_id,
-            created_ms=at_ms,
-            seen_ms=seen_ms,
-            url=url,
-            claimed_lang=word(row.get(shape.lang)),
-            reply_to=_named(prefix, row.get(shape.reply_to)),
-            repost_of=_retweeted(cleaned.text) if network == "x" else "",
-            thread=_named(prefix, row.get(shape.thread)),
-            links=links,
-            engagement=_engagement(row, shape) if shape.counts else _NO_ENGAGEMENT,
-        )
+    return Parts(
+        cleaned=cleaned,
+        id=_named(prefix, own),
+        network=network,
+        author=author,
+        author_id=author_id,
+        created_ms=seen_ms if created_ms is None else created_ms,
+        seen_ms=seen_ms,
+        url=url,
+        claimed_lang=word(row.get(shape.lang)),
+        reply_to=_named(prefix, row.get(shape.reply_to)),
+        repost_of=_retweeted(cleaned.text) if network == "x" else "",
+        thread=_named(prefix, row.get(shape.thread)),
+        links=links,
+        engagement=_engagement(row, shape) if shape.counts else _NO_ENGAGEMENT,
     )
 
 
 def _statement(row: Row, shape: Shape) -> str:
     """Return the title, the text, or both with a blank line between them."""
-    parts = [word(row.get(name)) for name in (shape.title, shape.text, shape.more) if name]
-    parts = [part for part in parts if part]
+    if len(shape.words) == 1:
+        return word(row[shape.words[0]])
+    parts = [part for part in (word(row.get(name)) for name in shape.words) if part]
     if len(parts) > 1 and parts[1].startswith(parts[0]):
         parts = parts[1:]
     return "\n\n".join(parts)
@@ -149,7 +158,7 @@ def _author(row: Row, shape: Shape, network: str, text: str) -> tuple[str, str]:
     """Return name and id of who said it; the same name twice when the row has no id."""
     said = shape.fixed_author or row.get(shape.author)
     id = word(row.get(shape.author_id))
-    if isinstance(said, Mapping):
+    if isinstance(said, dict):
         id = id or first_word(said, "id_str", "did", "id", "uri", "url")
         said = first_word(said, "username", "screen_name", "handle", "acct", "name")
     name = word(said)
@@ -175,12 +184,11 @@ def _made_up_id(author: str, text: str, row: Row, shape: Shape) -> str:
 
 def _places(row: Row, shape: Shape, network: str, id: str) -> tuple[str, tuple[str, ...]]:
     """Return where the post can be read, and the links that stand beside its text."""
-    url = html.unescape(word(row.get(shape.url)))
     listed = row.get(shape.links)
-    links = tuple(link_of(each) for each in listed) if isinstance(listed, list) else ()
-    links = tuple(filter(None, links))
+    links = tuple(filter(None, map(link_of, listed))) if isinstance(listed, list) else ()
     if network == "x":
         return f"https://x.com/i/status/{id}", links
+    url = html.unescape(word(row.get(shape.url)))
     if network == "hackernews":
         page = f"https://news.ycombinator.com/item?id={id}"
     elif network == "reddit":
@@ -191,7 +199,7 @@ def _places(row: Row, shape: Shape, network: str, id: str) -> tuple[str, tuple[s
 
 
 def _named(prefix: str, value: object) -> str:
-    id = word(value)
+    id = word(value) if value else ""
     return prefix + id if id and "://" not in id else id
 
 

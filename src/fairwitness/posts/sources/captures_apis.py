@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from fairwitness.posts import clean
-from fairwitness.posts.compose import compose
+from fairwitness.posts.clean import Cleaned, Way
+from fairwitness.posts.compose import Parts
 from fairwitness.posts.post import (
     AccountGone,
     Deleted,
@@ -24,8 +26,21 @@ from fairwitness.posts.sources.x_posts import Message, read_post
 Row = Mapping[str, Any]
 """One decoded JSON object."""
 
-Reader = Callable[[Row, int], Event | None]
-"""From a row and when it was seen to what happened, None when nothing was said.
+
+class Statement(msgspec.Struct, frozen=True, gc=False):
+    """A row that was read as far as one can before its text is clean."""
+
+    raw: str
+    way: Way
+    finish: Callable[[Cleaned], Parts | Event | None]
+    """From the clean text to what happened; None when nothing is left of it."""
+
+
+Said = Statement | Parts | Event | None
+"""What a row says, as far as it was read; None when it is nothing."""
+
+Reader = Callable[[Row, int], Said]
+"""From a row and when it was seen to what it says.
 
 Raises ValueError (msgspec.ValidationError is one) when the row is broken.
 """
@@ -70,64 +85,70 @@ def _converted(row: Row) -> Event:
     return event
 
 
-def _ours(row: Row, seen_ms: int) -> Event:
+def _ours(row: Row, seen_ms: int) -> Statement | Event:
     """Return the event as written; its text is cleaned again, since anyone can write such a row."""
     event = _converted(row)
     match event:
         case Posted(post) | Edited(post):
-            cleaned = clean.from_plain(post.text)
-            post = msgspec.structs.replace(
-                post, seen_ms=seen_ms, text=cleaned.text, cuts=post.cuts + cleaned.cuts
-            )
-            return type(event)(post)
+            return Statement(post.text, clean.from_plain, partial(_said_again, event, seen_ms))
         case Deleted() | AccountGone():
             return msgspec.structs.replace(event, seen_ms=seen_ms)
 
 
-def _x(row: Row, seen_ms: int) -> Event | None:
+def _said_again(event: Posted | Edited, seen_ms: int, cleaned: Cleaned) -> Event:
+    post = event.post
+    cuts = post.cuts + cleaned.cuts
+    return type(event)(msgspec.structs.replace(post, seen_ms=seen_ms, text=cleaned.text, cuts=cuts))
+
+
+def _x(row: Row, seen_ms: int) -> Statement | None:
     """Read a post object of X's API v2, alone or as a line of a stream."""
     message = msgspec.convert(dict(row) if "data" in row else {"data": dict(row)}, Message)
     if message.data is None:
         return None
-    return read_post(message.data, message.includes.users, seen_ms)
+    finish = partial(read_post, message.data, message.includes.users, seen_ms)
+    return Statement(message.data.raw, clean.from_escaped, finish)
 
 
-def _hackernews(row: Row, seen_ms: int) -> Event | None:
+def _hackernews(row: Row, seen_ms: int) -> Parts | Deleted | None:
     """Read an item of Hacker News's API."""
     item = msgspec.convert(dict(row), Item)
     if item.deleted or item.dead:
         return Deleted(post_id(item.id), seen_ms)
-    post = read_item(item, seen_ms)
-    return Posted(post) if post else None
+    return read_item(item, seen_ms)
 
 
-def _bluesky(row: Row, seen_ms: int) -> Event | None:
+def _bluesky(row: Row, seen_ms: int) -> Statement | None:
     """Read an `app.bsky.feed.defs#postView`, as the public API of Bluesky returns them."""
-    record, author, uri = row["record"], row["author"], word(row["uri"])
-    if not isinstance(record, Mapping) or not isinstance(author, Mapping) or not uri:
+    record, author = row["record"], row["author"]
+    if not isinstance(record, Mapping) or not isinstance(author, Mapping) or not word(row["uri"]):
         return None
-    cleaned = clean.from_plain(word(record.get("text")))
+    return Statement(
+        word(record.get("text")), clean.from_plain, partial(_bluesky_parts, row, seen_ms)
+    )
+
+
+def _bluesky_parts(row: Row, seen_ms: int, cleaned: Cleaned) -> Parts | None:
     if not cleaned.text:
         return None
+    record, author, uri = row["record"], row["author"], word(row["uri"])
     langs = record.get("langs")
     created_ms = moment_of(record.get("createdAt"))
     did = word(author.get("did"))
     counts = (row.get(f"{what}Count") for what in ("like", "repost", "reply"))
-    return Posted(
-        compose(
-            cleaned,
-            id=uri,
-            network="bluesky",
-            author=first_word(author, "handle", "displayName") or did or "unknown",
-            author_id=did,
-            created_ms=seen_ms if created_ms is None else created_ms,
-            seen_ms=seen_ms,
-            url=_bluesky_page(uri),
-            claimed_lang=word(langs[0]) if isinstance(langs, list) and langs else "",
-            reply_to=_bluesky_reply(record, "parent"),
-            thread=_bluesky_reply(record, "root"),
-            engagement=Engagement(*map(count, counts)),
-        )
+    return Parts(
+        cleaned=cleaned,
+        id=uri,
+        network="bluesky",
+        author=first_word(author, "handle", "displayName") or did or "unknown",
+        author_id=did,
+        created_ms=seen_ms if created_ms is None else created_ms,
+        seen_ms=seen_ms,
+        url=_bluesky_page(uri),
+        claimed_lang=word(langs[0]) if isinstance(langs, list) and langs else "",
+        reply_to=_bluesky_reply(record, "parent"),
+        thread=_bluesky_reply(record, "root"),
+        engagement=Engagement(*map(count, counts)),
     )
 
 

@@ -4,10 +4,9 @@ Rows of one file have few distinct sets of names, so each set is looked at once.
 """
 
 import functools
-from collections.abc import KeysView
 from dataclasses import dataclass
 
-from fairwitness.posts.sources.captures_apis import API_NAMES, Reader, reader_of
+from fairwitness.posts.sources.captures_apis import API_NAMES, Reader, Row, reader_of
 
 _NAMES = {
     "id": "uri id_str id tweet_id post_id",
@@ -72,19 +71,32 @@ class Shape:
     network: str
     fixed_author: str
     """The author of every row, where it is no person's."""
+    words: tuple[str, ...]
+    """The fields of the statement, in order: title, text, more."""
     counts: bool
     """Whether any reactions are counted."""
     reader: Reader | None
     """Reads rows of this shape instead, when they are an API's own objects."""
 
 
-def shape_of(names: KeysView[str]) -> Shape:
-    """Return what a row with fields of these names holds where."""
-    return _shape_of(frozenset(names & _TELLING))
+_KEPT_SHAPES = 1_024
+_KEPT_CHARS = 4_096
+_shapes: dict[tuple[str, ...], Shape] = {}
 
 
-# Only of names that tell something, so that hostile rows cannot fill memory with their own.
-@functools.lru_cache(maxsize=1024)
+def shape_of(row: Row) -> Shape:
+    """Return what `row` holds where."""
+    names = tuple(row)
+    shape = _shapes.get(names)
+    if shape is None:
+        shape = _shape_of(_TELLING.intersection(names))
+        # Within bounds, so that hostile rows cannot fill memory with their names.
+        if len(_shapes) < _KEPT_SHAPES and sum(map(len, names)) <= _KEPT_CHARS:
+            _shapes[names] = shape
+    return shape
+
+
+@functools.lru_cache(maxsize=_KEPT_SHAPES)
 def _shape_of(have: frozenset[str]) -> Shape:
     found = {
         part: next((name for name in choices.split() if name in have), "")
@@ -97,6 +109,7 @@ def _shape_of(have: frozenset[str]) -> Shape:
         **found,
         network=network,
         fixed_author=_HOT_SEARCH if {"hot", "discuss"} <= have else "",
+        words=tuple(filter(None, (found["title"], found["text"], found["more"]))),
         counts=any(found[count] for count in ("likes", "reposts", "replies", "views")),
         reader=reader_of(have),
     )

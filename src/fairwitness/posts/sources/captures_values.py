@@ -1,5 +1,6 @@
 """Values of foreign JSON, read for what they are likely to mean; what means nothing is empty."""
 
+import functools
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_tz
@@ -8,6 +9,7 @@ from typing import Any
 from fairwitness.posts.clock import from_iso
 
 _MAX_COUNT = 2**53
+_TIME_CHARS = 40
 
 
 def word(value: object) -> str:
@@ -31,6 +33,8 @@ def link_of(value: object) -> str:
 
 def count(value: object) -> int:
     """Return a number of reactions, -1 when it is none."""
+    if type(value) is int:
+        return value if 0 <= value < _MAX_COUNT else -1
     if isinstance(value, str) and value.isdecimal() and len(value) < 16:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -45,7 +49,8 @@ def moment_of(value: object) -> int | None:
     nanoseconds, told apart by their size.
     """
     if isinstance(value, str):
-        return _written_moment(value)
+        # Posts of one moment come together. Only short ones are remembered: a time is no longer.
+        return _remembered_moment(value) if len(value) <= _TIME_CHARS else _written_moment(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     size = abs(value)
@@ -54,6 +59,11 @@ def moment_of(value: object) -> int | None:
     # Seconds until the year 5138, then milliseconds, microseconds, nanoseconds.
     unit = 1000.0 if size < 1e11 else 1.0 if size < 1e14 else 1e-3 if size < 1e17 else 1e-6
     return round(value * unit)
+
+
+@functools.lru_cache(maxsize=4_096)
+def _remembered_moment(text: str) -> int | None:
+    return _written_moment(text)
 
 
 def _written_moment(text: str) -> int | None:

@@ -5,8 +5,8 @@ import xxhash
 
 from fairwitness.posts import clean
 from fairwitness.posts.clean import Cleaned
-from fairwitness.posts.compose import compose
-from fairwitness.posts.post import Edited, Event, Post, Posted
+from fairwitness.posts.compose import Parts, events_of
+from fairwitness.posts.post import Event
 from fairwitness.posts.sources.feeds_document import Document, Entry
 
 KEPT_ENTRIES = 200
@@ -35,7 +35,7 @@ def changes(
     A feed jumped when it shows nothing of what it showed last time: entries may have come and gone
     in between. `url` is the address as configured, which ids are made with.
     """
-    events: list[Event] = []
+    said: list[Parts] = []
     shown: dict[str, str] = {}
     for entry in reversed(document.entries):
         cleaned = cleaned_text(entry)
@@ -46,11 +46,11 @@ def changes(
         before = known.entries.get(key)
         if before == now:
             continue
-        post = _post(entry, cleaned, document, url, seen_ms)
-        events.append(Posted(post) if before is None else Edited(post))
+        parts = _parts(entry, cleaned, document, url, seen_ms)
+        said.append(msgspec.structs.replace(parts, is_edit=before is not None))
     jumped = bool(known.entries and shown and not shown.keys() & known.entries.keys())
     older = [each for each in known.entries.items() if each[0] not in shown]
-    return tuple(events), dict(older[-KEPT_ENTRIES:]) | shown, jumped
+    return tuple(events_of(said)), dict(older[-KEPT_ENTRIES:]) | shown, jumped
 
 
 def cleaned_text(entry: Entry) -> Cleaned:
@@ -64,9 +64,9 @@ def cleaned_text(entry: Entry) -> Cleaned:
     return clean.from_html(_block(entry.title) + _block(entry.body))
 
 
-def _post(entry: Entry, cleaned: Cleaned, document: Document, url: str, seen_ms: int) -> Post:
-    return compose(
-        cleaned,
+def _parts(entry: Entry, cleaned: Cleaned, document: Document, url: str, seen_ms: int) -> Parts:
+    return Parts(
+        cleaned=cleaned,
         id=f"rss:{url}#{entry.key}",
         network="rss",
         author=entry.author or document.title or url,

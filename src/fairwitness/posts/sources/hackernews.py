@@ -17,6 +17,7 @@ import httpx2
 import msgspec
 
 from fairwitness.posts.clock import Clock
+from fairwitness.posts.compose import compose
 from fairwitness.posts.post import Deleted, Edited, Engagement, Event, Posted
 from fairwitness.posts.source import SourceBatch, SourceLost, SourceRefused
 from fairwitness.posts.sources.feeds_fetch import retry_after
@@ -124,12 +125,13 @@ class HackerNews:
         before = self._told.get(item.id)
         above = item.parent or item.poll
         root = self._told[above][0] if above in self._told else "" if above else post_id(item.id)
-        post = read_item(item, seen_ms, root)
-        if post is None:
+        parts = read_item(item, seen_ms, root)
+        if parts is None:
             self._remember(item.id, (root, "", Engagement()))
             gone = item.deleted or item.dead
             told_so = before is not None and not before[1]
             return Deleted(post_id(item.id), seen_ms) if gone and not told_so else None
+        post = compose(parts)
         self._remember(item.id, (root, post.text, post.engagement))
         if before is None:
             return Posted(post)

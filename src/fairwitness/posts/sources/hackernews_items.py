@@ -8,8 +8,8 @@ import re
 import msgspec
 
 from fairwitness.posts import clean
-from fairwitness.posts.compose import compose
-from fairwitness.posts.post import Engagement, Post
+from fairwitness.posts.compose import Parts
+from fairwitness.posts.post import Engagement
 
 # The site shows long links cut short; the address in full stands in `href`.
 _LINK = re.compile(r'<a href="([^"<>]+)"[^<>]*>[^<]*</a>')
@@ -40,8 +40,8 @@ def post_id(item: int) -> str:
     return f"hackernews:{item}"
 
 
-def read_item(item: Item, seen_ms: int, thread: str = "") -> Post | None:
-    """Return the post that `item` is, None when it says nothing or was taken down.
+def read_item(item: Item, seen_ms: int, thread: str = "") -> Parts | None:
+    """Return the parts of the post that `item` is, None when it says nothing or was taken down.
 
     `thread` is the id of the story that a comment hangs under, where it is known.
     """
@@ -52,8 +52,8 @@ def read_item(item: Item, seen_ms: int, thread: str = "") -> Post | None:
     if not cleaned.text:
         return None
     above = item.parent or item.poll
-    return compose(
-        cleaned,
+    return Parts(
+        cleaned=cleaned,
         id=post_id(item.id),
         network="hackernews",
         author=item.by or "unknown",

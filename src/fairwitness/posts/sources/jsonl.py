@@ -25,6 +25,7 @@ from fairwitness.posts.post import Event
 from fairwitness.posts.source import Gap, SourceBatch, SourceRefused
 from fairwitness.posts.sources import captures
 from fairwitness.posts.sources.captures import Capture
+from fairwitness.posts.sources.captures_apis import Said
 from fairwitness.posts.sources.lines import (
     BROKEN,
     CHUNK_BYTES,
@@ -38,6 +39,9 @@ from fairwitness.posts.sources.lines import (
 )
 
 log = logging.getLogger(__name__)
+
+BATCH_LINES = 4_000
+"""Posts are put together so many at a time: more gain nothing, and are found later."""
 
 _POLL_S = 0.25
 _SAMPLES = 5
@@ -56,7 +60,7 @@ class JsonlFile:
         clock: Clock,
         name: str | None = None,
         network: str = "",
-        batch: int = 500,
+        batch: int = BATCH_LINES,
         follow: bool = False,
     ) -> None:
         if follow and path.suffix in {".gz", ".zst"}:
@@ -100,7 +104,7 @@ class JsonlFile:
                 yield self._broken_off(lines, error)
                 return
             if chunk or ends:
-                found = list(lines.feed(chunk) if chunk else lines.finish())
+                found = lines.feed(chunk) if chunk else lines.finish()
                 for first in range(0, len(found), self._batch):
                     yield await self._batch_of(found[first : first + self._batch], lines)
                 if not chunk:
@@ -112,9 +116,7 @@ class JsonlFile:
                 await asyncio.sleep(_POLL_S)
 
     async def _batch_of(self, some: list[Line], lines: Lines) -> SourceBatch:
-        seen_ms = itertools.repeat(self._clock.now_ms())
-        # In a thread, so that a large file leaves the loop free for everybody else.
-        events, dropped = await asyncio.to_thread(read_lines, some, self._capture, seen_ms)
+        events, dropped = await _read_now(some, self._capture, self._clock)
         return SourceBatch(
             events, _cursor(some[-1].end_bytes, some[-1].number, lines), dropped=dropped
         )
@@ -136,7 +138,7 @@ class StandardInput:
         clock: Clock,
         name: str = "stdin",
         network: str = "",
-        batch: int = 500,
+        batch: int = BATCH_LINES,
         stream: IO[bytes] | None = None,
     ) -> None:
         self.name = name
@@ -148,24 +150,22 @@ class StandardInput:
     async def batches(self, cursor: str) -> AsyncGenerator[SourceBatch, None]:
         """Yield what arrives, as soon as it arrives, until the writer closes. No cursor."""
         lines = Lines()
-        chunks = _chunks_of(self._stream.fileno())
-        async for chunk in chunks:
-            found = list(lines.feed(chunk)) if chunk else list(lines.finish())
+        async for chunk in _chunks_of(self._stream.fileno()):
+            found = lines.feed(chunk) if chunk else lines.finish()
             for first in range(0, len(found), self._batch):
                 some = found[first : first + self._batch]
-                seen_ms = itertools.repeat(self._clock.now_ms())
-                events, dropped = read_lines(some, self._capture, seen_ms)
+                events, dropped = await _read_now(some, self._capture, self._clock)
                 yield SourceBatch(events, "", dropped=dropped)
 
 
 async def _chunks_of(descriptor: int) -> AsyncIterator[bytes]:
-    """Yield what can be read from `descriptor`, and an empty chunk when it ends.
+    """Yield what was read from `descriptor` meanwhile, and an empty chunk when it ends.
 
     A daemon thread reads, because a blocked read can neither be cancelled nor joined, and setting
     a terminal non-blocking would do the same to the standard output that shares it.
     """
     loop = asyncio.get_running_loop()
-    chunks: asyncio.Queue[bytes] = asyncio.Queue(maxsize=4)
+    chunks: asyncio.Queue[bytes] = asyncio.Queue(maxsize=16)
 
     def pump() -> None:
         chunk = b"-"
@@ -182,9 +182,22 @@ async def _chunks_of(descriptor: int) -> AsyncIterator[bytes]:
                 return
 
     threading.Thread(target=pump, name="stdin", daemon=True).start()
-    while chunk := await chunks.get():
-        yield chunk
+    last = b"-"
+    while last:
+        gathered = last = await chunks.get()
+        while last and not chunks.empty() and len(gathered) < CHUNK_BYTES:
+            last = chunks.get_nowait()
+            gathered += last
+        if gathered:
+            yield gathered
     yield b""
+
+
+async def _read_now(
+    lines: Sequence[Line], capture: Capture, clock: Clock
+) -> tuple[tuple[Event, ...], int]:
+    """Read `lines` as seen now, in a thread: many of them would hold up everybody else."""
+    return await asyncio.to_thread(read_lines, lines, capture, itertools.repeat(clock.now_ms()))
 
 
 def read_lines(
@@ -194,29 +207,32 @@ def read_lines(
 
     `seen_ms` has one moment for each line, and may have more.
     """
-    events: list[Event] = []
-    left_out: list[str] = []
+    numbers: list[int] = []
+    said: list[Said] = []
+    left_out: list[tuple[int, str]] = []
     for line, moment_ms in zip(lines, seen_ms, strict=False):
         try:
             row = row_of(line)
             if row is None:
                 continue
-            event = captures.read(row, capture, moment_ms)
+            each = captures.read(row, capture, moment_ms)
         except ValueError as error:
-            left_out.append(f"{line.number} ({str(error)[:80]})")
+            left_out.append((line.number, str(error)[:80]))
             continue
-        if event is None:
-            left_out.append(f"{line.number} (no statement)")
-        else:
-            events.append(event)
-    warn_of(left_out, capture.name)
-    return tuple(events), len(left_out)
+        numbers.append(line.number)
+        said.append(each)
+    told = captures.events_in(said)
+    silent = [number for number, event in zip(numbers, told, strict=True) if event is None]
+    left_out += [(number, "no statement") for number in silent]
+    warn_of(sorted(left_out), capture.name)
+    return tuple(event for event in told if event is not None), len(left_out)
 
 
-def warn_of(left_out: Sequence[str], name: str) -> None:
+def warn_of(left_out: Sequence[tuple[int, str]], name: str) -> None:
     """Log how many lines of `name` were left out, and the first of them with their reasons."""
     if left_out:
-        shown = ", ".join(left_out[:_SAMPLES]) + (", …" if len(left_out) > _SAMPLES else "")
+        first = [f"{number} ({reason})" for number, reason in left_out[:_SAMPLES]]
+        shown = ", ".join(first) + (", …" if len(left_out) > _SAMPLES else "")
         log.warning("%s: left out %d lines: %s", name, len(left_out), shown)
 
 

@@ -8,10 +8,10 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate, count, islice
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 import msgspec
 import xxhash
@@ -23,7 +23,7 @@ from fairwitness.posts.sources.captures_apis import Row
 MAX_LINE_BYTES = 8 << 20
 """A longer line is left out without being held in memory."""
 
-CHUNK_BYTES = 256 << 10
+CHUNK_BYTES = 1 << 20
 HEAD_BYTES = 1024
 
 BROKEN = (EOFError, OSError, zlib.error, zstandard.ZstdError)
@@ -34,7 +34,7 @@ _BOM = b"\xef\xbb\xbf"
 _decode = msgspec.json.Decoder().decode
 
 
-class Line(NamedTuple):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One line of a file."""
 
     number: int
@@ -43,6 +43,10 @@ class Line(NamedTuple):
     """Where the next line begins, in uncompressed bytes."""
     data: bytes | None
     """Without its line break; None when it is longer than `MAX_LINE_BYTES`."""
+
+
+def _bounded(piece: bytes) -> bytes | None:
+    return piece if len(piece) <= MAX_LINE_BYTES else None
 
 
 @dataclass
@@ -57,26 +61,33 @@ class Lines:
     _rest: list[bytes] = field(default_factory=list)
     _rest_bytes: int = 0
 
-    def feed(self, chunk: bytes) -> Iterator[Line]:
-        """Yield the lines that `chunk` completes."""
+    def feed(self, chunk: bytes) -> list[Line]:
+        """Return the lines that `chunk` completes."""
         self.read_bytes += len(chunk)
         if len(self.head) < HEAD_BYTES:
             self.head += chunk[: HEAD_BYTES - len(self.head)]
-        *complete, rest = chunk.split(b"\n")
-        for piece in complete:
-            yield self._line(piece, 1)
+        first, *pieces = chunk.split(b"\n")
+        if not pieces:
+            self._keep(first)
+            return []
+        rest = pieces.pop()
+        lines = [self._first_line(first, 1)]
+        sizes_bytes = map((1).__add__, map(len, pieces))
+        ends = islice(accumulate(sizes_bytes, initial=self.end_bytes), 1, None)
+        lines += map(Line, count(self.number + 1), ends, map(_bounded, pieces))
+        self.number, self.end_bytes = lines[-1].number, lines[-1].end_bytes
         self._keep(rest)
+        return lines
 
-    def finish(self) -> Iterator[Line]:
-        """Yield the last line when no line break ends it."""
-        if self._rest_bytes:
-            yield self._line(b"", 0)
+    def finish(self) -> list[Line]:
+        """Return the last line when no line break ends it."""
+        return [self._first_line(b"", 0)] if self._rest_bytes else []
 
     def fingerprint(self, end_bytes: int) -> str:
         """Return what tells this file, read up to `end_bytes`, from one that begins otherwise."""
         return fingerprint(self.head[:end_bytes])
 
-    def _line(self, piece: bytes, break_bytes: int) -> Line:
+    def _first_line(self, piece: bytes, break_bytes: int) -> Line:
         size_bytes = self._rest_bytes + len(piece)
         if self._rest:
             piece = b"".join([*self._rest, piece])

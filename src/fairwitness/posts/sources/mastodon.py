@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import httpx2
 
 from fairwitness.posts.clock import Clock
-from fairwitness.posts.post import Deleted, Edited, Event, Posted
+from fairwitness.posts.compose import Parts, events_of
+from fairwitness.posts.post import Deleted, Event
 from fairwitness.posts.source import Gap, SourceBatch, SourceError, SourceLost, SourceRefused
 from fairwitness.posts.sources import mastodon_api
 from fairwitness.posts.sources.mastodon_cursor import Heard, sortable
@@ -25,7 +26,7 @@ from fairwitness.posts.sources.mastodon_status import (
     Unreadable,
     is_offered,
     read_status,
-    to_post,
+    to_parts,
 )
 from fairwitness.posts.sources.mastodon_stream import Stream, Told, Transport, opened
 
@@ -41,9 +42,13 @@ _log = logging.getLogger(__name__)
 class _Taken:
     """What became of some of what the stream told."""
 
-    events: list[Event] = field(default_factory=list)
+    said: list[Parts | Event] = field(default_factory=list)
     dropped: int = 0
     ended: SourceError | None = None
+
+    def batch(self, cursor: str) -> SourceBatch:
+        """Return it as a batch, with the cursor after it."""
+        return SourceBatch(tuple(events_of(self.said)), cursor, dropped=self.dropped)
 
 
 class Mastodon:
@@ -120,7 +125,7 @@ class Mastodon:
             if newest <= sortable(position):
                 break
             position, pages = newest[1], pages + 1
-            yield SourceBatch(tuple(taken.events), heard.cursor(since_ms), (), taken.dropped)
+            yield taken.batch(heard.cursor(since_ms))
             if pages == self._refill_pages:
                 missing = f"more was said during a break than {pages} pages hold"
                 break
@@ -154,9 +159,8 @@ class Mastodon:
                     taken.ended = told
                     break
                 self._take_told(told, server, heard, taken)
-            if taken.events or taken.dropped or not taken.ended:
-                cursor = heard.cursor(self._clock.now_ms())
-                yield SourceBatch(tuple(taken.events), cursor, (), taken.dropped)
+            if taken.said or taken.dropped or not taken.ended:
+                yield taken.batch(heard.cursor(self._clock.now_ms()))
             if taken.ended:
                 raise taken.ended
 
@@ -164,7 +168,7 @@ class Mastodon:
         try:
             if told.name == "delete":
                 local_id = told.payload.strip().strip('"')
-                taken.events.append(Deleted(server.post_id(local_id), self._clock.now_ms()))
+                taken.said.append(Deleted(server.post_id(local_id), self._clock.now_ms()))
             elif told.name in ("update", "status.update"):
                 self._take(told.name, read_status(told.payload), server, heard, taken)
             elif not told.name:
@@ -180,11 +184,10 @@ class Mastodon:
             if not is_edit and not heard.is_new(status.id):
                 return
             if is_offered(status, self._need_indexable):
-                post = to_post(status, server, seen_ms)
-                taken.events.append(Edited(post) if is_edit else Posted(post))
+                taken.said.append(to_parts(status, server, seen_ms, is_edit=is_edit))
             elif is_edit:
                 # We may hold it from before its author withdrew the offer.
-                taken.events.append(Deleted(post_id, seen_ms))
+                taken.said.append(Deleted(post_id, seen_ms))
             else:
                 self.withheld += 1
         except Unreadable as reason:

@@ -15,7 +15,7 @@ Entities: https://docs.joinmastodon.org/entities/Status/, /Account/ and /Instanc
 
 import html
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -24,8 +24,8 @@ from msgspec import Struct
 from fairwitness.posts import clean
 from fairwitness.posts.clean import Cleaned
 from fairwitness.posts.clock import from_iso
-from fairwitness.posts.compose import compose
-from fairwitness.posts.post import Engagement, Post
+from fairwitness.posts.compose import Parts
+from fairwitness.posts.post import Engagement
 
 NETWORK = "mastodon"
 
@@ -121,12 +121,11 @@ def is_offered(status: Status, need_indexable: bool) -> bool:
     return status.visibility == "public" and not opted_out
 
 
-def to_post(status: Status, server: Server, seen_ms: int) -> Post:
-    """Return the status as a post; a reblog has the words of what it repeats. Raises Unreadable."""
+def to_parts(status: Status, server: Server, seen_ms: int, *, is_edit: bool = False) -> Parts:
+    """Return the parts of a post; a reblog has the words of what it repeats. Raises Unreadable."""
     said = status.reblog or status
-    cleaned = _cleaned(said)
-    post = compose(
-        cleaned,
+    return Parts(
+        cleaned=_cleaned(said),
         id=server.post_id(status.id),
         network=NETWORK,
         author=server.handle(status.account.acct),
@@ -137,12 +136,11 @@ def to_post(status: Status, server: Server, seen_ms: int) -> Post:
         claimed_lang=said.language or "",
         reply_to=server.post_id(status.in_reply_to_id) if status.in_reply_to_id else "",
         repost_of=server.post_id(status.reblog.id) if status.reblog else "",
+        hashtags=tuple(tag.name for tag in said.tags if tag.name),
         mentions=tuple(server.handle(each.acct) for each in said.mentions if each.acct),
         engagement=Engagement(said.favourites_count, said.reblogs_count, said.replies_count),
+        is_edit=is_edit,
     )
-    shown = {tag.lower() for tag in post.hashtags}
-    more = tuple(tag.name for tag in said.tags if tag.name and tag.name.lower() not in shown)
-    return msgspec.structs.replace(post, hashtags=post.hashtags + more) if more else post
 
 
 def _cleaned(said: Status) -> Cleaned:
@@ -154,7 +152,7 @@ def _cleaned(said: Status) -> Cleaned:
     links = (
         link for link in cleaned.links if link not in people and _tag_of(link).lower() not in tags
     )
-    return replace(cleaned, links=tuple(links))
+    return msgspec.structs.replace(cleaned, links=tuple(links))
 
 
 def _tag_of(link: str) -> str:

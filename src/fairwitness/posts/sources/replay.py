@@ -16,7 +16,7 @@ from fairwitness.posts.clock import VirtualClock
 from fairwitness.posts.source import SourceBatch, SourceRefused
 from fairwitness.posts.sources import captures
 from fairwitness.posts.sources.captures import Capture
-from fairwitness.posts.sources.jsonl import capture_name, read_lines, warn_of
+from fairwitness.posts.sources.jsonl import BATCH_LINES, capture_name, read_lines, warn_of
 from fairwitness.posts.sources.lines import (
     BROKEN,
     Line,
@@ -50,7 +50,7 @@ class Replay:
         speed: float | None = None,
         name: str | None = None,
         network: str = "",
-        batch: int = 500,
+        batch: int = BATCH_LINES,
     ) -> None:
         if speed is not None and not speed > 0:
             raise ValueError(f"speed must be above 0: {speed}")
@@ -155,7 +155,7 @@ class _Played(msgspec.Struct, frozen=True):
 def _load(path: Path, name: str, now_ms: int) -> _Tape:
     lines: list[Line] = []
     times: list[int | None] = []
-    left_out: list[str] = []
+    left_out: list[tuple[int, str]] = []
     reader = Lines()
     for line in _lines_of(path, reader, left_out):
         try:
@@ -164,7 +164,7 @@ def _load(path: Path, name: str, now_ms: int) -> _Tape:
                 times.append(captures.time_of(row))
                 lines.append(line)
         except ValueError as error:
-            left_out.append(f"{line.number} ({str(error)[:80]})")
+            left_out.append((line.number, str(error)[:80]))
     warn_of(left_out, name)
     seen_ms = _each_said(times, now_ms)
     order = sorted(range(len(lines)), key=seen_ms.__getitem__)
@@ -176,7 +176,7 @@ def _load(path: Path, name: str, now_ms: int) -> _Tape:
     )
 
 
-def _lines_of(path: Path, reader: Lines, left_out: list[str]) -> Iterator[Line]:
+def _lines_of(path: Path, reader: Lines, left_out: list[tuple[int, str]]) -> Iterator[Line]:
     """Yield all lines of the file, or those before the place where it breaks off."""
     with open_lines(path) as raw:
         try:
@@ -185,7 +185,7 @@ def _lines_of(path: Path, reader: Lines, left_out: list[str]) -> Iterator[Line]:
         except BROKEN as error:
             if reader.read_bytes == 0:
                 raise SourceRefused(f"cannot read {path}: {error}") from error
-            left_out.append(f"{reader.number + 1} and beyond (the file breaks off: {error})")
+            left_out.append((reader.number + 1, f"and all beyond: the file breaks off: {error}"))
             return
         yield from reader.finish()
 

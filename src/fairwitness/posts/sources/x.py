@@ -16,7 +16,9 @@ from contextlib import aclosing
 import httpx2
 import msgspec
 
+from fairwitness.posts import clean
 from fairwitness.posts.clock import Clock
+from fairwitness.posts.compose import events_of
 from fairwitness.posts.post import Event
 from fairwitness.posts.source import Gap, SourceBatch, SourceError, SourceLost, SourceRefused
 from fairwitness.posts.sources.lines import Line, Lines
@@ -27,7 +29,7 @@ from fairwitness.posts.sources.x_budget import (
     Spent,
     next_midnight_ms,
 )
-from fairwitness.posts.sources.x_posts import Message, Problem, read_post
+from fairwitness.posts.sources.x_posts import Message, Problem, User, XPost, read_post
 from fairwitness.posts.sources.x_rules import sync_rules
 
 log = logging.getLogger(__name__)
@@ -137,7 +139,7 @@ class XStream:
 
     def _read(self, lines: list[Line]) -> tuple[tuple[Event, ...], int, tuple[Problem, ...]]:
         """Return the events of whole lines, how many could not be read, and what is wrong."""
-        events: list[Event] = []
+        posts: list[tuple[XPost, tuple[User, ...]]] = []
         problems: list[Problem] = []
         dropped = 0
         for line in lines:
@@ -151,19 +153,24 @@ class XStream:
                 self._charge_unread(line)
                 continue
             problems += message.problems()
-            event = self._event(message)
-            if event is not None:
-                events.append(event)
-        return tuple(events), dropped, tuple(problems)
+            if message.data is not None and self._is_new(message.data, message.includes.users):
+                posts.append((message.data, message.includes.users))
+        return self._events(posts), dropped, tuple(problems)
 
-    def _event(self, message: Message) -> Event | None:
-        """Return what `message` says, None when today it was said and paid for already."""
-        if message.data is None:
-            return None
-        for user in message.includes.users:
+    def _events(self, posts: Sequence[tuple[XPost, tuple[User, ...]]]) -> tuple[Event, ...]:
+        raws = [post.raw for post, _ in posts]
+        cleaned = clean.clean_all(raws, [clean.from_escaped] * len(raws))
+        said = [
+            read_post(post, users, self._heard_ms, text)
+            for (post, users), text in zip(posts, cleaned, strict=True)
+        ]
+        return tuple(events_of([parts for parts in said if parts is not None]))
+
+    def _is_new(self, post: XPost, users: tuple[User, ...]) -> bool:
+        """Charge for `post`; return False when today it was said and paid for already."""
+        for user in users:
             self._budget.charge(f"user:{user.id}", USER_MICROUSD, self._heard_ms)
-        is_new = self._budget.charge(f"post:{message.data.id}", POST_MICROUSD, self._heard_ms)
-        return read_post(message.data, message.includes.users, self._heard_ms) if is_new else None
+        return self._budget.charge(f"post:{post.id}", POST_MICROUSD, self._heard_ms)
 
     def _charge_unread(self, line: Line) -> None:
         """Count a message that we could not read: X does."""

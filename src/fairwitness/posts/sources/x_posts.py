@@ -14,12 +14,12 @@ import msgspec
 
 from fairwitness.posts import clean
 from fairwitness.posts.clean import Cleaned
-from fairwitness.posts.compose import compose
-from fairwitness.posts.post import Cut, Edited, Engagement, Posted
+from fairwitness.posts.compose import Parts
+from fairwitness.posts.post import Cut, Engagement
 from fairwitness.posts.sources.captures_values import moment_of
 
 
-class Url(msgspec.Struct, frozen=True):
+class Url(msgspec.Struct, frozen=True, gc=False):
     """A link in a text."""
 
     url: str = ""
@@ -30,27 +30,27 @@ class Url(msgspec.Struct, frozen=True):
     """Where it leads after redirects."""
 
 
-class Mention(msgspec.Struct, frozen=True):
+class Mention(msgspec.Struct, frozen=True, gc=False):
     """An account named in a text."""
 
     username: str = ""
 
 
-class Entities(msgspec.Struct, frozen=True):
+class Entities(msgspec.Struct, frozen=True, gc=False):
     """What X found in a text."""
 
     urls: tuple[Url, ...] = ()
     mentions: tuple[Mention, ...] = ()
 
 
-class Note(msgspec.Struct, frozen=True):
+class Note(msgspec.Struct, frozen=True, gc=False):
     """The whole of a text that is longer than 280 characters."""
 
     text: str = ""
     entities: Entities = Entities()
 
 
-class Reference(msgspec.Struct, frozen=True):
+class Reference(msgspec.Struct, frozen=True, gc=False):
     """A post that this one stands in relation to."""
 
     id: str
@@ -58,7 +58,7 @@ class Reference(msgspec.Struct, frozen=True):
     """`replied_to`, `quoted` or `retweeted`."""
 
 
-class Metrics(msgspec.Struct, frozen=True):
+class Metrics(msgspec.Struct, frozen=True, gc=False):
     """Public counts; -1 where X says nothing."""
 
     like_count: int = -1
@@ -67,7 +67,7 @@ class Metrics(msgspec.Struct, frozen=True):
     impression_count: int = -1
 
 
-class XPost(msgspec.Struct, frozen=True):
+class XPost(msgspec.Struct, frozen=True, gc=False):
     """A post object of API v2."""
 
     id: str
@@ -82,21 +82,31 @@ class XPost(msgspec.Struct, frozen=True):
     note_tweet: Note | None = None
     public_metrics: Metrics = Metrics()
 
+    @property
+    def whole(self) -> "XPost | Note":
+        """What holds the text at its full length, with its entities."""
+        return self.note_tweet if self.note_tweet and self.note_tweet.text else self
 
-class User(msgspec.Struct, frozen=True):
+    @property
+    def raw(self) -> str:
+        """The text as it was sent: `clean.from_escaped` cleans it."""
+        return self.whole.text
+
+
+class User(msgspec.Struct, frozen=True, gc=False):
     """An account, in its default fields."""
 
     id: str
     username: str = ""
 
 
-class Includes(msgspec.Struct, frozen=True):
+class Includes(msgspec.Struct, frozen=True, gc=False):
     """Objects that a message's post refers to."""
 
     users: tuple[User, ...] = ()
 
 
-class Problem(msgspec.Struct, frozen=True):
+class Problem(msgspec.Struct, frozen=True, gc=False):
     """An error, alone as an answer or in a stream's `errors`."""
 
     title: str = ""
@@ -104,7 +114,7 @@ class Problem(msgspec.Struct, frozen=True):
     type: str = ""
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One line of the stream: a post, or errors, or a problem by itself."""
 
     data: XPost | None = None
@@ -125,24 +135,23 @@ class Message(msgspec.Struct, frozen=True):
         return self.errors or ((alone,) if alone.title else ())
 
 
-def read_post(post: XPost, users: Iterable[User], seen_ms: int) -> Posted | Edited | None:
-    """Return what `post` says, seen at `seen_ms`; None when it says nothing.
+def read_post(post: XPost, users: Iterable[User], seen_ms: int, cleaned: Cleaned) -> Parts | None:
+    """Return the parts of `post`, seen at `seen_ms`; None when it says nothing.
 
-    A post keeps the id of its first version, so that an edit supersedes what it edits.
+    `cleaned` is its `raw` text. A post keeps the id of its first version, so that an edit
+    supersedes what it edits.
     """
     first_id = post.edit_history_tweet_ids[0] if post.edit_history_tweet_ids else post.id
-    note = post.note_tweet if post.note_tweet and post.note_tweet.text else None
-    entities = note.entities if note else post.entities
-    raw = note.text if note else post.text
-    cleaned = _with_full_links(clean.from_escaped(raw), entities.urls)
+    urls = post.whole.entities.urls
+    cleaned = _with_full_links(cleaned, urls) if urls else cleaned
     if not cleaned.text:
         return None
     related = {each.type: each.id for each in post.referenced_tweets}
     names = {user.id: user.username for user in users}
     created_ms = moment_of(post.created_at)
     counts = post.public_metrics
-    composed = compose(
-        cleaned,
+    return Parts(
+        cleaned=cleaned,
         id=f"x:{first_id}",
         network="x",
         author=names.get(post.author_id) or post.author_id or "unknown",
@@ -154,13 +163,13 @@ def read_post(post: XPost, users: Iterable[User], seen_ms: int) -> Posted | Edit
         reply_to=_id(related.get("replied_to")),
         repost_of=_id(related.get("retweeted")),
         thread=_id(post.conversation_id),
-        links=_links(entities.urls, related.get("quoted")),
-        mentions=tuple(each.username for each in entities.mentions if each.username),
+        links=_links(urls, related.get("quoted")),
+        mentions=tuple(each.username for each in post.whole.entities.mentions if each.username),
         engagement=Engagement(
             counts.like_count, counts.retweet_count, counts.reply_count, counts.impression_count
         ),
+        is_edit=len(post.edit_history_tweet_ids) > 1,
     )
-    return Edited(composed) if len(post.edit_history_tweet_ids) > 1 else Posted(composed)
 
 
 def _page(id: str) -> str:
