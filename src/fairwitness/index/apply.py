@@ -124,7 +124,7 @@ class Applier:
         for row, post in enumerate(posts, first_row):
             if post.engagement is not UNSAID and some(post.engagement):
                 said = merged(UNCOUNTED, post.engagement, post.seen_ms)
-                self._table.hot.count(row, said)
+                self._table.hot.history.count(row, said)
 
     def _say(self, post: Post) -> str:
         known, versions, newest = self._known(post.id)
@@ -137,7 +137,7 @@ class Applier:
                 return "edited"
             case Verdict.REPORT if known is not None:
                 part, row = self._table.locate(versions[0])
-                part.report(row, merged(known.standing, post.engagement, post.seen_ms))
+                part.history.report(row, merged(known.standing, post.engagement, post.seen_ms))
                 return "reported"
         return "nothing"
 
@@ -150,7 +150,7 @@ class Applier:
             rows = rows._replace(since_ms=since_ms, made_ms=made_ms)
         ordinal = self._extend(rows, [post])
         if prev >= 0:
-            self._table.hot.follow(ordinal - self._table.hot.first, prev)
+            self._table.hot.history.follow(ordinal - self._table.hot.first, prev)
         return ordinal
 
     def _edit(self, post: Post, known: Known, old: int, prev: int) -> None:
@@ -162,8 +162,8 @@ class Applier:
         ordinal = self._add(bare, prev, (since_ms, int(part.columns.made_ms[row])))
         standing = merged(known.standing, post.engagement, post.seen_ms)
         if standing.engagement != UNSAID:
-            self._table.hot.report(ordinal - self._table.hot.first, standing)
-        part.supersede(row, ordinal, since_ms)
+            self._table.hot.history.report(ordinal - self._table.hot.first, standing)
+        part.history.supersede(row, ordinal, since_ms)
 
     def _delete(self, event: Deleted) -> bool:
         known, versions, newest = self._known(event.id)
@@ -177,7 +177,7 @@ class Applier:
     def _bury(self, versions: Sequence[int], account_gone_ms: int | None = None) -> None:
         for ordinal in versions:
             part, row = self._table.locate(ordinal)
-            part.bury(row, account_gone_ms=account_gone_ms)
+            part.history.bury(row, account_gone_ms=account_gone_ms)
 
     def _delete_account(self, event: AccountGone) -> int:
         ids = self._ids_of(event.network, event.author_id)

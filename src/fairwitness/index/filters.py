@@ -78,14 +78,14 @@ class Filters:
         if test.kind in SAID:
             return _rows_holding(test, allowed, searcher)
         if test.kind in _FLAGS:
-            flagged: Mask = part.marks.flags[rows] & _FLAGS[test.kind] != 0
+            flagged: Mask = part.history.marks.flags[rows] & _FLAGS[test.kind] != 0
             return flagged
         value = int(test.value)
         if test.kind == "since":
             late: Mask = columns.made_ms[rows] >= value
             return late
         rest = np.flatnonzero(allowed)
-        counts = part.counts(rest, self._as_of_ms)[_COUNTS.index(test.kind)]
+        counts = part.history.counts(rest, self._as_of_ms)[_COUNTS.index(test.kind)]
         enough = np.zeros(len(allowed), np.bool_)
         enough[rest] = counts >= value
         return enough

@@ -165,8 +165,8 @@ class LiveIndex:
         """Return when the newest post that shows at a moment was seen; 0 when there is none."""
         newest_ms = 0
         for part in reversed(list(self._table.slices)):
-            if part.latest_ms > newest_ms:
-                shown = part.shows(slice(0, part.rows), self._table.rows, as_of_ms)
+            if part.history.latest_ms > newest_ms:
+                shown = part.history.shows(slice(0, part.rows), self._table.rows, as_of_ms)
                 seen_ms = part.columns.since_ms[: len(shown)][shown]
                 newest_ms = max(newest_ms, int(seen_ms.max(initial=0)))
         return newest_ms
@@ -180,7 +180,7 @@ class LiveIndex:
         newest = table.newest(id_hash(post_id))
         for ordinal in table.versions(post_id, newest):
             part, row = table.locate(ordinal)
-            if part.shows(np.array([row]), table.rows, as_of_ms)[0]:
+            if part.history.shows(np.array([row]), table.rows, as_of_ms)[0]:
                 return post_as_of(part, row, as_of_ms)
         return None
 
@@ -197,7 +197,7 @@ class LiveIndex:
         for part in list(table.slices):
             rows = slice(0, part.rows)
             columns = part.columns
-            shown = part.shows(rows, table.rows, None)
+            shown = part.history.shows(rows, table.rows, None)
             counts = np.bincount(columns.network[rows][shown], minlength=len(names))
             networks.update(dict(zip(names, counts.tolist(), strict=False)))
             if part.rows:

@@ -124,7 +124,7 @@ class Search:
         """Return the newest allowed posts of a slice."""
         if allowed is None:
             part, _, row_count = self._view.slices[at]
-            allowed = part.shows(slice(0, row_count), self._view.rows, self._as_of_ms)
+            allowed = part.history.shows(slice(0, row_count), self._view.rows, self._as_of_ms)
         rows = np.flatnonzero(allowed)
         self._searched += len(rows) * count
         if len(rows) > self._limit:
@@ -138,7 +138,7 @@ class Search:
         nothing = Found(at, np.zeros(0, np.int64), np.zeros(0))
         clause, share = None, 1.0
         if allowed is None:
-            self._searched += part.visible
+            self._searched += part.history.visible
         else:
             rows = np.flatnonzero(allowed)
             self._searched += len(rows)
@@ -167,7 +167,7 @@ class Search:
             # A reader's searcher may know rows that the manifest does not have yet.
             inside = np.flatnonzero(rows < row_count)
             if allowed is None:
-                shown = part.shows(rows[inside], self._view.rows, self._as_of_ms)
+                shown = part.history.shows(rows[inside], self._view.rows, self._as_of_ms)
             else:
                 shown = allowed[rows[inside]]
             inside = inside[shown]
@@ -179,9 +179,9 @@ class Search:
     def _allowed(self, at: int, filters: Filters) -> Mask | None:
         """Return which rows the moment and the filters allow; None for all that show now."""
         part, searcher, row_count = self._view.slices[at]
-        if not filters and (self._as_of_ms is None or self._as_of_ms >= part.latest_ms):
+        if not filters and (self._as_of_ms is None or self._as_of_ms >= part.history.latest_ms):
             return None
-        allowed = part.shows(slice(0, row_count), self._view.rows, self._as_of_ms)
+        allowed = part.history.shows(slice(0, row_count), self._view.rows, self._as_of_ms)
         filters.narrow(allowed, part, searcher)
         return allowed
 
@@ -212,7 +212,7 @@ class Search:
 
     def _reactions(self, found: Found, weights: Weights) -> NDArray[np.float64]:
         part = self._view.slices[found.at].part
-        return rank.reactions(part.counts(found.rows, self._as_of_ms), weights)
+        return rank.reactions(part.history.counts(found.rows, self._as_of_ms), weights)
 
 
 def post_as_of(part: Slice, row: int, as_of_ms: int | None) -> Post | None:
@@ -220,7 +220,7 @@ def post_as_of(part: Slice, row: int, as_of_ms: int | None) -> Post | None:
     post = part.post_at(row)
     if post is None:
         return None
-    engagement = part.engagement(row, as_of_ms)
+    engagement = part.history.engagement(row, as_of_ms)
     if engagement == post.engagement:
         return post
     return msgspec.structs.replace(post, engagement=engagement)

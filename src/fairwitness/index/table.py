@@ -62,7 +62,7 @@ class Table:
             part, row = self.locate(newest)
             if part.texts.post_at(row).id == post_id:
                 ordinals.append(newest)
-            newest = part.prev(row)
+            newest = part.history.prev(row)
         return ordinals
 
     def known(self, versions: Sequence[int]) -> Known | None:
@@ -76,15 +76,15 @@ class Table:
         return Known(
             versions=tuple(map(self._text_and_moment, alive or versions)),
             author=int(part.columns.author[row]),
-            standing=part.standing(row),
+            standing=part.history.standing(row),
             gone=bool(flags & GONE),
             with_account=bool(flags & WITH_ACCOUNT),
-            gone_ms=part.gone_ms(row),
+            gone_ms=part.history.gone_ms(row),
         )
 
     def _flags(self, ordinal: int) -> int:
         part, row = self.locate(ordinal)
-        return int(part.marks.flags[row])
+        return int(part.history.marks.flags[row])
 
     def _text_and_moment(self, ordinal: int) -> tuple[int, int]:
         part, row = self.locate(ordinal)
