@@ -5,10 +5,10 @@ tests/index/data/copies.jsonl. A pair is a *copy* when one text was made from th
 from a third, and still says the same: no other number, name, place or verdict. Three kinds:
 
 - read: near-duplicates mined from the captures (three words in a row in common, Jaccard of words
-  0.5 to 0.98), each read by a person; what a reader could not decide was left out. They are the
-  input file and are copied through.
-- structure: `RT @x: …` of one text, cut or commented (copies); two messages of one automatic
-  account that carry other numbers (no copies).
+  0.5 to 0.98), each read and labelled by itself; what could not be decided was left out. They are
+  the input file and are copied through.
+- structure: `RT @x: …` of one text, cut or tagged (copies; all were read); two messages of one
+  automatic account that carry other numbers (no copies).
 - made: a real post in one of 14 languages, edited as reposters edit (copies) or with one number,
   one name or a denial changed (no copies). `why` names the edit.
 """
@@ -55,9 +55,9 @@ Pair = dict[str, object]
 def main() -> None:
     folder, read, out = map(Path, sys.argv[1:])
     dice = random.Random(SEED)
-    pairs = [json.loads(line) for line in read.read_text("utf-8").splitlines()]
-    pairs += structure(folder, dice)
-    pairs += made(folder, dice)
+    pairs = structure(folder, dice) + made(folder, dice)
+    # Last, so that what was read is believed where a rule says otherwise.
+    pairs += [json.loads(line) for line in read.read_text("utf-8").splitlines()]
     unique = {(p["a"], p["b"]): p for p in pairs if p["a"] != p["b"]}
     lines = (json.dumps(_without_phones(pair), ensure_ascii=False) for pair in unique.values())
     out.write_text("\n".join(lines) + "\n", "utf-8")

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fairwitness.cli.asking import fail, json_option, print_json
 from fairwitness.cli.opening import errors
+from fairwitness.evals import stages
 from fairwitness.evals.bench_index import QUICK_MINUTES, QUICK_POSTS, Plan, bench_index
 from fairwitness.evals.live_run import Told
 
@@ -58,11 +59,13 @@ def bench_index_command(
     """
     if texts is None:
         errors.print("no --texts: 18,000 bundled posts are repeated, which flatters", style="red")
+    posts = posts or (QUICK_POSTS if quick else 20_000_000)
     plan = Plan(
         texts=texts,
         minutes=minutes or (QUICK_MINUTES if quick else 10.0),
         rate_hz=rate,
-        posts=posts or (QUICK_POSTS if quick else 20_000_000),
+        posts=posts,
+        stage_posts=min(stages.POSTS, posts),
         quick=quick,
     )
     beside = json.loads(peers.read_text()) if peers else {}

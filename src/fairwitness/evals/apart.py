@@ -4,7 +4,6 @@ import contextlib
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
 from typing import Any
 
 
@@ -19,8 +18,9 @@ def apart(work: Callable[..., None], *words: object) -> Iterator[Any]:
     """
     context = multiprocessing.get_context("spawn")
     hear, tell = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(work, words, tell), daemon=True)
-    process.start()
+    process = context.Process(target=work, args=(*words, tell), daemon=True)
+    with deaf():
+        process.start()
     tell.close()
     try:
         with contextlib.suppress(EOFError):
@@ -35,7 +35,15 @@ def apart(work: Callable[..., None], *words: object) -> Iterator[Any]:
         hear.close()
 
 
-def _run(work: Callable[..., None], words: tuple[object, ...], tell: Connection) -> None:
-    # Ctrl-C reaches every process of the terminal: this one is ended by the one that waits for it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    work(*words, tell)
+@contextlib.contextmanager
+def deaf() -> Iterator[None]:
+    """Start processes that do not hear Ctrl-C, not even while they start.
+
+    It reaches every process of a terminal; these are ended by the one that waits for them, which
+    has something to say first. What is ignored stays ignored over `exec`.
+    """
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, heard)

@@ -6,7 +6,6 @@ second and looks for probe words.
 """
 
 import contextlib
-import signal
 import threading
 import time
 from collections import deque
@@ -114,7 +113,6 @@ def ask(folder: Path, orders: Connection, probes: Connection) -> None:
     Orders: `ask` begins a stretch, `told` ends it and is answered with `Asked`, `missing` with how
     many probes are out, `(first, count)` with how many of these posts are there, None stops.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     index = _opened(folder)
     asker = _Asker(index, probes)
     threads = [

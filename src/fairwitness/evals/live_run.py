@@ -8,7 +8,6 @@ the writer makes. This process only gives orders and looks at the clock.
 import asyncio
 import contextlib
 import multiprocessing
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fairwitness.evals.apart import RunFailed
+from fairwitness.evals.apart import RunFailed, deaf
 from fairwitness.evals.asking import Asked, ask
 from fairwitness.evals.feeding import NAME, Piped, Said, Say, feed
 from fairwitness.evals.memory import Watch
@@ -30,7 +29,7 @@ Told = Callable[[str, int, int], None]
 BURST_POSTS = 143_199
 """What X took in its record second, 3 August 2013 (blog.x.com, "New Tweets per second record")."""
 
-_WARM_S = 3.0
+WARM_S = 3.0
 _LOOK_S = 1.0
 _TELL_S = 0.25
 _PROBES_HZ = 5
@@ -69,7 +68,6 @@ class Progress(NamedTuple):
 
 def write(folder: Path, pipe: Connection, progress: Connection) -> None:
     """Take in what comes through `pipe` until it ends; run as a process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     home = Home(folder, "bench")
     clock = SystemClock()
     home.use_clock(clock)
@@ -111,9 +109,12 @@ class LiveRun:
             end.close()  # theirs; what dies is noticed only when nobody else holds its end
         self._expect(self._asker)
 
-    def stretch(self, rate_hz: int, seconds: float, told: Told) -> Stretch:
-        """Say `rate_hz` posts a second for `seconds` while questions are asked."""
-        self._order_posts(Say(int(rate_hz * _WARM_S), rate_hz, _WARM_S, rate_hz), told, "warming")
+    def stretch(self, rate_hz: int, seconds: float, told: Told, warm_s: float = WARM_S) -> Stretch:
+        """Say `rate_hz` posts a second for `seconds` while questions are asked.
+
+        For `warm_s` before, so many are said that nothing is the first of its kind any more.
+        """
+        self._order_posts(Say(int(rate_hz * warm_s), rate_hz, warm_s, rate_hz), told, "warming")
         self._drain(told)
         watch = Watch(self._pids())
         self._ask("ask")
@@ -224,5 +225,6 @@ def _started(
     context: SpawnContext, name: str, work: Callable[..., None], *words: object
 ) -> SpawnProcess:
     process = context.Process(target=work, args=words, name=name, daemon=True)
-    process.start()
+    with deaf():
+        process.start()
     return process

@@ -32,6 +32,9 @@ _SIGN_BOOST = 1.0
 """`#fight` asked with its sign: as good as the word, on top of the word itself."""
 
 
+_EVERYTHING = tantivy.Query.all_query()
+
+
 class Term(NamedTuple):
     """Something to look for: one token, or two that must stand together (`津波`)."""
 
@@ -67,7 +70,12 @@ class Ask(NamedTuple):
             parts.append((Occur.Must, tantivy.Query.const_score_query(rows, 0.0)))
         if not parts:
             return terms
-        parts.append((Occur.Should if self.only_ranks else Occur.Must, terms))
+        if not self.only_ranks:
+            parts.append((Occur.Must, terms))
+            return tantivy.Query.boolean_query(parts)
+        if all(occur == Occur.MustNot for occur, _ in parts):
+            parts.append((Occur.Must, tantivy.Query.const_score_query(_EVERYTHING, 0.0)))
+        parts.append((Occur.Should, terms))
         return tantivy.Query.boolean_query(parts)
 
     def perfect(self, searcher: Searcher) -> float:

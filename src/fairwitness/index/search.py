@@ -92,27 +92,36 @@ class Search:
         """Do it."""
         query, clauses = self._query, clauses_of(self._query)
         if not query.words.strip() and not query.phrases:
-            filters = Filters(clauses, self._table, self._as_of_ms)
-            newest = [self._newest(at, self._allowed(at, filters)) for at in self._slices]
-            return self._ranked(newest, Weights(words=0.0, engagement=0.0), matched=None)
+            return self._newest_first(clauses)
         demanded = any(map(demands_words, clauses))
         if not demanded and not query.phrases and any(map(asks_for_words, clauses)):
             return self._with_or_without_words(clauses)
         said = tuple(filter(is_said, clauses))
+        ask = compile_query(query, self._frequency, said, only_ranks=demanded)
+        return self._best(ask, clauses, WEIGHTS)
+
+    def _newest_first(self, clauses: Sequence[Clause]) -> Results:
+        """Answer a query without words to rank by."""
+        weights = Weights(words=0.0, engagement=0.0)
+        if said := tuple(filter(is_said, clauses)):
+            return self._best(Ask((), (), (), said, only_ranks=True), clauses, weights)
+        filters = Filters(clauses, self._table, self._as_of_ms)
+        found = [self._newest(at, self._allowed(at, filters)) for at in self._slices]
+        return self._ranked(found, weights, matched=None)
+
+    def _best(self, ask: Ask | None, clauses: Sequence[Clause], weights: Weights) -> Results:
+        """Let tantivy decide what is said, and columns the rest."""
         others = (clause for clause in clauses if not is_said(clause))
         filters = Filters(others, self._table, self._as_of_ms)
-        ask = compile_query(query, self._frequency, said, only_ranks=demanded)
-        found = [
-            self._matching(at, ask, self._allowed(at, filters)) for at in reversed(self._slices)
-        ]
-        return self._ranked(found, WEIGHTS, matched=sum(len(part.rows) for part in found))
+        found = [self._matching(at, ask, self._allowed(at, filters)) for at in self._slices]
+        return self._ranked(found, weights, matched=sum(len(part.rows) for part in found))
 
     def _with_or_without_words(self, clauses: Sequence[Clause]) -> Results:
         """Answer `fire OR from:ann`: the best by words, and the newest of those without."""
         filters = Filters(clauses, self._table, self._as_of_ms)
         ask = compile_query(self._query, self._frequency)
         found: list[Found] = []
-        for at in reversed(self._slices):
+        for at in self._slices:
             allowed = self._allowed(at, filters)
             assert allowed is not None, "there are clauses"
             found.append(self._matching(at, ask, allowed))
@@ -133,7 +142,10 @@ class Search:
         return Found(at, rows, np.zeros(len(rows)))
 
     def _matching(self, at: int, ask: Ask | None, allowed: Mask | None) -> Found:
-        """Return the posts of a slice that match words best, at least `limit` if there are."""
+        """Return the posts of a slice that match words best, at least `limit` if there are.
+
+        Without terms to rank by it is those that came last.
+        """
         part, _, row_count = self._view.slices[at]
         nothing = Found(at, np.zeros(0, np.int64), np.zeros(0))
         clause, share = None, 1.0
@@ -158,14 +170,17 @@ class Search:
     ) -> Iterator[Found]:
         part, searcher, row_count = self._view.slices[at]
         query, perfect = ask.within(clause, searcher), ask.perfect(searcher)
+        order = None if ask.terms else "row"  # by score, or what came last
         while True:
             # Counting matches would make tantivy look at each; without it skips what cannot win.
-            hits = searcher.search(query, max(depth, 1), count=False).hits
+            hits = searcher.search(query, max(depth, 1), count=False, order_by_field=order).hits
             addresses = [address for _, address in hits]
             rows = np.array(searcher.fast_field_values("row", addresses), np.int64)
-            scores = np.array([score for score, _ in hits], np.float64) / perfect
+            scores = np.array([0.0 if order else score / perfect for score, _ in hits], np.float64)
             # A reader's searcher may know rows that the manifest does not have yet.
             inside = np.flatnonzero(rows < row_count)
+            if order:  # of equals the later is ranked first, and so stands last here as elsewhere
+                inside = inside[::-1]
             if allowed is None:
                 shown = part.history.shows(rows[inside], self._view.rows, self._as_of_ms)
             else:

@@ -6,6 +6,7 @@ a connected component. Whether posts that share a link say the same is another q
 them is the origin of what the link says.
 """
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -23,6 +24,8 @@ _TRACKING = frozenset(
 _TRACKING_PREFIXES = ("utm_", "pk_", "mtm_")
 # Elsewhere these may name the page: a thread of a forum, a search.
 _TRACKING_AT = {"x.com": frozenset("st"), "youtube.com": frozenset(("feature", "pp", "ab_channel"))}
+# Most links: urlsplit comes to the same, five times as slowly.
+_PLAIN = re.compile(r"https?://([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)((?:/[^?#\s]*)?)", re.ASCII)
 _HOSTS_LEFT_OUT = ("www.", "m.", "mobile.", "amp.")
 
 
@@ -86,15 +89,19 @@ def page_of(link: str) -> str:
     Empty for the front page of a site, which says something else each hour, and for what cannot be
     read as a link.
     """
-    try:
-        parts = urlsplit(link)
-        host = (parts.hostname or "").removesuffix(".")
-    except ValueError:
-        return ""
-    for prefix in _HOSTS_LEFT_OUT:
-        host = host.removeprefix(prefix)
-    path = parts.path.rstrip("/").removesuffix("/amp")
-    pairs = parse_qsl(parts.query, keep_blank_values=True) if parts.query else []
+    plain = _PLAIN.fullmatch(link)
+    if plain is not None:
+        host, path, query = plain[1].lower(), plain[2], ""
+    else:
+        try:
+            parts = urlsplit(link)
+            host, path, query = (parts.hostname or "").removesuffix("."), parts.path, parts.query
+        except ValueError:
+            return ""
+    if host.startswith(_HOSTS_LEFT_OUT):
+        host = host.partition(".")[2]
+    path = path.rstrip("/").removesuffix("/amp")
+    pairs = parse_qsl(query, keep_blank_values=True) if query else []
     if host == "twitter.com":
         host = "x.com"
     elif host == "youtu.be":

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from fairwitness.kernels.folds import SKIP, fold_of, mixed, word_hash
 
 NUMBER, DENIAL, DROPPED, RETOLD, HERALD, START, PLACE, DENYING = (1 << bit for bit in range(8))
-"""What the lexicon knows of a word: it is a number written out; it denies; it says nothing; it
-tells that another is quoted; it announces what follows; it begins sentences and is no name. And of
-a pair of Han letters: it is a place; it denies, or answers."""
+"""What the lexicon knows of a word: it is a number written out, or a date; it denies; it says
+nothing; it tells that another is quoted; it announces what follows; it begins sentences and is no
+name. And of a pair of Han letters: it is a place; it denies, or answers."""
 
 LEXICON_PLACES = 2048
 
@@ -44,6 +44,21 @@ _NUMBERS = {
     50: "fifty cincuenta cinquante fünfzig cinquanta femtio пятьдесят",
     100: "hundred cien cent hundert cento hundra сто مئة सौ",
 }
+# Days and months, as exact as numbers; those that are also other words (May, mars) are left out.
+_DATES = """
+monday tuesday wednesday thursday friday saturday sunday january february april june july august
+september october november december lunes martes miércoles jueves viernes sábado domingo enero
+febrero abril junio julio agosto septiembre octubre noviembre diciembre montag dienstag mittwoch
+donnerstag freitag samstag sonntag januar februar märz juni juli oktober dezember lundi mardi
+mercredi jeudi vendredi samedi dimanche janvier février avril juin juillet août septembre octobre
+novembre décembre lunedì martedì mercoledì giovedì venerdì sabato domenica gennaio febbraio aprile
+giugno luglio settembre ottobre dicembre segunda terça quarta quinta sexta janeiro fevereiro junho
+julho setembro outubro dezembro måndag tisdag onsdag torsdag fredag lördag söndag januari februari
+augusti понедельник вторник среду среда четверг пятницу пятница субботу суббота воскресенье января
+январь февраля февраль марта март апреля апрель мая май июня июнь июля июль августа август сентября
+сентябрь октября октябрь ноября ноябрь декабря декабрь الاثنين الثلاثاء الأربعاء الخميس الجمعة السبت
+الأحد
+"""
 _RETOLD = "rt mt"
 _DROPPED = "http https via rt"
 _DENIALS = """
@@ -57,8 +72,8 @@ _DENYING_PAIRS = """
 虚偽 否定
 """
 _HERALDS = """
-breaking update updated video watch photo photos urgent urgente ultima hora live just in срочно
-молния eilmeldung flash alerte direkt
+breaking latest news update updated video watch photo photos urgent urgente ultima hora live just
+in срочно молния eilmeldung flash alerte direkt
 """
 
 _COMMON_STARTS = """
@@ -97,6 +112,8 @@ def lexicon() -> dict[int, tuple[int, int]]:
     for number, words in _NUMBERS.items():
         for word in words.split():
             know(word_hash(_folded(word)), NUMBER, word_hash(str(number)))
+    for word in _DATES.split():
+        know(word_hash(_folded(word)), NUMBER, word_hash(_folded(word)))
     lists = ((_DENIALS, DENIAL), (_DROPPED, DROPPED), (_RETOLD, RETOLD), (_HERALDS, HERALD))
     for listed, bit in (*lists, (_COMMON_STARTS, START)):
         for word in listed.split():

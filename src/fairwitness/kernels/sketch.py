@@ -153,8 +153,9 @@ def likeness(one: Sketch, other: Sketch) -> int:
     """Return how alike two texts are, 0 to 1000: mostly the Jaccard index of their units.
 
     0 when they say different things whatever else they share: each has a name that the other
-    lacks, the shorter one has a number or a denial of its own, or too many words are exchanged
-    rather than left out. What a text that was cut off lacks does not count against it.
+    lacks, the shorter one has a number or a denial of its own, the longer one adds a name to few
+    words, or too many words are exchanged rather than left out. What a text that was cut off lacks
+    does not count against it.
     """
     if one.exact and one.exact == other.exact:
         return 1000
@@ -177,6 +178,9 @@ def _differs(common: int, less: _Left, more: _Left, is_cased: int) -> bool:
     if less.numbers or (less.names and more.names):
         return True
     if more.numbers and not less.is_cut and (less.count() or common < 2 * _SHORT_UNITS):
+        return True
+    # A short text is contained in many that say more, about somebody.
+    if common < _SHORT_UNITS and not less.is_cut and more.names and more.count() > 2:
         return True
     return common < _LONG_UNITS and less.count() * (6 if is_cased else 8) > common
 

@@ -9,21 +9,31 @@ namespace {
 
 constexpr int WAYS = 4;
 
+constexpr int64_t AHEAD = 12;  // keys whose buckets are asked for before they are needed
+
 struct Slot {
     uint64_t key;
     int64_t last_ms;
     int64_t level_ms;
 };
 
+Slot *bucket_of(Slot *slots, int64_t buckets, uint64_t key) {
+    return slots + (key * 0x9E3779B97F4A7C15 >> 32 & (buckets - 1)) * WAYS;
+}
+
 }  // namespace
 
 FW_EXPORT void fw_rates(Slot *slots, int64_t buckets, const uint64_t *keys, const int64_t *seen_ms,
                         int64_t count, int64_t cost_ms, int64_t level_max_ms, uint16_t *posts) {
     for (int64_t at = 0; at < count; at++) {
+        if (at + AHEAD < count) {
+            const Slot *next = bucket_of(slots, buckets, keys[at + AHEAD]);
+            __builtin_prefetch(next, 1);
+            __builtin_prefetch(next + WAYS - 1, 1);
+        }
         posts[at] = 0;
         if (keys[at] == 0) continue;
-        const uint64_t mixed = keys[at] * 0x9E3779B97F4A7C15;
-        Slot *bucket = slots + (mixed >> 32 & (buckets - 1)) * WAYS;
+        Slot *bucket = bucket_of(slots, buckets, keys[at]);
         int way = 0;
         while (way < WAYS - 1 && bucket[way].key != keys[at]) way++;
         Slot slot = bucket[way].key == keys[at] ? bucket[way] : Slot{keys[at], seen_ms[at], 0};

@@ -163,6 +163,7 @@ static inline bool differs(int common, const Left &less, const Left &more, bool 
     if (less.denials || (more.denials && (more.is_cut || !less.is_cut))) return true;
     if (less.numbers || (less.names && more.names)) return true;
     if (more.numbers && !less.is_cut && (less.count() || common < 2 * SHORT_UNITS)) return true;
+    if (common < SHORT_UNITS && !less.is_cut && more.names && more.count() > 2) return true;
     return common < LONG_UNITS && less.count() * (is_cased ? 6 : 8) > common;
 }
 

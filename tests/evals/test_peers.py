@@ -1,0 +1,123 @@
+"""The peers' bench: the posts that it hands out, a real peer, and the tables made of the result."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+ROW = {
+    "posts": 100_000,
+    "query_day_p50_ms": 1.0,
+    "query_day_p99_ms": 5.0,
+    "query_all_p50_ms": 2.0,
+    "query_all_p99_ms": 10.0,
+    "bytes_per_post": 200.0,
+    "log_bytes_per_post": 100.0,
+    "open_s": 0.1,
+}
+FIGURES: dict[str, Any] = {
+    "machine": "a machine",
+    "commit": "abc",
+    "ingest_posts_per_s": 30_000,
+    "query_ms": {"p50": 2.0, "p99": 9.0},
+    "freshness_s": {"p50": 0.3, "p99": 0.8},
+    "scale": [ROW, {**ROW, "posts": 20_000_000, "query_all_p99_ms": 90.0, "open_s": 4.0}],
+    "stage_us": {"decode": 1.5, "clean": 2.0},
+    "limits": [],
+    "peers": {
+        "rival": {
+            "version": "Rival 1",
+            "ingest_posts_per_s": 3_000,
+            "query_ms": {"p50": 20.0, "p99": 90.0},
+            "freshness_s": {"p50": 0.2, "p99": 0.7},
+            "bytes_per_post": 400.0,
+        },
+        "broken": {"error": "OSError: no such | thing"},
+    },
+}
+
+
+def script(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(Path(path).stem, BENCHMARKS / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def handed_out(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("peers")
+    script("peers/run.py").write_posts(folder, captures, 250)
+    return folder
+
+
+def test_peers_get_clean_posts_with_unit_vectors(handed_out: Path) -> None:
+    rows = [json.loads(line) for line in (handed_out / "posts.jsonl").read_text().splitlines()]
+    vectors = np.load(handed_out / "vectors.npy")
+    assert len(rows) == len(vectors) == 250
+    assert "Fire & smoke near the harbour <now>" in {row["text"] for row in rows}
+    assert np.abs(np.linalg.norm(vectors.astype(np.float32), axis=1) - 1).max() < 0.01
+    questions = json.loads((handed_out / "questions.json").read_text())
+    assert len(questions) == 40
+    assert {len(question["vector"]) for question in questions} == {256}
+
+
+def test_vectors_of_like_texts_are_near() -> None:
+    vectors = script("peers/run.py").vectors_of(
+        ["fire in the old harbour", "a fire in the harbour", "stock prices rise"]
+    )
+    assert vectors[0] @ vectors[1] > 0.5 > 0.3 > vectors[0] @ vectors[2]
+
+
+def test_a_peer_is_tried_until_it_keeps_a_rate(handed_out: Path, tmp_path: Path) -> None:
+    words = ["--peer", "sqlite_fts5", "--data", str(handed_out), "--work", str(tmp_path)]
+    words += ["--out", str(tmp_path / "out.json"), "--seconds", "1", "--preload", "200"]
+    subprocess.run(
+        [sys.executable, str(BENCHMARKS / "peers" / "trial.py"), *words], check=True, timeout=120
+    )
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert result.get("error") is None
+    assert result["version"].startswith("SQLite 3")
+    assert result["posts"] > 200
+    assert result["questions"] > 3
+    assert result["hits_each"] > 0
+    assert 0 < result["freshness_s"]["p50"] <= result["freshness_s"]["p99"]
+    assert len(result["tried_hz"]) >= 2
+    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+
+
+def test_a_peer_that_fails_is_in_the_result_with_its_error(tmp_path: Path) -> None:
+    (tmp_path / "questions.json").write_text("[]")
+    words = ["--peer", "sqlite_fts5", "--data", str(tmp_path), "--work", str(tmp_path)]
+    words += ["--out", str(tmp_path / "out.json"), "--seconds", "1", "--preload", "0"]
+    trial = [sys.executable, str(BENCHMARKS / "peers" / "trial.py"), *words]
+    subprocess.run(trial, check=True, timeout=60, stderr=subprocess.DEVNULL)
+    assert "posts.jsonl" in json.loads((tmp_path / "out.json").read_text())["error"]
+
+
+def test_tables_say_how_much_faster_ours_is_and_what_failed() -> None:
+    made = script("plot_index.py").tables(FIGURES)
+    assert "| rival (Rival 1) | 3,000 | 10.0 × | 20.0 / 90.0 | 0.2 / 0.7 | 400.0 |" in made
+    assert "| broken | OSError: no such / thing |  |  |  |  |" in made
+    assert "| 20,000,000 | 1.0 / 5.0 | 2.0 / 90.0 | 200.0 | 100.0 | 4.0 |" in made
+    assert "| **sum** | 3.5 |" in made
+    widths = {line.count("|") for line in made.splitlines() if line.startswith("| rival")}
+    assert widths == {7}
+
+
+def test_the_plot_has_a_line_for_each_figure() -> None:
+    plot = script("plot_index.py")
+    drawn = plot.plot(FIGURES["scale"])
+    assert drawn.count("<polyline") == 4
+    assert "20 M" in drawn
+    with pytest.raises(ValueError, match="two sizes"):
+        plot.plot(FIGURES["scale"][:1])

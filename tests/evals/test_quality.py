@@ -1,0 +1,53 @@
+"""Quality: the measures by hand, and that meaning crosses languages where words cannot."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fairwitness.evals import judged
+from fairwitness.evals.judged import Judged
+from fairwitness.evals.quality import candidates, measure, ranked
+
+
+def test_the_measures_by_hand() -> None:
+    worth = {7: 2, 3: 1}
+    ideal = 2 + 1 / np.log2(3)
+    assert judged.ndcg([7, 3], worth) == pytest.approx(1.0)
+    assert judged.ndcg([3, 9, 7], worth) == pytest.approx((1 + 2 / 2) / ideal)
+    assert judged.average_precision([3, 9, 7], worth) == pytest.approx((1 + 2 / 3) / 2)
+    assert judged.average_precision([9] * 5 + [3], worth) == 0.0
+    assert judged.recall([3, 9], worth, 10) == 0.5
+    assert judged.ndcg([], worth) == judged.recall([], worth, 10) == 0.0
+
+
+def test_meaning_finds_what_shares_no_word_and_both_keep_what_words_found() -> None:
+    texts = [
+        "台湾の東部で強い地震があり、建物が倒壊しました",
+        "今日は友達とおいしいラーメンを食べました",
+        "新しい携帯電話が来月発売される予定です",
+        "Quarterly results of Zyxwortex",
+        "El gato duerme en el sofá toda la tarde",
+    ]
+    questions = ["Buildings collapsed in an earthquake in Taiwan", "Zyxwortex"]
+    one = Judged("made", texts, questions, [{0: 1}, {3: 1}])
+    figures = {part.way: part for part in measure(one)}
+    assert figures["words"].ndcg_10 < figures["both"].ndcg_10 == 1.0
+    earthquake, _ = candidates(one)
+    assert ranked(earthquake, "meaning")[0] == ranked(earthquake, "both")[0] == 0
+
+
+@pytest.mark.parametrize("lang", ["ja", "ru"])
+def test_english_problems_find_their_translations_without_digits(shared: Path, lang: str) -> None:
+    figures = {p.way: p for p in measure(judged.mgsm(shared / "data", lang, digits=False))}
+    assert figures["meaning"].recall_10 > 0.95
+    assert figures["both"].recall_10 > 0.95
+    assert figures["words"].recall_10 < 0.3
+
+
+def test_the_sets_are_read_whole(shared: Path) -> None:
+    data = shared / "data"
+    assert len(judged.cranfield(data).questions) == 225
+    assert len(judged.known_lie(data).questions) > 990
+    sizes = [len(judged.agentset(data, name).texts) for name in judged.AGENTSET]
+    assert sizes == [5_000, 5_000, 255, 671]

@@ -1,0 +1,57 @@
+"""Nearest codes: both twins find what a full sort finds."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairwitness.kernels import hamming as room
+from fairwitness.kernels.hamming import assign, distances, nearest
+from fairwitness.kernels.native import library
+
+native_only = pytest.mark.skipif(library() is None, reason="NO NATIVE KERNELS: no compiler")
+
+
+def codes(count: int, seed: int, ones: float = 0.5) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.packbits(rng.random((count, 256)) < ones, axis=1)
+
+
+@native_only
+@settings(max_examples=60, deadline=None)
+@given(
+    count=st.sampled_from([0, 1, 5, 700, 3_000]),
+    seed=st.integers(0, 99),
+    k=st.sampled_from([1, 3, 100, 5_000]),
+    ones=st.sampled_from([0.002, 0.5]),
+    masked=st.booleans(),
+)
+def test_the_twins_find_what_a_full_sort_finds(
+    count: int, seed: int, k: int, ones: float, masked: bool
+) -> None:
+    held, query = codes(count, seed, ones), codes(1, seed + 1_000, ones)[0]
+    rng = np.random.default_rng(seed)
+    rows = rng.permutation(count).astype(np.uint32)
+    allowed = rng.random(count) < 0.3 if masked else None
+    stretches = np.array([[count // 2, count], [0, count // 4], [3, 3]], np.int64)
+    found = nearest(held, stretches, query, k, rows_n=rows, allowed=allowed)
+    plain = room._nearest_plainly(held, stretches, query, k, rows, allowed)
+    far = distances(held, query) if count else np.empty(0, np.int32)
+    places = [*range(count // 2, count), *range(count // 4)]
+    kept = [p for p in places if held[p].any() and (allowed is None or allowed[rows[p]])]
+    truth = sorted((int(far[p]), int(rows[p])) for p in kept)[:k]
+    assert list(zip(found.distances.tolist(), found.rows.tolist(), strict=True)) == truth
+    assert list(zip(plain.distances.tolist(), plain.rows.tolist(), strict=True)) == truth
+
+
+@native_only
+@pytest.mark.parametrize("ones", [0.01, 0.5])
+def test_the_twins_assign_to_the_first_of_the_nearest(ones: float) -> None:
+    held, centres = codes(500, 1, ones), codes(20, 2, ones)
+    chosen = assign(held, centres)
+    assert chosen.tolist() == room._assign_plainly(held, centres).tolist()
+    assert chosen.tolist() == [int(np.argmin(distances(centres, code))) for code in held]
+
+
+def test_nothing_is_asked_for_and_nothing_comes() -> None:
+    assert len(nearest(codes(5, 0), np.array([[0, 5]]), codes(1, 1)[0], 0).rows) == 0
