@@ -45,8 +45,16 @@ def nats(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[NatsServer]":
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def untold() -> Iterator[None]:
+    """Keep Ray from telling its makers that it runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        yield
+
+
 @pytest.fixture(scope="module")
-def one_node() -> Iterator[None]:
+def one_node(untold: None) -> Iterator[None]:
     """A real Ray cluster of one node."""
     import ray
 

@@ -5,6 +5,7 @@ one on this machine. Ends with 1 when not all of the index answers.
 """
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -31,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"cannot read the plan {asked.plan}: {error}", file=sys.stderr)
         return 1
     if not ray.is_initialized():
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers
         ray.init(log_to_driver=False, logging_level="error")
     try:
         cluster = Cluster(plan)

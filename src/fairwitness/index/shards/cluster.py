@@ -18,7 +18,7 @@ from fairwitness.index.shards.replica import Answer, Standing
 from fairwitness.index.shards.stream import PATIENCE_S, Publisher
 from fairwitness.posts.post import Event, Post
 
-DEADLINE_S = 2.0
+DEADLINE_S = 1.0
 """How long a question waits for shards before it goes on without those that are missing."""
 
 _END_S = 10.0

@@ -59,6 +59,8 @@ class Standing(NamedTuple):
     serving: bool
     shown: int
     """Sequence up to which searches find what the stream holds."""
+    durable: int
+    """Sequence up to which a kill takes nothing away; from there the stream is read again."""
     last: int
     """Last sequence of the stream, as far as we know."""
     fresh_ms: int
@@ -124,6 +126,7 @@ class Replica:
             node=self._node,
             serving=self._serving,
             shown=self._shown,
+            durable=self._index.position if self._index is not None else 0,
             last=self._last,
             fresh_ms=self._fresh_ms,
             unreadable=self._unreadable,
