@@ -70,7 +70,7 @@ def test_the_scale_has_its_size(report: dict[str, Any]) -> None:
     assert row["bytes_per_post"] > 10
     assert row["query_all_p99_ms"] > 0
     assert 0 < row["open_s"] < 60
-    assert [limit["what"] for limit in report["limits"]] == ["ingest", "open"]
+    assert [limit["what"] for limit in report["limits"]] == ["code scan", "ingest", "open"]
 
 
 def test_texts_that_are_not_there_are_named(tmp_path: Path) -> None:

@@ -61,9 +61,14 @@ def test_shares_of_the_limit() -> None:
     ingest = limits.of_ingest(MACHINE, 50_000, 400)
     assert (ingest.limit, ingest.share) == (2_500_000, 0.02)
     assert limits.of_syncs(MACHINE, 100).share == 0.1
-    scan = limits.of_scan(MACHINE, 20_000_000, 64.0)
+    scan = limits.of_scan(MACHINE, 64.0, 20_000_000)
     assert (scan.limit, scan.share) == (32.0, 0.5)  # memory, not counting, is what limits it
     assert limits.of_open(MACHINE, 4e9, 2.0).share == 0.1
+
+
+def test_scanning_codes_takes_longer_the_more_there_are() -> None:
+    few_ms, many_ms = limits.scan_ms(1_000), limits.scan_ms(200_000)
+    assert 0 < few_ms < many_ms < 10_000
 
 
 def test_the_machine_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +85,9 @@ def test_the_machine_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_each_stage_of_the_road_costs_something(firehose: Firehose, tmp_path: Path) -> None:
     cost_us = stages.measure(firehose, tmp_path, 500)
     assert next(iter(cost_us)) == "split"
-    assert {"decode", "clean", "language", "fsync", "novel", "apply", "words"} < set(cost_us)
+    assert {"decode", "clean", "language", "fsync", "novel", "apply", "words", "copies"} < set(
+        cost_us
+    )
     assert all(cost >= 0 for cost in cost_us.values())
     assert cost_us["apply"] > 0
     assert sum(cost_us.values()) > 5

@@ -128,6 +128,7 @@ def _stream(work: Path, plan: Plan, report: Report, told: Told) -> None:
     report.stream = Firehose(_tails(work)).mix(names)
     told("measuring the machine", 0, 1)
     report.speed = limits.measure(work)
+    report.limits.append(limits.of_scan(report.speed, limits.scan_ms()))
 
 
 def _stages(work: Path, plan: Plan, report: Report, told: Told) -> None:

@@ -107,6 +107,9 @@ class LiveRun:
         ]
         for end in (out, into, tell, hear, probes, feeder, asker):
             end.close()  # theirs; what dies is noticed only when nobody else holds its end
+
+    def wait(self) -> None:
+        """Wait until the asker has opened the index that the writer has begun."""
         self._expect(self._asker)
 
     def stretch(self, rate_hz: int, seconds: float, told: Told, warm_s: float = WARM_S) -> Stretch:
@@ -213,8 +216,10 @@ class LiveRun:
 @contextlib.contextmanager
 def running(folder: Path, tails: Path) -> Iterator[LiveRun]:
     """Start the three processes on the home in `folder`; none is left behind."""
-    run = LiveRun(folder, tails)
+    with deaf():  # a run that is half begun could not be ended
+        run = LiveRun(folder, tails)
     try:
+        run.wait()
         yield run
         run.stop()
     finally:
@@ -225,6 +230,5 @@ def _started(
     context: SpawnContext, name: str, work: Callable[..., None], *words: object
 ) -> SpawnProcess:
     process = context.Process(target=work, args=words, name=name, daemon=True)
-    with deaf():
-        process.start()
+    process.start()
     return process

@@ -1,85 +1,95 @@
 """What each stage of a post's road costs, by itself: microseconds of processor a post.
 
-One thread does one stage for all posts before the next begins, so that a figure is that stage's
-alone. Where a library works in threads of its own (tantivy), the whole process's time is taken. The
-sum is what the road must cost; what the live run takes beyond it is coordination.
+One stage does its work for all posts before the next begins, in batches as on the road, so that a
+figure is that stage's alone. Where threads of a library work along (tantivy), the time of the whole
+process is taken. The sum is what the road must cost; what the live run takes beyond it is
+coordination.
 """
 
 import itertools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
+import numpy as np
 import zstandard
 
 from fairwitness.evals.feeding import NAME, moment_ms
 from fairwitness.evals.firehose import Firehose
 from fairwitness.index import LiveIndex
+from fairwitness.index.copies import Copies
+from fairwitness.index.trends import Trends, items_in
+from fairwitness.kernels.texts import Texts, pack
 from fairwitness.posts import clean, language
-from fairwitness.posts.compose import Parts, compose
+from fairwitness.posts.compose import Parts, compose_all
 from fairwitness.posts.log import Batch
+from fairwitness.posts.post import Event, Post, Posted
 from fairwitness.posts.sources.captures import Capture
 from fairwitness.posts.sources.jsonl import read_lines
-from fairwitness.posts.sources.lines import Lines, row_of
+from fairwitness.posts.sources.lines import Line, Lines
 from fairwitness.posts.sources.x_posts import Message
 
 POSTS = 20_000
-_TOGETHER = 4_000
+READ_TOGETHER = 1_000
+"""Lines that are read together."""
+WRITTEN_TOGETHER = 4_000
 """Events under one sync and one refresh, as on the road when posts are many."""
 
 _REPEATS = 3
-_convert = msgspec.json.Decoder(Message).decode
+T = TypeVar("T")
+_message = msgspec.json.Decoder(Message).decode
 
 
 def measure(firehose: Firehose, folder: Path, posts: int = POSTS) -> dict[str, float]:
     """Return microseconds a post of each stage, in the order of the road."""
     said = firehose.say(0, posts, moment_ms(posts))
     lines = list(Lines().feed(said))
-    messages = [_convert(line.data or b"") for line in lines]
-    texts = [message.data.text for message in messages if message.data]
-    cleaned = [clean.from_escaped(text) for text in texts]
+    cost_us = _reading_us(said, lines)
     events = read_lines(lines, Capture(NAME), itertools.repeat(moment_ms(posts)))[0]
-    batches = [Batch(NAME, "", events[at : at + _TOGETHER], 0) for at in range(0, posts, _TOGETHER)]
-    pack = msgspec.msgpack.Encoder().encode
-    squeeze = zstandard.ZstdCompressor(level=1).compress
-    packed = [pack(batch) for batch in batches]
-    squeezed = [squeeze(each) for each in packed]
-    each = {
-        "split": lambda: list(Lines().feed(said)),
-        "decode": lambda: [row_of(line) for line in lines],
-        "clean": lambda: [clean.from_escaped(text) for text in texts],
-        "language": lambda: [language.detect(one.text) for one in cleaned],
-        "compose": lambda: [_composed(one) for one in cleaned],
-        "read": lambda: read_lines(lines, Capture(NAME), itertools.repeat(0)),
-        "encode": lambda: [pack(batch) for batch in batches],
-        "compress": lambda: [squeeze(one) for one in packed],
-    }
-    cost_us = {name: _us(time.thread_time, work, posts) for name, work in each.items()}
-    # What composing does beyond the language that it tells, and reading beyond its parts.
-    cost_us["compose"] -= cost_us["language"]
-    parts = ("decode", "clean", "language", "compose")
-    cost_us["read"] -= sum(cost_us[part] for part in parts)
-    cost_us["fsync"] = _sync_us(folder, squeezed, posts)
-    cost_us |= _index_us(folder / "stages", batches, posts)
+    cost_us |= _logging_us(events, folder)
+    cost_us |= _index_us(events, folder / "stages")
+    cost_us |= _watching_us([event.post for event in events if isinstance(event, Posted)])
     return {name: round(max(cost, 0.0), 2) for name, cost in cost_us.items()}
 
 
-def _composed(cleaned: clean.Cleaned) -> object:
-    parts = Parts(
-        cleaned=cleaned,
-        id="x:1800000000000000000",
-        network="x",
-        author="someone",
-        author_id="1",
-        created_ms=0,
-        seen_ms=0,
-    )
-    return compose(parts)
+def _reading_us(said: bytes, lines: Sequence[Line]) -> dict[str, float]:
+    """Take `read_lines` apart; `read` is what of it is none of the others."""
+    batches = list(_batches(lines, READ_TOGETHER))
+    texts = [[_text(line) for line in batch] for batch in batches]
+    parts = [[_parts(text) for text in batch] for batch in texts]
+    ways = [clean.from_escaped] * READ_TOGETHER
+    capture, never = Capture(NAME), [0] * READ_TOGETHER
+    work: dict[str, Callable[[], object]] = {
+        "split": lambda: list(Lines().feed(said)),
+        "decode": lambda: [_message(line.data or b"") for line in lines],
+        "clean": lambda: [clean.clean_all(batch, ways[: len(batch)]) for batch in texts],
+        "language": lambda: [language.detect_all(batch, [""] * len(batch)) for batch in texts],
+        "compose": lambda: [compose_all(batch) for batch in parts],
+        "read": lambda: [read_lines(batch, capture, never) for batch in batches],
+    }
+    cost_us = {stage: _us(time.thread_time, each, len(lines)) for stage, each in work.items()}
+    cost_us["compose"] -= cost_us["language"]  # composing tells the language
+    cost_us["read"] -= sum(cost_us[each] for each in ("decode", "clean", "language", "compose"))
+    return cost_us
 
 
-def _sync_us(folder: Path, records: list[bytes], posts: int) -> float:
+def _logging_us(events: Sequence[Event], folder: Path) -> dict[str, float]:
+    batches = [Batch(NAME, "", tuple(some), 0) for some in _batches(events, WRITTEN_TOGETHER)]
+    encode = msgspec.msgpack.Encoder().encode
+    compress = zstandard.ZstdCompressor(level=1).compress
+    packed = [encode(batch) for batch in batches]
+    squeezed = [compress(each) for each in packed]
+    return {
+        "encode": _us(time.thread_time, lambda: list(map(encode, batches)), len(events)),
+        "compress": _us(time.thread_time, lambda: list(map(compress, packed)), len(events)),
+        "fsync": _sync_us(folder, squeezed, len(events)),
+    }
+
+
+def _sync_us(folder: Path, records: Sequence[bytes], posts: int) -> float:
     """Return the time on the clock, for waiting for the disk takes no processor."""
     path = folder / "synced"
     with path.open("wb", buffering=0) as file:
@@ -92,23 +102,77 @@ def _sync_us(folder: Path, records: list[bytes], posts: int) -> float:
     return 1e6 * took_s / posts
 
 
-def _index_us(folder: Path, batches: list[Batch], posts: int) -> dict[str, float]:
+def _index_us(events: Sequence[Event], folder: Path) -> dict[str, float]:
     index = LiveIndex.open(folder)
     cost_s = dict.fromkeys(("novel", "apply", "words", "checkpoint"), 0.0)
 
-    def timed(stage: str, work: Callable[[], object]) -> object:
+    def timed(stage: str, work: Callable[[], object]) -> None:
         began_s = time.process_time()
-        done = work()
+        work()
         cost_s[stage] += time.process_time() - began_s
-        return done
 
-    for position, batch in enumerate(batches, start=1):
-        timed("novel", lambda events=batch.events: index.novel(events))  # type: ignore[misc]
-        timed("apply", lambda events=batch.events, at=position: index.apply(events, at))  # type: ignore[misc]
+    def take(batch: Sequence[Event], position: int) -> None:
+        timed("novel", lambda: index.novel(batch))
+        timed("apply", lambda: index.apply(batch, position))
         timed("words", index.refresh)
+
+    for position, batch in enumerate(_batches(events, WRITTEN_TOGETHER), start=1):
+        take(batch, position)
     timed("checkpoint", index.checkpoint)
     index.close()
-    return {stage: 1e6 * cost / posts for stage, cost in cost_s.items()}
+    return {stage: 1e6 * cost / len(events) for stage, cost in cost_s.items()}
+
+
+def _watching_us(posts: Sequence[Post]) -> dict[str, float]:
+    """Return what copies and trends cost; each post is new, so that none is found by ordinal."""
+    batches = list(_batches(posts, WRITTEN_TOGETHER))
+    packed = [pack([post.text for post in batch]) for batch in batches]
+    # Once each, on tables of their own: a second pass would find everything known.
+    copies, trends = Copies(), Trends(lambda _ordinal: None, lambda _lang: "")
+    return {
+        "copies": _once_us(lambda: _see_copies(copies, packed), len(posts)),
+        "trends": _once_us(lambda: _see_trends(trends, batches), len(posts)),
+    }
+
+
+def _see_copies(copies: Copies, packed: Sequence[Texts]) -> None:
+    for texts in packed:
+        no_original = np.full(len(texts), -1, np.int64)
+        copies.see(texts, copies.next_ordinal, no_original, lambda ordinals: ordinals)
+
+
+def _see_trends(trends: Trends, batches: Sequence[Sequence[Post]]) -> None:
+    for number, batch in enumerate(batches):
+        trends.see(items_in(batch, number * WRITTEN_TOGETHER, lambda _lang: 0))
+
+
+def _text(line: Line) -> str:
+    data = _message(line.data or b"").data
+    assert data is not None
+    return data.text
+
+
+def _parts(text: str) -> Parts:
+    return Parts(
+        cleaned=clean.from_escaped(text),
+        id="x:1800000000000000000",
+        network="x",
+        author="someone",
+        author_id="1",
+        created_ms=0,
+        seen_ms=0,
+    )
+
+
+def _batches(items: Sequence[T], together: int) -> Iterator[Sequence[T]]:
+    for first in range(0, len(items), together):
+        yield items[first : first + together]
+
+
+def _once_us(work: Callable[[], object], posts: int) -> float:
+    began_s = time.process_time()
+    work()
+    return 1e6 * (time.process_time() - began_s) / posts
 
 
 def _us(clock: Callable[[], float], work: Callable[[], object], posts: int) -> float:
