@@ -58,6 +58,7 @@ _MENTION = re.compile(
 )
 _AFTER_LINK = ".,;:!?…»”’*"
 _PAIRS = {")": "(", "]": "["}
+_AT_END = frozenset((*_AFTER_LINK, *_PAIRS))
 
 
 class Cleaned(msgspec.Struct, frozen=True, gc=False):
@@ -192,6 +193,8 @@ def mentions_in(text: str) -> tuple[str, ...]:
 
 def _without_punctuation(link: str) -> str:
     """Return `link` without what belongs to the sentence; brackets of its own stay."""
+    if link[-1] not in _AT_END:
+        return link
     unopened = {closing: link.count(closing) - link.count(_PAIRS[closing]) for closing in _PAIRS}
     end = len(link)
     while link[end - 1] in _AFTER_LINK or unopened.get(link[end - 1], 0) > 0:

@@ -1,35 +1,16 @@
 """Loopback servers for the networks, and the captures that they serve."""
 
-import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
+# Servers and helpers stand beside the tests and are imported by their names.
+sys.path.append(str(Path(__file__).parent))
+import servers_bluesky
+
 FRAMES = Path("data/bluesky-jetstream-frames/internal")
-
-
-def _load(name: str):
-    """Import a server that stands beside this file."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def bluesky_servers():
-    return _load("servers_bluesky")
-
-
-@pytest.fixture(scope="session")
-def mastodon_servers():
-    return _load("servers_mastodon")
-
-
-@pytest.fixture(scope="session")
-def relay_frames():
-    return _load("relay_frames")
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +27,13 @@ def jetstream_dictionaries(shared) -> dict[int, bytes]:
         1612007021: (folder / "legacy_subscribe.zdict").read_bytes(),
         20260811: (folder / "subscribe_events_20260811.zdict").read_bytes(),
     }
+
+
+@pytest.fixture
+def server_of(jetstream_dictionaries):
+    def make(events, **options):
+        return servers_bluesky.JetstreamServer(
+            events, dictionaries=jetstream_dictionaries, **options
+        )
+
+    return make

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import servers_bluesky
 
 from fairwitness.posts.compose import events_of
 from fairwitness.posts.post import AccountGone, Deleted, Edited, Event, Posted
@@ -198,14 +199,14 @@ def test_updates_are_edits_and_deletes_deletions():
 
 @pytest.mark.parametrize("status", ["deleted", "takendown", "suspended", "deactivated", None])
 @pytest.mark.parametrize("version", [1, 2])
-def test_accounts_that_left_are_gone(bluesky_servers, status, version):
+def test_accounts_that_left_are_gone(status, version):
     account = {"active": False, "did": DID, "seq": 7, "time": "2026-07-04T14:38:07.877Z"}
     account |= {"status": status} if status else {}
     event = {"did": DID, "time_us": TIME_US, "kind": "account", "account": account}
     message = (
         read_v1(json.dumps(event).encode())
         if version == 1
-        else read_v2(bluesky_servers.to_v2(event, 5).encode())
+        else read_v2(servers_bluesky.to_v2(event, 5).encode())
     )
     assert message.time_us == TIME_US
     assert adapt(message, SEEN_MS) == AccountGone("bluesky", DID, SEEN_MS)
@@ -216,10 +217,10 @@ def test_living_accounts_stay(account):
     assert adapt(read_v1(frame(kind="account", account=account)), SEEN_MS) is None
 
 
-def test_a_repository_that_diverged_is_emptied_before_it_is_told_again(bluesky_servers):
+def test_a_repository_that_diverged_is_emptied_before_it_is_told_again():
     body = {"did": DID, "rev": "3mpt", "seq": 9, "blocks": {"$bytes": "AA"}, "time": "2026"}
     event = {"did": DID, "time_us": TIME_US, "kind": "sync", "sync": body}
-    message = read_v2(bluesky_servers.to_v2(event, 5).encode())
+    message = read_v2(servers_bluesky.to_v2(event, 5).encode())
     assert adapt(message, SEEN_MS) == AccountGone("bluesky", DID, SEEN_MS)
 
 
@@ -239,7 +240,7 @@ def test_a_post_without_an_address_is_unreadable(rkey):
         adapt(read_v1(commit({"text": "?"}, rkey=rkey)), SEEN_MS)
 
 
-def test_a_time_without_an_offset_is_not_of_this_stream(bluesky_servers):
+def test_a_time_without_an_offset_is_not_of_this_stream():
     event = {"did": DID, "time_us": TIME_US, "kind": "identity", "identity": {"seq": 1}}
     with pytest.raises(Unreadable, match="not a v2 frame"):
-        read_v2(bluesky_servers.to_v2(event, 5).replace("31Z", "31").encode())
+        read_v2(servers_bluesky.to_v2(event, 5).replace("31Z", "31").encode())

@@ -7,6 +7,8 @@ from collections import Counter
 from contextlib import suppress
 
 import pytest
+import relay_frames
+import servers_bluesky
 import zstandard
 
 from fairwitness.posts.clock import VirtualClock
@@ -18,7 +20,7 @@ TESTDATA = "data/bluesky-jetstream-frames/internal/corpus/testdata"
 
 
 @pytest.fixture(scope="module")
-def relayed(shared, relay_frames) -> list[dict]:
+def relayed(shared) -> list[dict]:
     packed = (shared / TESTDATA / "frames.bin.zst").read_bytes()
     data = zstandard.ZstdDecompressor().decompress(packed, max_output_size=100_000_000)
     events, at, frames = [], 0, 0
@@ -39,7 +41,7 @@ def test_every_event_of_the_relay_is_one_of_jetstream(relayed, jetstream_events)
     assert Counter(map(of, relayed)) == Counter(map(of, jetstream_events))
 
 
-def test_the_relay_is_heard_through_jetstream(relayed, shared, bluesky_servers):
+def test_the_relay_is_heard_through_jetstream(relayed, shared):
     """What we make of each event, from the relay's bytes on: 17 posts, 1 deletion, no more."""
     manifest = json.loads((shared / TESTDATA / "manifest.json").read_text())
     kinds = Counter(each.get("commit", {}).get("operation", each["kind"]) for each in relayed)
@@ -54,7 +56,7 @@ def test_the_relay_is_heard_through_jetstream(relayed, shared, bluesky_servers):
 
     async def main() -> list:
         heard = []
-        async with bluesky_servers.JetstreamServer(timed) as server:
+        async with servers_bluesky.JetstreamServer(timed) as server:
             source = Bluesky(server.url(2), VirtualClock(0), zstd=False)
             with suppress(SourceLost):
                 async for batch in source.batches(""):

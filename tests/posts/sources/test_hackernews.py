@@ -1,11 +1,9 @@
 """Hacker News: a server with the API's own shapes, items that appear, change and go."""
 
 import asyncio
-import importlib.util
 import json
-from pathlib import Path
-from types import ModuleType
 
+import loopback as http
 import pytest
 
 from fairwitness.posts.clock import VirtualClock
@@ -15,18 +13,6 @@ from fairwitness.posts.source import SourceBatch, SourceLost, SourceRefused
 from fairwitness.posts.sources.hackernews import HackerNews
 from fairwitness.posts.sources.hackernews_items import Item, read_item
 
-
-def _servers() -> ModuleType:
-    path = Path(__file__).with_name("servers_feeds.py")
-    spec = importlib.util.spec_from_file_location("servers_feeds", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-http = _servers()
 CLOCK = VirtualClock(5_000)
 
 
@@ -51,8 +37,8 @@ class News:
         self.items[number] |= fields
         self.changed.append(number)
 
-    async def answer(self, request: object, writer: asyncio.StreamWriter) -> None:
-        path = request.path.removeprefix("/v0/")  # type: ignore[attr-defined]
+    async def answer(self, request: http.Request, writer: asyncio.StreamWriter) -> None:
+        path = request.path.removeprefix("/v0/")
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(0.001)
@@ -76,7 +62,7 @@ class News:
 
 
 def source(server: object, **options: object) -> HackerNews:
-    url = f"{server.url}/v0/"  # type: ignore[attr-defined]
+    url = f"{server.url}/v0/"
     return HackerNews(CLOCK, base_url=url, poll_s=0.02, **options)  # type: ignore[arg-type]
 
 

@@ -15,8 +15,9 @@ from fairwitness.posts.clock import VirtualClock
 from fairwitness.posts.post import Post, Posted
 from fairwitness.posts.source import SourceBatch, SourceRefused
 from fairwitness.posts.sources import jsonl
-from fairwitness.posts.sources.jsonl import JsonlFile, StandardInput
+from fairwitness.posts.sources.jsonl import JsonlFile
 from fairwitness.posts.sources.lines import MAX_LINE_BYTES
+from fairwitness.posts.sources.standard_input import StandardInput
 
 CLOCK = VirtualClock(5_000)
 

@@ -7,6 +7,7 @@ import logging
 from contextlib import aclosing
 
 import pytest
+import servers_mastodon
 
 from fairwitness.posts.clock import VirtualClock
 from fairwitness.posts.post import Deleted, Edited, Posted
@@ -99,8 +100,8 @@ class Listener:
 
 
 @pytest.fixture
-def server_of(mastodon_servers):
-    return mastodon_servers.MastodonServer
+def server_of():
+    return servers_mastodon.MastodonServer
 
 
 @TRANSPORTS

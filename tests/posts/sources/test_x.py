@@ -1,12 +1,10 @@
 """The filtered stream, from a server that speaks it: chunks, signs of life, breaks, refusals."""
 
 import asyncio
-import importlib.util
 import json
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from types import ModuleType
 
+import loopback as http
 import pytest
 
 from fairwitness.posts.clock import VirtualClock
@@ -16,19 +14,6 @@ from fairwitness.posts.sources.x import XStream
 from fairwitness.posts.sources.x_budget import DAY_MS
 
 NOON_MS = 20_000 * DAY_MS + DAY_MS // 2
-
-
-def _servers() -> ModuleType:
-    path = Path(__file__).with_name("servers_feeds.py")
-    spec = importlib.util.spec_from_file_location("servers_feeds", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-http = _servers()
 
 
 def line(number: int, history: list[int] | None = None, text: str = "Straße zu 🚧") -> bytes:
@@ -57,24 +42,24 @@ class X:
         self.scripts = list(scripts)
         self.refusal: tuple[int, bytes, dict[str, str]] | None = None
 
-    async def answer(self, request: object, writer: asyncio.StreamWriter) -> None:
-        if request.headers.get("authorization") != "Bearer s3cret":  # type: ignore[attr-defined]
+    async def answer(self, request: http.Request, writer: asyncio.StreamWriter) -> None:
+        if request.headers.get("authorization") != "Bearer s3cret":
             problem = b'{"title":"Unauthorized","type":"about:blank","status":401}'
             http.respond(writer, 401, problem)
-        elif request.path == "/2/tweets/search/stream/rules":  # type: ignore[attr-defined]
+        elif request.path == "/2/tweets/search/stream/rules":
             self.change(request, writer)
         elif self.refusal:
             http.respond(writer, *self.refusal)
         else:
             await self.play(writer)
 
-    def change(self, request: object, writer: asyncio.StreamWriter) -> None:
-        if request.method == "GET":  # type: ignore[attr-defined]
+    def change(self, request: http.Request, writer: asyncio.StreamWriter) -> None:
+        if request.method == "GET":
             found = [{"id": id, "value": v, "tag": t} for id, (v, t) in self.rules.items()]
             meta = {"sent": "2024-01-15T10:35:00.000Z", "result_count": len(found)}
             http.respond(writer, 200, json.dumps({"data": found, "meta": meta}).encode())
             return
-        asked = json.loads(request.body)  # type: ignore[attr-defined]
+        asked = json.loads(request.body)
         errors = []
         for id in asked.get("delete", {}).get("ids", []):
             del self.rules[id]
@@ -103,7 +88,7 @@ def stream_of(server: object, clock: VirtualClock | None = None, **options: obje
     return XStream(
         clock or VirtualClock(NOON_MS),
         "s3cret",
-        base_url=server.url,  # type: ignore[attr-defined]
+        base_url=server.url,
         silence_s=0.5,
         **(settings | options),  # type: ignore[arg-type]
     )

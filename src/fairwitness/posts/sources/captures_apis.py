@@ -21,7 +21,9 @@ from fairwitness.posts.post import (
 from fairwitness.posts.post import seen_ms as seen_ms_of
 from fairwitness.posts.sources.captures_values import count, first_word, moment_of, word
 from fairwitness.posts.sources.hackernews_items import Item, post_id, read_item
-from fairwitness.posts.sources.x_posts import Message, read_post
+from fairwitness.posts.sources.x_posts import Message, StreamLine, read_post
+
+_stream_line = msgspec.json.Decoder(StreamLine).decode
 
 Row = Mapping[str, Any]
 """One decoded JSON object."""
@@ -103,11 +105,30 @@ def _said_again(event: Posted | Edited, seen_ms: int, cleaned: Cleaned) -> Event
 
 def _x(row: Row, seen_ms: int) -> Statement | None:
     """Read a post object of X's API v2, alone or as a line of a stream."""
-    message = msgspec.convert(dict(row) if "data" in row else {"data": dict(row)}, Message)
+    return _x_statement(
+        msgspec.convert(dict(row) if "data" in row else {"data": dict(row)}, Message), seen_ms
+    )
+
+
+def _x_statement(message: Message, seen_ms: int) -> Statement | None:
     if message.data is None:
         return None
     finish = partial(read_post, message.data, message.includes.users, seen_ms)
     return Statement(message.data.raw, clean.from_escaped, finish)
+
+
+def is_stream_line(row: Row) -> bool:
+    """Return whether `row` is a message of X's stream, so that those behind it may be, too."""
+    return "matching_rules" in row and "data" in row and "type" not in row
+
+
+def stream_line(data: bytes, seen_ms: int) -> Statement | None:
+    """Read a line of X's stream three times as fast; None when it has to be read as any other."""
+    try:
+        message = _stream_line(data)
+    except (ValueError, RecursionError):
+        return None
+    return None if message.type else _x_statement(message, seen_ms)
 
 
 def _hackernews(row: Row, seen_ms: int) -> Parts | Deleted | None:

@@ -1,4 +1,4 @@
-"""Files of one JSON object a line (`.jsonl`, `.jsonl.gz`, `.jsonl.zst`), and standard input.
+"""Files of one JSON object a line: `.jsonl`, `.jsonl.gz`, `.jsonl.zst`.
 
 A line that cannot be read is counted, named in the log and left out; the rest goes on. The cursor
 is a place in the *uncompressed* bytes plus a fingerprint of how the file begins, so that a file
@@ -6,17 +6,13 @@ that was replaced is read from its start instead of from somewhere in its middle
 """
 
 import asyncio
-import concurrent.futures
 import io
 import itertools
 import logging
 import os
-import sys
-import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
@@ -25,7 +21,7 @@ from fairwitness.posts.post import Event
 from fairwitness.posts.source import Gap, SourceBatch, SourceRefused
 from fairwitness.posts.sources import captures
 from fairwitness.posts.sources.captures import Capture
-from fairwitness.posts.sources.captures_apis import Said
+from fairwitness.posts.sources.captures_apis import Said, is_stream_line, stream_line
 from fairwitness.posts.sources.lines import (
     BROKEN,
     CHUNK_BYTES,
@@ -116,7 +112,7 @@ class JsonlFile:
                 await asyncio.sleep(_POLL_S)
 
     async def _batch_of(self, some: list[Line], lines: Lines) -> SourceBatch:
-        events, dropped = await _read_now(some, self._capture, self._clock)
+        events, dropped = await read_now(some, self._capture, self._clock)
         return SourceBatch(
             events, _cursor(some[-1].end_bytes, some[-1].number, lines), dropped=dropped
         )
@@ -130,70 +126,7 @@ class JsonlFile:
         return SourceBatch((), cursor, gaps=(gap,), dropped=1)
 
 
-class StandardInput:
-    """Posts that another program writes to ours, one JSON object a line. It cannot resume."""
-
-    def __init__(
-        self,
-        clock: Clock,
-        name: str = "stdin",
-        network: str = "",
-        batch: int = BATCH_LINES,
-        stream: IO[bytes] | None = None,
-    ) -> None:
-        self.name = name
-        self._clock = clock
-        self._capture = Capture(name, network)
-        self._batch = batch
-        self._stream = stream or sys.stdin.buffer
-
-    async def batches(self, cursor: str) -> AsyncGenerator[SourceBatch, None]:
-        """Yield what arrives, as soon as it arrives, until the writer closes. No cursor."""
-        lines = Lines()
-        async for chunk in _chunks_of(self._stream.fileno()):
-            found = lines.feed(chunk) if chunk else lines.finish()
-            for first in range(0, len(found), self._batch):
-                some = found[first : first + self._batch]
-                events, dropped = await _read_now(some, self._capture, self._clock)
-                yield SourceBatch(events, "", dropped=dropped)
-
-
-async def _chunks_of(descriptor: int) -> AsyncIterator[bytes]:
-    """Yield what was read from `descriptor` meanwhile, and an empty chunk when it ends.
-
-    A daemon thread reads, because a blocked read can neither be cancelled nor joined, and setting
-    a terminal non-blocking would do the same to the standard output that shares it.
-    """
-    loop = asyncio.get_running_loop()
-    chunks: asyncio.Queue[bytes] = asyncio.Queue(maxsize=16)
-
-    def pump() -> None:
-        chunk = b"-"
-        while chunk:
-            try:
-                chunk = os.read(descriptor, CHUNK_BYTES)
-            except OSError:  # the terminal is gone
-                chunk = b""
-            if loop.is_closed():
-                return
-            try:
-                asyncio.run_coroutine_threadsafe(chunks.put(chunk), loop).result()
-            except concurrent.futures.CancelledError:  # nobody listens any more
-                return
-
-    threading.Thread(target=pump, name="stdin", daemon=True).start()
-    last = b"-"
-    while last:
-        gathered = last = await chunks.get()
-        while last and not chunks.empty() and len(gathered) < CHUNK_BYTES:
-            last = chunks.get_nowait()
-            gathered += last
-        if gathered:
-            yield gathered
-    yield b""
-
-
-async def _read_now(
+async def read_now(
     lines: Sequence[Line], capture: Capture, clock: Clock
 ) -> tuple[tuple[Event, ...], int]:
     """Read `lines` as seen now, in a thread: many of them would hold up everybody else."""
@@ -210,12 +143,16 @@ def read_lines(
     numbers: list[int] = []
     said: list[Said] = []
     left_out: list[tuple[int, str]] = []
+    is_stream = False
     for line, moment_ms in zip(lines, seen_ms, strict=False):
+        each: Said = stream_line(line.data, moment_ms) if is_stream and line.data else None
         try:
-            row = row_of(line)
-            if row is None:
-                continue
-            each = captures.read(row, capture, moment_ms)
+            if each is None:
+                row = row_of(line)
+                if row is None:
+                    continue
+                is_stream = is_stream_line(row)
+                each = captures.read(row, capture, moment_ms)
         except ValueError as error:
             left_out.append((line.number, str(error)[:80]))
             continue

@@ -12,8 +12,9 @@ from fairwitness.posts.source import Source
 from fairwitness.posts.sources.bluesky import Bluesky
 from fairwitness.posts.sources.feeds import Feeds
 from fairwitness.posts.sources.hackernews import HackerNews
-from fairwitness.posts.sources.jsonl import JsonlFile, StandardInput
+from fairwitness.posts.sources.jsonl import JsonlFile
 from fairwitness.posts.sources.mastodon import Mastodon
+from fairwitness.posts.sources.standard_input import StandardInput
 from fairwitness.posts.sources.x import XStream
 
 BLUESKY_URL = "wss://jetstream2.us-east.bsky.network/subscribe"

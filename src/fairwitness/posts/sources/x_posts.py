@@ -135,6 +135,12 @@ class Message(msgspec.Struct, frozen=True, gc=False):
         return self.errors or ((alone,) if alone.title else ())
 
 
+class StreamLine(Message, frozen=True, kw_only=True, gc=False):
+    """A message that is told from any other JSON by the rules that it matched."""
+
+    matching_rules: msgspec.Raw
+
+
 def read_post(post: XPost, users: Iterable[User], seen_ms: int, cleaned: Cleaned) -> Parts | None:
     """Return the parts of `post`, seen at `seen_ms`; None when it says nothing.
 
