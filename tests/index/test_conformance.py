@@ -8,7 +8,6 @@ import asyncio
 import itertools
 import os
 import signal
-from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 
@@ -31,18 +30,13 @@ HOUR_MS = 3_600_000
 _case = itertools.count()
 
 
-class Kept(ABC):
-    """An index, and a log of what it was told."""
+class Kept:
+    """An index, and a log of what it was told. `kill` ends what `open` made, without a warning."""
 
-    def __init__(self) -> None:
-        self.index = self.open()
+    def __init__(self, open: Callable[[], Searchable], kill: Callable[[Searchable], None]) -> None:
+        self._open, self._kill = open, kill
+        self.index = open()
         self.told: list[tuple[list[Event], int]] = []
-
-    @abstractmethod
-    def open(self) -> Searchable: ...
-
-    @abstractmethod
-    def kill(self) -> None: ...
 
     def put(self, *events: Event) -> list[Event]:
         """Take events down the road of a post: novel, log, index. Returns what was new."""
@@ -58,8 +52,8 @@ class Kept(ABC):
 
     def restart(self) -> None:
         """Kill it, open it, and tell it what its log has more."""
-        self.kill()
-        self.index = self.open()
+        self._kill(self.index)
+        self.index = self._open()
         for events, position in self.told[self.index.position :]:
             self.index.apply(events, position)
         self.index.refresh()
@@ -78,40 +72,12 @@ class Kept(ABC):
                 return results.hits
 
 
-class Embedded(Kept):
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        super().__init__()
-
-    def open(self) -> LiveIndex:
-        return LiveIndex.open(self.folder, slice_rows=8)
-
-    def kill(self) -> None:
-        self.index.close()  # without a checkpoint: what came after the last one is forgotten
-
-
-class Many(Kept):
-    def __init__(self, plan: Plan, whole: Callable[[Cluster], float]) -> None:
-        self.plan = plan
-        self.whole = whole
-        super().__init__()
-
-    def open(self) -> Cluster:
-        self.cluster = Cluster(self.plan, deadline_s=20)
-        self.whole(self.cluster)
-        return self.cluster
-
-    def kill(self) -> None:
-        pids = [each.pid for each in self.cluster.standing().values() if each is not None]
-        assert len(pids) == 3
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        self.cluster.close()
-
-
 @pytest.fixture
 def embedded(tmp_path: Path) -> Iterator[Kept]:
-    kept = Embedded(tmp_path / "index")
+    # Closed without a checkpoint it forgets what came after the last one.
+    kept = Kept(
+        lambda: LiveIndex.open(tmp_path / "index", slice_rows=8), lambda index: index.close()
+    )
     yield kept
     kept.index.close()
 
@@ -128,9 +94,22 @@ def many(
         name=f"case{next(_case)}",
         slice_rows=8,
     )
-    kept = Many(plan, whole)
+
+    def opened() -> Cluster:
+        cluster = Cluster(plan, deadline_s=20)
+        whole(cluster)
+        return cluster
+
+    def kill(cluster: Cluster) -> None:
+        pids = [each.pid for each in cluster.standing().values() if each is not None]
+        assert len(pids) == 3
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        cluster.close()
+
+    kept = Kept(opened, kill)
     yield kept
-    kept.cluster.end()
+    kept.index.end()
 
 
 @pytest.fixture(params=["embedded", "many"])
