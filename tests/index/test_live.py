@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from fairwitness.index import IndexBusy, IndexFault, IndexMissing, LiveIndex, Query
+from fairwitness.index import LiveIndex, Query
 from fairwitness.posts.post import AccountGone, Deleted, Edited, Engagement, Event, Post, Posted
 
 Make = Callable[..., Post]
@@ -217,33 +217,6 @@ def test_recency_and_reach_lift_equal_words(index: LiveIndex, post: Make) -> Non
     hits = index.search(Query(words="quake")).hits
     assert [hit.post.id for hit in hits][:3] == ["new", "known", "old"]
     assert all(hit.score == pytest.approx(sum(hit.parts)) for hit in hits)
-
-
-def test_a_reader_sees_checkpoints_of_a_live_writer(tmp_path: Path, post: Make) -> None:
-    folder = tmp_path / "index"
-    with pytest.raises(IndexMissing):
-        LiveIndex.open(folder, read_only=True)
-    writer = LiveIndex.open(folder, slice_rows=3)
-    put(writer, Posted(post("a", "sun")), Posted(post("b", "sun")))
-    writer.checkpoint()
-    reader = LiveIndex.open(folder, read_only=True)
-    put(
-        writer, Edited(post("a", "sun and moon", 2_000)), *(Posted(post(c, "sun")) for c in "cdefg")
-    )
-    assert sorted(ids(reader, "sun")) == ["a", "b"]
-    assert [h.post.text for h in reader.search(Query(words="sun")).hits] == ["sun", "sun"]
-    writer.checkpoint()
-    put(writer, Deleted("g", 3_000))
-    assert sorted(ids(reader, "sun")) == ["a", "b"]
-    reader.refresh()
-    assert sorted(ids(reader, "sun")) == sorted("abcdef")
-    assert reader.get("a") == post("a", "sun and moon", 2_000)
-    with pytest.raises(IndexFault, match="reading only"):
-        reader.apply([Deleted("a", 1)], 9)
-    with pytest.raises(IndexBusy):
-        LiveIndex.open(folder)
-    reader.close()
-    writer.close()
 
 
 def test_odd_posts(index: LiveIndex, post: Make) -> None:

@@ -10,6 +10,7 @@ import fcntl
 import os
 import shutil
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -32,6 +33,8 @@ from fairwitness.index.table import Table
 from fairwitness.posts.post import Event, Post
 
 SLICE_ROWS = 1_000_000
+_SEARCHED_S = 60.0
+"""Longer than any search takes."""
 
 
 class LiveIndex:
@@ -47,6 +50,9 @@ class LiveIndex:
         self._writing = threading.RLock()
         self.position = state.position
         self._applied_position = state.position
+        self._writer = state.writer if lock_fd is None else time.time_ns()
+        self._retired: list[tuple[float, Slice]] = []
+        """Slices that are no more, since when: somebody may be searching them yet."""
         self._owed: list[tuple[tuple[Event, ...], int]] = []
         table = Table([], state.slice_rows, Names(state.networks), Names(state.langs))
         self._table = table
@@ -64,13 +70,13 @@ class LiveIndex:
     ) -> "LiveIndex":
         """Open the index in `folder` as of its last checkpoint, or begin one.
 
-        A reader sees the writer's last checkpoint, and a later one after its own `refresh`.
+        A reader sees the writer's last refresh, and a later one after its own `refresh`.
         `slice_rows` is when a slice is sealed; it is fixed when the index is begun.
         Raises IndexMissing (reading where none is), IndexBusy (another process writes),
         IndexCorrupt (delete the folder, it is rebuilt from the log) or IndexDiskFull.
         """
         if read_only:
-            state = manifests.read(_manifest(folder))
+            state = manifests.read_live(folder)
             if state is None:
                 raise IndexMissing(f"no index in {folder}")
             return cls(folder, state, None)
@@ -78,9 +84,9 @@ class LiveIndex:
             folder.mkdir(parents=True, exist_ok=True)
         lock_fd = _lock(folder)
         try:
-            state = manifests.read(_manifest(folder))
+            state = manifests.read(folder)
             if state is None:
-                state = Manifest(FORMAT, 0, slice_rows, 0, (EMPTY,), (), ())
+                state = Manifest(FORMAT, 0, 0, slice_rows, 0, (EMPTY,), (), ())
             _discard_slices_after(folder, state)
             index = cls(folder, state, lock_fd)
             index.checkpoint()
@@ -112,17 +118,20 @@ class LiveIndex:
             return self._work_off()
 
     def refresh(self) -> None:
-        """Make what was applied searchable. A reader takes up the writer's last checkpoint.
+        """Make what was applied searchable. A reader takes up the writer's last refresh.
 
         Raises IndexDiskFull; searching goes on as before and a later refresh makes up for it.
         """
         with self._writing:
+            self._let_go()
             if self._lock_fd is None:
                 self._follow()
+                self._view = take_view(self._table)
             else:
                 self._work_off()
                 self._table.hot.commit()
-            self._view = take_view(self._table)
+                self._view = take_view(self._table)
+                manifests.publish(self._folder, self._state())
 
     def checkpoint(self) -> None:
         """Make all that was applied durable, destroy the texts of what is gone, move `position`."""
@@ -132,18 +141,26 @@ class LiveIndex:
             for part in self._table.slices:
                 part.purge()
             self._view = take_view(self._table)
-            table = self._table
-            state = Manifest(
-                format=FORMAT,
-                position=self._applied_position,
-                slice_rows=table.slice_rows,
-                first_slice=table.slices[0].first // table.slice_rows,
-                slices=tuple(part.extent for part in table.slices),
-                networks=table.networks.all(),
-                langs=table.langs.all(),
-            )
-            manifests.write(_manifest(self._folder), state)
+            state = self._state()
+            manifests.write(self._folder, state)
             self.position = state.position
+            for _, part in self._retired:
+                shutil.rmtree(part.folder, ignore_errors=True)
+
+    def drop_before(self, moment_ms: int) -> int:
+        """Forget sealed slices in which nothing happened since a moment; return how many posts.
+
+        Their files are removed at the next checkpoint. What was in them is unknown: if a source
+        says it again it is new.
+        """
+        self._must_write()
+        with self._writing:
+            slices, dropped = self._table.slices, 0
+            while len(slices) > 1 and slices[0].history.latest_ms < moment_ms:
+                dropped += slices[0].history.visible
+                self._retired.append((time.monotonic(), slices.pop(0)))
+            self._view = take_view(self._table)
+            return dropped
 
     def search(self, query: Query, *, as_of_ms: int | None = None, limit: int = 50) -> Results:
         """Find posts, best first, as they were at a moment, None for now.
@@ -221,6 +238,25 @@ class LiveIndex:
                 os.close(self._lock_fd)
                 self._lock_fd = None
 
+    def _state(self) -> Manifest:
+        table = self._table
+        return Manifest(
+            format=FORMAT,
+            writer=self._writer,
+            position=self._applied_position,
+            slice_rows=table.slice_rows,
+            first_slice=table.slices[0].first // table.slice_rows,
+            slices=tuple(part.extent for part in table.slices),
+            networks=table.networks.all(),
+            langs=table.langs.all(),
+        )
+
+    def _let_go(self) -> None:
+        """Close what nobody can be searching any more."""
+        long_ago_s = time.monotonic() - _SEARCHED_S
+        while self._retired and self._retired[0][0] < long_ago_s:
+            self._retired.pop(0)[1].close()
+
     def _work_off(self) -> Applied:
         """Apply what is owed and return what the last batch did."""
         applied = Applied()
@@ -253,17 +289,21 @@ class LiveIndex:
             table.slices.append(part)
 
     def _close_slices(self) -> None:
-        for part in self._table.slices:
+        for part in (*self._table.slices, *(part for _, part in self._retired)):
             part.close()
 
     def _follow(self) -> None:
-        state = manifests.read(_manifest(self._folder))
+        state = manifests.read_live(self._folder)
         if state is None:
             raise IndexMissing(f"no index in {self._folder} any more")
         table = self._table
+        first = state.first_slice * state.slice_rows
+        while table.slices and (state.writer != self._writer or table.slices[0].first < first):
+            self._retired.append((time.monotonic(), table.slices.pop(0)))
         for part, extent in zip(table.slices, state.slices, strict=False):
             part.grow_to(extent)
         table.networks, table.langs = Names(state.networks), Names(state.langs)
+        self._writer = state.writer
         self._open_slices(state)
         self.position = state.position
 
@@ -285,10 +325,6 @@ class LiveIndex:
         )
 
 
-def _manifest(folder: Path) -> Path:
-    return folder / "manifest.json"
-
-
 def _slice_folder(folder: Path, first: int) -> Path:
     return folder / "slices" / f"{first:012d}"
 
@@ -307,7 +343,7 @@ def _discard_slices_after(folder: Path, state: Manifest) -> None:
     """Remove slices that the manifest does not know; without one, that is all of them."""
     numbers = range(state.first_slice, state.first_slice + len(state.slices))
     known = {_slice_folder(folder, number * state.slice_rows) for number in numbers}
-    begun = state.slices == (EMPTY,) and not _manifest(folder).exists()
+    begun = state.slices == (EMPTY,) and not (folder / "manifest.json").exists()
     for path in (folder / "slices").glob("*"):
         if begun or path not in known:
             shutil.rmtree(path)

@@ -1,9 +1,13 @@
-"""The one small file that says which part of everything else counts.
+"""The small file that says which part of everything else counts, and its twin for readers.
 
-Whatever was written after it is discarded or done again from the log when the index is opened.
+`manifest.json` is written at checkpoints and survives a power cut; what came after it is discarded
+or done again from the log when the index is opened. `live.json` is written at each refresh, and
+counts for processes that read while another writes, until the machine is started again.
 """
 
 import os
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -29,6 +33,8 @@ class Manifest(msgspec.Struct, frozen=True):
     """The state of an index at a checkpoint."""
 
     format: int
+    writer: int
+    """Number of the opening for writing that wrote this: none is like another's."""
     position: int
     """Log position up to which events are in the index."""
     slice_rows: int
@@ -41,41 +47,83 @@ class Manifest(msgspec.Struct, frozen=True):
     """Names behind the numbers in those columns."""
 
 
+class _Format(msgspec.Struct, frozen=True):
+    format: int
+
+
 class _Sealed(msgspec.Struct, frozen=True):
     check: str
     manifest: msgspec.Raw
 
 
-def write(path: Path, manifest: Manifest) -> None:
-    """Replace the manifest, whole or not at all, and return once it would survive a power cut."""
-    body = msgspec.json.encode(manifest)
-    sealed = _Sealed(xxhash.xxh3_64_hexdigest(body), msgspec.Raw(body))
-    beside = path.with_suffix(".new")
+def write(folder: Path, manifest: Manifest) -> None:
+    """Replace both files, whole or not at all, and return once they would survive a power cut."""
+    path = folder / "manifest.json"
     with room_on_disk(path):
-        with beside.open("wb") as file:
-            file.write(msgspec.json.encode(sealed) + b"\n")
+        _replace(path, _sealed(manifest, b""), sync=True)
+        sync_folder(folder)
+    publish(folder, manifest)
+
+
+def publish(folder: Path, manifest: Manifest) -> None:
+    """Replace what readers follow."""
+    path = folder / "live.json"
+    with room_on_disk(path):
+        _replace(path, _sealed(manifest, _boot()), sync=False)
+
+
+def read(folder: Path) -> Manifest | None:
+    """Return the last checkpoint, None when there is none; raise IndexCorrupt for a bad one."""
+    return _read(folder / "manifest.json", b"")
+
+
+def read_live(folder: Path) -> Manifest | None:
+    """Return the last refresh of whoever writes or wrote since the machine was started."""
+    with suppress(IndexCorrupt):
+        live = _read(folder / "live.json", _boot())
+        if live is not None:
+            return live
+    return read(folder)
+
+
+def _sealed(manifest: Manifest, salt: bytes) -> bytes:
+    body = msgspec.json.encode(manifest)
+    check = xxhash.xxh3_64_hexdigest(body + salt)
+    return msgspec.json.encode(_Sealed(check, msgspec.Raw(body))) + b"\n"
+
+
+def _replace(path: Path, data: bytes, *, sync: bool) -> None:
+    beside = path.with_suffix(".new")
+    with beside.open("wb") as file:
+        file.write(data)
+        if sync:
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
-        sync_folder(path.parent)
+    beside.replace(path)
 
 
-def read(path: Path) -> Manifest | None:
-    """Return the manifest at `path`, None when there is none; raise IndexCorrupt for a bad one."""
+def _read(path: Path, salt: bytes) -> Manifest | None:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
         return None
     try:
         sealed = msgspec.json.decode(raw, type=_Sealed)
-        if xxhash.xxh3_64_hexdigest(bytes(sealed.manifest)) != sealed.check:
+        if xxhash.xxh3_64_hexdigest(bytes(sealed.manifest) + salt) != sealed.check:
             raise IndexCorrupt(path, "its checksum does not match")
-        manifest = msgspec.json.decode(sealed.manifest, type=Manifest)
+        stated = msgspec.json.decode(sealed.manifest, type=_Format)
+        if stated.format != FORMAT:
+            raise IndexCorrupt(path, f"format {stated.format} where this version reads {FORMAT}")
+        return msgspec.json.decode(sealed.manifest, type=Manifest)
     except msgspec.DecodeError as error:
         raise IndexCorrupt(path, f"not a manifest ({error})") from error
-    if manifest.format != FORMAT:
-        raise IndexCorrupt(path, f"format {manifest.format} where this version reads {FORMAT}")
-    return manifest
+
+
+@cache
+def _boot() -> bytes:
+    """Return what names this run of the machine: what was not synced is not there after it."""
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_bytes() if path.exists() else b""
 
 
 def sync_folder(folder: Path) -> None:
