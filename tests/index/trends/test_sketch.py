@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fairwitness.index.trends import PostItems
 from fairwitness.index.trends.averages import Averages
 from fairwitness.index.trends.recent import Recent
-from fairwitness.index.trends.sketch import WINDOWS, Bounds, Sketch
+from fairwitness.index.trends.sketch import WINDOWS, Bounds, Sketch, significant
 from fairwitness.index.trends.window import Window
 from fairwitness.kernels.trends import keys_of, mixed, slots_of
 
@@ -48,6 +48,26 @@ def test_averages_go_on_for_months() -> None:
     assert variance[0] < 0.1
 
 
+@pytest.mark.parametrize(("doubling_min", "surprising"), [(24, False), (8, True)])
+def test_what_rises_with_the_hour_is_no_surprise(doubling_min: int, surprising: bool) -> None:
+    """From one post in ten minutes to thirty a second, among a thousand a second."""
+    sketch, rng = Sketch(Bounds(1 << 10, 1 << 12, 1 << 10, 1 << 10)), np.random.default_rng(3)
+    slots = np.array([[7], [9]])
+    no_lift = np.ones((len(WINDOWS), 1), np.float32)
+    quiet_ticks = 12 * 60
+    highest = 0.0
+    for tick in range(quiet_ticks + int(12 * doubling_min * np.log2(150 / 0.008))):
+        rate = 0.008 * 2 ** (max(0, tick - quiet_ticks) / (12 * doubling_min))
+        sketch.windows[0].counts[[0, 1], [7, 9]] = rng.poisson(rate)
+        sketch.windows[0].posts[0] = 5_000
+        sketch.gather([slots[0], slots[1]])
+        if tick >= quiet_ticks:
+            highest = max(highest, float(sketch.surprise(slots, no_lift)[0].max()))
+        sketch.close_tick()
+    assert bool(significant(np.array([highest]))[0]) == surprising, highest
+
+
+@settings(deadline=None)
 @given(st.lists(st.integers(-400, 50), max_size=40), st.sampled_from([1, 6, 60]))
 def test_a_window_skips_as_it_would_pass(steps: list[int], half_ticks: int) -> None:
     """A count is a tick with posts, a negative one that many ticks of silence."""

@@ -64,6 +64,11 @@ class Averages:
             self.weight /= _HEAVIEST
             self.total /= _HEAVIEST
 
+    @property
+    def learnt(self) -> float:
+        """How many windows the averages are worth: all at first, the half-life's share at last."""
+        return self.total * self._growth / self.weight
+
     def at(self, row: int, slots: Where) -> tuple[Floats, Floats]:
         """Return mean and variance over all windows that have passed; 0 before the first."""
         scale = np.float32(1 / self.total if self.total else 0)

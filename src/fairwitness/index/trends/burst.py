@@ -18,7 +18,7 @@ _FADED = 1 / 8
 """Of its peak; below this a burst is over."""
 _ABOVE = 2.0
 """Times what was usual before; below this a burst is over."""
-_SETTLED = 1.25
+_SETTLED = 2.0
 """Times what is usual by now; below this it is a burst no more, for it has lasted."""
 _LEAST_BEFORE = 1 / 30
 _TOGETHER_MS = 600_000

@@ -23,12 +23,12 @@ WINDOWS = (2, 12, 120)
 
 _WARM = (10, 8, 4)
 """How many halves of each must have been learnt before anything in it can be surprising."""
-_LEAST = 2.0
-_LEAST_SHARE = 5e-5
+_LEAST = 1.0
+_LEAST_SHARE = 4e-5
 """The least expected count (SigniTrend's beta) is `_LEAST` and this share of a window's posts."""
 _GROWTH = 3.0
-_SIGNIFICANT = 4.0
-_KNOWN_POSTS = 100
+_SIGNIFICANT = 5.0
+_KNOWN_POSTS = 30
 """Of a language with fewer posts so far nobody can say what is usual in it."""
 _KEPT_MOST = 32
 """So many posts of a slot are handed back in each tick; more of one thing are not needed."""

@@ -11,7 +11,10 @@ from fairwitness.index.trends.averages import Averages, Floats
 SCOPES = 1024
 """Scope 0 is all posts; each language is another."""
 
-_HALF_LIFE_TICKS = 360  # 30 min: what doubles in less than 15 min grows threefold over its mean
+# 1 h. What grows exponentially is sqrt(1 + 2 r) deviations above its own past, r being the half-life
+# over the time in which it doubles. Noise adds two: what doubles in 24 min, as `good morning` does
+# at dawn, stays below five, and what doubles in 8 min does not.
+_HALF_LIFE_TICKS = 720
 
 Slots = NDArray[np.int64]
 Touched = list[Slots] | None
@@ -55,9 +58,13 @@ class Window:
         return counts
 
     def usual(self, row: int, slots: Slots) -> tuple[Floats, Floats]:
-        """Return mean and variance of earlier counts of two halves, shape (k,) both."""
+        """Return mean and variance of earlier counts of two halves, shape (k,) both.
+
+        The mean is as if there had been one more, for what was never said may be rare as well.
+        """
         mean, variance = self._usual.at(row, slots)
-        return 2 * mean, 2 * variance
+        one_more = np.float32(1 / max(1.0, self._usual.learnt))
+        return 2 * (mean + one_more), 2 * variance
 
     def posts_so_far(self) -> NDArray[np.uint32]:
         """Return the posts of both halves, shape (SCOPES,)."""
