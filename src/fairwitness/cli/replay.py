@@ -65,22 +65,20 @@ def replay(file: Path, speed: float | None, network: str, home: Path, as_json: b
         _through(running.url, file, speed, network, as_json)
         return
     with opened(home, "replay") as house:
-        report = run(house, file, speed, network=network)
+        report = _run(house, file, speed, network=network)
     _tell(report, as_json)
 
 
-def run(
-    house: Home, file: Path, speed: float | None, *, network: str = "", name: str | None = None
-) -> dict[str, Any]:
+def _run(house: Home, file: Path, speed: float | None, *, network: str = "") -> dict[str, Any]:
     """Replay `file` into an open home, with a progress bar; return what came of it."""
     if house.log.clock_ms and not house.log.virtual:
         raise Failed(f"home {house.folder} has heard live sources; replay into another with --home")
     clock = VirtualClock()
-    source = Replay(file, clock, speed, name, network)
+    source = Replay(file, clock, speed, network=network)
     house.use_clock(clock)
     before = _counts(house, source.name)
     started_s = time.monotonic()
-    total = _rows(file)
+    total = rows(file)
 
     async def play() -> None:
         with progress_bar(f"replaying {file.name}") as told:
@@ -106,7 +104,8 @@ def _counts(house: Home, name: str) -> Counter[str]:
     return Counter(events=health.events, duplicates=health.duplicates, dropped=health.dropped)
 
 
-def _rows(file: Path) -> int:
+def rows(file: Path) -> int:
+    """Return how many rows a capture has at most."""
     with open_lines(file) as raw:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: raw.read(1 << 20), b""))
 
@@ -114,7 +113,7 @@ def _rows(file: Path) -> int:
 def _through(url: str, file: Path, speed: float | None, network: str, as_json: bool) -> None:
     body = {"path": str(file.resolve()), "speed": speed or "max", "network": network}
     progress: dict[str, Any] = {}
-    total = _rows(file)
+    total = rows(file)
     with progress_bar(f"replaying {file.name}") as told:
         for progress in client.lines(url, "/v1/replay", body):
             if progress["state"] == "failed":

@@ -1,13 +1,16 @@
 """`fairwitness up`: the main job. Posts come in, the page and the API answer."""
 
+import asyncio
 import functools
 import importlib.resources
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from fairwitness.cli.asking import (
+    Failed,
     fail,
     home_option,
     json_option,
@@ -15,16 +18,22 @@ from fairwitness.cli.asking import (
     print_json,
     said_plainly,
 )
-from fairwitness.cli.opening import chat_model, errors, opened, pulled
-from fairwitness.cli.replay import run as replay_file
+from fairwitness.cli.opening import chat_model, errors, progress_bar, pulled
+from fairwitness.cli.replay import rows
 from fairwitness.engine import ChatModel, LocalChat
-from fairwitness.home import Home
+from fairwitness.home import (
+    Followed,
+    HomeBusy,
+    HomeUnusable,
+    IntakeRefused,
+    Sources,
+    Writer,
+    WriterFailed,
+)
 from fairwitness.index import IndexFault
 from fairwitness.models import ModelError, registry
-from fairwitness.posts.clock import SystemClock
 from fairwitness.posts.log import LogError
-from fairwitness.posts.source import Source
-from fairwitness.posts.sources.named import KINDS, UnknownSource, open_sources
+from fairwitness.posts.sources.named import KINDS
 from fairwitness.server.errors import ServerError
 from fairwitness.server.house import House
 from fairwitness.server.serve import bind, serve, url_of
@@ -56,7 +65,9 @@ Example:
 @model_options
 @home_option
 @json_option
-@said_plainly(LogError, IndexFault, UnknownSource, ServerError)
+@said_plainly(
+    LogError, IndexFault, ServerError, HomeBusy, HomeUnusable, WriterFailed, IntakeRefused
+)
 def up(
     sources: tuple[str, ...],
     host: str,
@@ -71,17 +82,24 @@ def up(
     """Serve the page and the API."""
     door = bind(host, port)
     _fetch_model(model, model_server)
-    with opened(home, "up") as house:
-        listening: list[Source] = []
-        if sources:
-            clock = SystemClock()
-            listening = open_sources(list(sources), clock, x_rules=x_rule, x_daily_usd=x_daily_usd)
-            house.use_clock(clock)
-        elif house.log.sources.keys() <= {SAMPLE}:
-            _give_sample(house)
-        _announce(url_of(door), house, as_json)
+    listening = Sources(sources, x_rule, x_daily_usd) if sources else None
+    with _writing(home, listening) as writer:
+        if not sources and {each.name for each in writer.home.report.sources} <= {SAMPLE}:
+            _give_sample(writer)
+        _announce(url_of(door), writer.home, as_json)
         load = functools.partial(_load_warm, chat_model(model, model_server))
-        serve(House(house, load_chat=load, sources=listening), host, port, door=door)
+        serve(House(writer, load_chat=load), host, port, door=door)
+
+
+@contextmanager
+def _writing(home: Path, listening: Sources | None) -> Iterator[Writer]:
+    """Open the home with a process of its own that takes in; it ends whatever happens."""
+    with progress_bar("reading the log", count="bytes") as told:
+        writer = Writer(home, "up", listening, caught_up=told)
+    try:
+        yield writer
+    finally:
+        writer.close()
 
 
 def _load_warm(load: Callable[[], ChatModel | None]) -> ChatModel | None:
@@ -92,7 +110,7 @@ def _load_warm(load: Callable[[], ChatModel | None]) -> ChatModel | None:
     return chat
 
 
-def _announce(url: str, house: Home, as_json: bool) -> None:
+def _announce(url: str, house: Followed, as_json: bool) -> None:
     posts = house.index.stats().posts
     if as_json:
         print_json({"url": url, "home": str(house.folder), "posts": posts})
@@ -112,8 +130,17 @@ def _fetch_model(name: str, server: str | None) -> None:
         errors.print(f"no model, so quotes alone: {error}", style="yellow", markup=False)
 
 
-def _give_sample(house: Home) -> None:
+def _give_sample(writer: Writer) -> None:
     """Replay the bundled capture into a home that has heard nothing else; done once."""
     sample = importlib.resources.files("fairwitness.data") / f"{SAMPLE}.jsonl.gz"
+
+    async def play(file: Path) -> None:
+        total = rows(file)
+        with progress_bar(f"replaying {file.name}") as told:
+            async for progress in await writer.replay(file, None, name=SAMPLE):
+                if progress.state == "failed":
+                    raise Failed(progress.problem)
+                told(min(progress.done, total), total)
+
     with importlib.resources.as_file(sample) as file:
-        replay_file(house, file, None, name=SAMPLE)
+        asyncio.run(play(file))

@@ -46,17 +46,18 @@ class Home:
         folder: Path,
         verb: str,
         *,
+        lock: HomeLock | None = None,
         caught_up: Callable[[int, int], None] | None = None,
     ) -> None:
         """Take the lock, mend what a kill left, and catch the index up with the log.
 
-        `caught_up(done, total)` is told the bytes of log as they are read. Raises HomeBusy, or
-        HomeUnusable, LogError, IndexFault with all let go again.
+        `lock` is taken already, and let go at the end. `caught_up(done, total)` is told the bytes
+        of log as they are read. Raises HomeBusy, or HomeUnusable, LogError, IndexFault with all
+        let go again.
         """
         self.folder = folder
         with _usable(folder), ExitStack() as opened:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.lock = HomeLock(folder, verb)
+            self.lock = lock or locked(folder, verb)
             opened.callback(self.lock.release)
             self.log = Log(folder / "log")
             opened.callback(self.log.close)
@@ -142,11 +143,20 @@ class Reading:
         self.index.close()
 
 
+def locked(folder: Path, verb: str) -> HomeLock:
+    """Take the lock on the home in `folder`, made when missing; raises HomeBusy, HomeUnusable."""
+    with _usable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        return HomeLock(folder, verb)
+
+
 @contextmanager
 def _usable(folder: Path) -> Iterator[None]:
     """Say which home it is that the system does not let us use."""
     try:
         yield
+    except HomeUnusable:
+        raise
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         said = error.strerror or error

@@ -48,6 +48,21 @@ class HomeLock:
             self.release()
             raise
 
+    @classmethod
+    def shared(cls, folder: Path, descriptor: int) -> "HomeLock":
+        """Hold the lock that another process took and gave us `descriptor` of.
+
+        It is free once all have let go who hold it.
+        """
+        lock = cls.__new__(cls)
+        lock._path, lock._descriptor = folder / "lock", descriptor
+        return lock
+
+    @property
+    def descriptor(self) -> int:
+        """What to give to a process that shall hold it too."""
+        return self._descriptor
+
     def announce(self, verb: str, url: str = "") -> None:
         """Write down what we do and where we serve, for others to find."""
         told = json.dumps({"pid": os.getpid(), "verb": verb, "url": url}).encode()

@@ -51,6 +51,8 @@ class LiveIndex:
         self.position = state.position
         self._applied_position = state.position
         self._writer = state.writer if lock_fd is None else time.time_ns()
+        self._followed = state
+        """What a reader took up last."""
         self._retired: list[tuple[float, Slice]] = []
         """Slices that are no more, since when: somebody may be searching them yet."""
         self._owed: list[tuple[tuple[Event, ...], int]] = []
@@ -66,17 +68,23 @@ class LiveIndex:
 
     @classmethod
     def open(
-        cls, folder: Path, *, read_only: bool = False, slice_rows: int = SLICE_ROWS
+        cls,
+        folder: Path,
+        *,
+        read_only: bool = False,
+        at_checkpoint: bool = False,
+        slice_rows: int = SLICE_ROWS,
     ) -> "LiveIndex":
         """Open the index in `folder` as of its last checkpoint, or begin one.
 
-        A reader sees the writer's last refresh, and a later one after its own `refresh`.
+        A reader sees the writer's last refresh, and a later one after its own `refresh`; with
+        `at_checkpoint` first only what a killed writer that comes back leaves as it is.
         `slice_rows` is when a slice is sealed; it is fixed when the index is begun.
         Raises IndexMissing (reading where none is), IndexBusy (another process writes),
         IndexCorrupt (delete the folder, it is rebuilt from the log) or IndexDiskFull.
         """
         if read_only:
-            state = manifests.read_live(folder)
+            state = manifests.read(folder) if at_checkpoint else manifests.read_live(folder)
             if state is None:
                 raise IndexMissing(f"no index in {folder}")
             return cls(folder, state, None)
@@ -126,7 +134,6 @@ class LiveIndex:
             self._let_go()
             if self._lock_fd is None:
                 self._follow()
-                self._view = take_view(self._table)
             else:
                 self._work_off()
                 self._table.hot.commit()
@@ -296,6 +303,8 @@ class LiveIndex:
         state = manifests.read_live(self._folder)
         if state is None:
             raise IndexMissing(f"no index in {self._folder} any more")
+        if state == self._followed:
+            return
         table = self._table
         first = state.first_slice * state.slice_rows
         while table.slices and (state.writer != self._writer or table.slices[0].first < first):
@@ -306,6 +315,8 @@ class LiveIndex:
         self._writer = state.writer
         self._open_slices(state)
         self.position = state.position
+        self._followed = state
+        self._view = take_view(table)
 
     def _roll(self) -> None:
         table = self._table

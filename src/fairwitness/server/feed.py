@@ -1,11 +1,11 @@
 """`POST /v1/replay` and `/v1/ingest`: the command line hands a file to whoever holds the home.
 
 Only programs on this machine may, since a path names a file of this machine. The answer is a line
-of JSON twice a second (`intake.Progress`); when the client goes away the file is put down, and the
+of JSON twice a second (`home.Progress`); when the client goes away the file is put down, and the
 next time it goes on from there.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,10 +14,13 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from fairwitness.home import IntakeRefused, Progress
 from fairwitness.server.bodies import read_body
+from fairwitness.server.errors import ApiError
 from fairwitness.server.guard import require_local
 from fairwitness.server.house import House
-from fairwitness.server.intake import Progress
+
+_STATUS_OF = {"live": 409, "busy": 409, "down": 503, "bad_value": 400}
 
 
 class ReplayBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,7 +45,7 @@ async def replay(request: Request) -> Response:
     house: House = request.app.state.house
     body = await read_body(request, ReplayBody)
     speed = None if body.speed == "max" else body.speed
-    return _lines(house.intake.replay(Path(body.path), speed, body.network))
+    return await _lines(house.writer.replay(Path(body.path), speed, body.network))
 
 
 async def ingest(request: Request) -> Response:
@@ -50,10 +53,16 @@ async def ingest(request: Request) -> Response:
     require_local(request)
     house: House = request.app.state.house
     body = await read_body(request, IngestBody)
-    return _lines(house.intake.file(Path(body.path), body.network, follow=body.follow))
+    return await _lines(house.writer.file(Path(body.path), body.network, follow=body.follow))
 
 
-def _lines(progress: AsyncIterator[Progress]) -> Response:
+async def _lines(taking_in: Awaitable[AsyncIterator[Progress]]) -> Response:
+    try:
+        progress = await taking_in
+    except IntakeRefused as refused:
+        status, field = _STATUS_OF[refused.code], refused.field or None
+        raise ApiError(status, str(refused), param=field, code=refused.code) from refused
+
     async def lines() -> AsyncIterator[bytes]:
         async for each in progress:
             yield msgspec.json.encode(each) + b"\n"

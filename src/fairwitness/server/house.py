@@ -1,17 +1,15 @@
-"""What the server works on: an open home, the chat model, those who take in, those who answer."""
+"""What the server works on: a home that another process writes, the chat model, who answers."""
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from fairwitness import answers
 from fairwitness.answers import Mode, Told
 from fairwitness.engine.chat import ChatModel
-from fairwitness.home import Home
-from fairwitness.posts.source import Source
+from fairwitness.home import Followed, Writer
 from fairwitness.server.chat_slot import ChatSlot, Loader
 from fairwitness.server.counts import Counts
-from fairwitness.server.intake import Intake
 from fairwitness.server.workers import Running, Workers
 
 ANSWER_THREADS, ANSWERS_WAITING = 4, 16
@@ -20,30 +18,31 @@ SEARCH_THREADS, SEARCHES_WAITING = 2, 64
 
 
 class House:
-    """Everything that a request may need. The home stays open: who opened it closes it."""
+    """Everything that a request may need. The writer stays open: who opened it closes it."""
 
-    def __init__(
-        self, home: Home, *, load_chat: Loader | None = None, sources: Sequence[Source] = ()
-    ) -> None:
+    def __init__(self, writer: Writer, *, load_chat: Loader | None = None) -> None:
         """Nothing runs before `begin`. `load_chat` is called in a thread of its own."""
-        self.home = home
+        self.writer = writer
         self.chat = ChatSlot(load_chat)
-        self.intake = Intake(home, sources)
         self.answering = Workers("answer", ANSWER_THREADS, ANSWERS_WAITING)
         self.searching = Workers("search", SEARCH_THREADS, SEARCHES_WAITING)
         self.counts = Counts()
         self.closing = asyncio.Event()
         """Set when the server stops: streams without an end end then."""
 
+    @property
+    def home(self) -> Followed:
+        """What is known of the home now."""
+        return self.writer.home
+
     def begin(self) -> None:
-        """Start listening to the sources and loading the model; needs a running loop."""
+        """Start loading the model; needs a running loop."""
         self.chat.begin()
-        self.intake.begin()
 
     async def close(self) -> None:
         """Stop taking in and answering; after this nothing works on the home any more."""
         self.closing.set()
-        await self.intake.stop()
+        await asyncio.to_thread(self.writer.stop)
         await asyncio.gather(self.answering.close(), self.searching.close())
 
     def ask(

@@ -2,7 +2,7 @@
 
 SIGINT and SIGTERM end it in order: no new connections, streams without an end are ended, answers
 under way get a while, intake stops with everything acknowledged on disk. A second SIGINT skips the
-while, never the rest. The home stays open: who opened it closes it.
+while, never the rest. The writer stays open: who opened it closes it.
 """
 
 import errno
@@ -103,7 +103,7 @@ class Server(uvicorn.Server):
         """Begin to serve, and tell others where."""
         await super().startup(sockets)
         for door in sockets or ():
-            self._house.home.lock.announce(self._verb, url_of(door))
+            self._house.writer.lock.announce(self._verb, url_of(door))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop in order; streams without an end are ended first."""

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fairwitness import __version__
+from fairwitness.home import IntakeReport
 from fairwitness.index import IndexStats
 from fairwitness.posts.clock import to_iso
 from fairwitness.posts.health import HealthReport
@@ -18,7 +19,6 @@ from fairwitness.server import sse
 from fairwitness.server.bodies import json
 from fairwitness.server.chat_slot import ChatReport
 from fairwitness.server.house import House
-from fairwitness.server.intake import IntakeReport
 
 TICK_S = 1.0
 
@@ -81,15 +81,15 @@ class StatusBoard:
         newest_ms = stats.newest_seen_ms
         return Status(
             now=to_iso(now_ms),
-            virtual=home.clock.virtual,
+            virtual=home.virtual,
             posts=stats.posts,
             networks=stats.networks,
             newest_seen_at=to_iso(newest_ms) if newest_ms else "",
             newest_age_s=max(0, now_ms - newest_ms) / 1000 if newest_ms else 0.0,
             sources=tuple(home.health(now_ms)),
-            intake=house.intake.report(),
+            intake=home.report.intake,
             model=house.chat.report(),
-            position=Position(home.log.position, home.index.position),
+            position=Position(home.report.log_position, home.report.index_position),
             size_bytes=stats.size_bytes,
             answering=house.answering.in_flight,
             versions=_VERSIONS,
@@ -123,7 +123,7 @@ async def healthz(_: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """Say whether the index follows the log: 503 while it cannot, because the disk is full."""
     house: House = request.app.state.house
-    report = house.intake.report()
+    report = house.home.report.intake
     ready = report.state not in ("blocked", "failed")
     body = {"ready": ready, "intake": report, "model": house.chat.report().state}
     return json(body, 200 if ready else 503)

@@ -1,7 +1,7 @@
-"""What comes into the home while the server runs: its sources, and files that somebody hands in.
+"""What comes into a home for a server: its sources, and files that somebody hands in.
 
-A full disk must not end the server: reading goes on, the state says what is wrong, and the sources
-are asked again every few seconds from the cursors that the log holds.
+A full disk must not end it: the state says what is wrong, and the sources are asked again every few
+seconds from the cursors that the log holds.
 """
 
 import asyncio
@@ -9,52 +9,21 @@ import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Literal
 
-import msgspec
-
-from fairwitness.home import Home
+from fairwitness.home.home import Home
+from fairwitness.home.messages import FileState, IntakeRefused, IntakeReport, Progress, State
 from fairwitness.index import IndexDiskFull
 from fairwitness.posts.clock import SystemClock, VirtualClock, to_iso
 from fairwitness.posts.log import LogFull
 from fairwitness.posts.source import Source
 from fairwitness.posts.sources.jsonl import JsonlFile
 from fairwitness.posts.sources.replay import Replay
-from fairwitness.server.errors import ApiError
 
 RETRY_S = 5.0
 PROGRESS_S = 0.5
 CANCEL_S = 1.0
 
-State = Literal["idle", "running", "ended", "blocked", "failed"]
-FileState = Literal["running", "ended", "failed"]
-
 _log = logging.getLogger(__name__)
-
-
-class IntakeReport(msgspec.Struct, frozen=True):
-    """How the taking in stands; `problem` says why it is blocked or has failed."""
-
-    state: State
-    problem: str
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """How far a file is; counts are since it was handed in."""
-
-    state: FileState
-    source: str
-    done: int
-    """Lines so far: the three counts together."""
-    events: int
-    duplicates: int
-    dropped: int
-    seconds: float
-    posts: int
-    """Posts of this home that a search can show."""
-    now: str
-    """The clock of the home: in a replay, the moment that it has come to."""
-    problem: str = ""
 
 
 class Intake:
@@ -118,27 +87,29 @@ class Intake:
                 home.index.apply(batch.events, position)
             home.index.refresh()
 
-    def replay(self, path: Path, speed: float | None, network: str) -> AsyncIterator[Progress]:
-        """Play the capture at `path`; raises ApiError when the clock is not free to be moved."""
+    def replay(
+        self, path: Path, speed: float | None, network: str, name: str | None = None
+    ) -> AsyncIterator[Progress]:
+        """Play the capture at `path`; raises IntakeRefused when the clock cannot be moved."""
         if self._sources:
-            raise ApiError(409, "this server listens to live sources", code="live")
+            raise IntakeRefused("this server listens to live sources", "live")
         if self._files:
-            raise ApiError(409, f"{next(iter(self._files))} is being read", code="busy")
+            raise IntakeRefused(f"{next(iter(self._files))} is being read", "busy")
         clock = VirtualClock(self._home.log.clock_ms)
-        source = Replay(_file(path), clock, speed, network=network)
+        source = Replay(_file(path), clock, speed, name, network)
         self._home.use_clock(clock)
         self._replayed = source.name
         return self._take_in(source)
 
     def file(self, path: Path, network: str, *, follow: bool) -> AsyncIterator[Progress]:
-        """Take in the posts of the file at `path` as seen now; raises ApiError when it cannot."""
+        """Take in the posts of the file at `path` as seen now; raises IntakeRefused."""
         clock = SystemClock()
         try:
             source = JsonlFile(_file(path), clock, network=network, follow=follow)
         except ValueError as error:
-            raise ApiError(400, str(error), param="follow") from error
+            raise IntakeRefused(str(error), "bad_value", "follow") from error
         for busy in {source.name, self._replayed} & set(self._files):
-            raise ApiError(409, f"{busy} is being read", code="busy")
+            raise IntakeRefused(f"{busy} is being read", "busy")
         self._home.use_clock(clock)
         return self._take_in(source)
 
@@ -197,7 +168,7 @@ class _Since:
 
 def _file(path: Path) -> Path:
     if not path.is_absolute():
-        raise ApiError(400, f"path: not absolute: {path}", param="path", code="bad_value")
+        raise IntakeRefused(f"path: not absolute: {path}", "bad_value", "path")
     if not path.is_file():
-        raise ApiError(400, f"path: no such file: {path}", param="path", code="bad_value")
+        raise IntakeRefused(f"path: no such file: {path}", "bad_value", "path")
     return path
