@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from fairwitness.cli.main import cli
-from fairwitness.home import Home
+from fairwitness.home import Writer
 from fairwitness.server import House, create_app
 
 ROOT = Path(__file__).parents[1]
@@ -127,8 +127,8 @@ def test_metrics_are_documented_with_their_kind(tmp_path: Path) -> None:
 
 async def metrics(folder: Path) -> str:
     """Return what a server over an empty home says at /metrics."""
-    home = Home(folder / "home", "test")
-    house = House(home)
+    writer = Writer(folder / "home", "test")
+    house = House(writer)
     try:
         transport = httpx2.ASGITransport(app=create_app(house))
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
@@ -137,7 +137,7 @@ async def metrics(folder: Path) -> str:
         return reply.text
     finally:
         await house.close()
-        home.close()
+        writer.close()
 
 
 # ── the command line ─────────────────────────────────────────────────────────────────────────────

@@ -14,10 +14,10 @@ import httpx2
 import pytest
 
 from fairwitness.engine import RemoteChat
-from fairwitness.home import Home
+from fairwitness.home import Home, Sources, Writer
 from fairwitness.posts.clock import from_iso
 from fairwitness.posts.post import Post, Posted
-from fairwitness.posts.source import Source, SourceBatch
+from fairwitness.posts.source import SourceBatch
 from fairwitness.server import House, bind, url_of
 from fairwitness.server.chat_slot import Loader
 from fairwitness.server.serve import Server
@@ -66,9 +66,9 @@ def posts() -> list[Post]:
     ]
 
 
-def fill(home: Home, some: Sequence[Post]) -> None:
+def fill(home: Home, some: Sequence[Post], source: str = "test") -> None:
     """Take posts down the road of a post."""
-    home.ingest.write([("test", SourceBatch(tuple(Posted(each) for each in some), "c"))])
+    home.ingest.write([(source, SourceBatch(tuple(Posted(each) for each in some), "c"))])
     home.index.refresh()
 
 
@@ -84,12 +84,14 @@ class Served:
 
 @contextmanager
 def serve_home(
-    folder: Path, *, load_chat: Loader | None = None, sources: Sequence[Source] = ()
+    folder: Path, *, load_chat: Loader | None = None, sources: Sources | None = None
 ) -> Iterator[Served]:
-    home = Home(folder, "up")
+    home = Home(folder, "test")
     if not home.log.sources:
         fill(home, posts())
-    house = House(home, load_chat=load_chat, sources=sources)
+    home.close()
+    writer = Writer(folder, "up", sources)
+    house = House(writer, load_chat=load_chat)
     door = bind("127.0.0.1", 0)
     url, server = url_of(door), Server(house, "up")
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, name="server")
@@ -106,7 +108,7 @@ def serve_home(
             yield Served(house, url, client, stop)
     finally:
         stop()
-        home.close()
+        writer.close()
 
 
 @pytest.fixture
@@ -221,6 +223,19 @@ def until(true: Callable[[], bool], timeout_s: float = 10) -> None:
 def serving():
     """Serve the home in a folder, made of `posts` when it is empty."""
     return serve_home
+
+
+@pytest.fixture(scope="session")
+def filled():
+    """Make a home of `posts` that `source` told."""
+
+    def make(folder: Path, source: str) -> Path:
+        home = Home(folder, "test")
+        fill(home, posts(), source)
+        home.close()
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session")

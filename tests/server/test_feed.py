@@ -55,14 +55,23 @@ def test_a_capture_is_replayed_on_its_own_clock(served, tmp_path) -> None:
 def test_a_client_that_goes_away_puts_the_file_down(served, tmp_path, wait_until) -> None:
     path = rows(tmp_path / "ferries.jsonl", 600)
     body = {"path": str(path), "speed": 2}
-    files = served.house.intake._files
+
+    def heard(source: str) -> str:
+        sources = served.client.get("/v1/status").json()["sources"]
+        return next((each["state"] for each in sources if each["name"] == source), "")
+
     with served.client.stream("POST", "/v1/replay", json=body) as reply:
         lines_read = reply.iter_lines()  # dropping it would close the connection
-        assert json.loads(next(lines_read))["state"] == "running"
+        first = json.loads(next(lines_read))
+        assert first["state"] == "running"
+        wait_until(lambda: heard(first["source"]) == "live")
         busy = served.client.post("/v1/replay", json=body)
         assert busy.status_code == 409
         assert "is being read" in busy.json()["error"]["message"]
-    wait_until(lambda: not files)
+    wait_until(lambda: heard(first["source"]) == "idle")
+    *_, last = lines(served, "/v1/replay", path=str(path), speed="max")
+    assert (last["state"], last["dropped"]) == ("ended", 0)
+    assert last["posts"] == 607
 
 
 @pytest.mark.parametrize(

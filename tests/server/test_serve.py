@@ -1,13 +1,18 @@
 """From taking the port to putting everything away."""
 
+import contextlib
+import itertools
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
+from typing import IO
 
 import httpx2
 import pytest
@@ -41,27 +46,14 @@ def test_the_address_is_one_that_this_machine_can_use() -> None:
 
 
 SCRIPT = """
-import asyncio, sys
+import sys
 from pathlib import Path
-from fairwitness.home import Home
-from fairwitness.posts.post import Post, Posted
-from fairwitness.posts.source import SourceBatch
+from fairwitness.home import Sources, Writer
 from fairwitness.server import House, serve
 
-class Ticking:
-    name = "ticking"
-    async def batches(self, cursor):
-        number = int(cursor or 0)
-        while True:
-            number += 1
-            yield SourceBatch((Posted(Post(id=f"t:{number}", network="test", author="a",
-                author_id="a", text=f"Tick number {number}", created_ms=number,
-                seen_ms=number)),), str(number))
-            await asyncio.sleep(0.002)
-
-home = Home(Path(sys.argv[1]), "up")
-serve(House(home, sources=[Ticking()]), "127.0.0.1", 0)
-home.close()
+writer = Writer(Path(sys.argv[1]), "up", Sources(("-",), network="test"))
+serve(House(writer), "127.0.0.1", 0)
+writer.close()
 print("put away")
 """
 
@@ -71,7 +63,10 @@ def test_a_signal_ends_the_server_in_order_and_loses_nothing(tmp_path: Path, sto
     folder = tmp_path / "home"
     command = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(folder)]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, text=True, **pipes) as process:
+        ticking = threading.Thread(target=_tick, args=[process.stdin])
+        ticking.start()
         try:
             url = _announced(folder, process)
             with httpx2.stream("GET", f"{url}/v1/status/stream", timeout=10) as reply:
@@ -80,18 +75,32 @@ def test_a_signal_ends_the_server_in_order_and_loses_nothing(tmp_path: Path, sto
                 time.sleep(0.3)
                 process.send_signal(stop)
                 list(lines)
-            out, _ = process.communicate(timeout=15)
+            out = process.stdout.read()
+            process.wait(15)
         finally:
             process.kill()
+            ticking.join()
     assert (process.returncode, out.strip()) == (0, "put away")
     assert holder(folder) is None
     logged = [event.post.id for _, batch in read(folder / "log") for event in batch.events]
     assert len(logged) > 20
-    assert logged == [f"t:{n}" for n in range(1, len(logged) + 1)]
+    assert [int(each.rpartition(":")[2]) for each in logged] == list(range(1, len(logged) + 1))
     home = Home(folder, "test")
     assert home.index.stats().posts == len(logged)
     assert home.index.position == home.log.position
     home.close()
+
+
+def _tick(out: IO[str]) -> None:
+    """Say something new all the time, until nobody listens."""
+    with contextlib.suppress(OSError, ValueError):
+        for number in itertools.count(1):
+            row = {"id": f"{number}", "author": "a", "text": f"Tick number {number}", "ts": number}
+            out.write(json.dumps(row) + "\n")
+            out.flush()
+            time.sleep(0.002)
+    with contextlib.suppress(OSError):
+        out.close()
 
 
 def _announced(folder: Path, process: subprocess.Popen[str]) -> str:

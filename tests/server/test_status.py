@@ -73,7 +73,7 @@ def test_a_model_that_cannot_be_loaded_is_told_and_quotes_still_answer(
     assert "could not be loaded" in caplog.text
 
 
-def test_metrics_are_what_prometheus_reads(served) -> None:
+def test_metrics_are_what_prometheus_reads(served, wait_until) -> None:
     before = parsed(served.client.get("/metrics").text)
     assert before["fw_index_posts"] == 7
     assert before['fw_posts_events_total{source="test"}'] == 7
@@ -81,6 +81,7 @@ def test_metrics_are_what_prometheus_reads(served) -> None:
     assert before["fw_server_rss_bytes"] > 10_000_000
     for question in ("Who gives bread away?", "Who won the chess final?"):
         served.client.post("/v1/ask", json={"question": question})
+    wait_until(lambda: not served.house.answering.in_flight)  # a thread ends after its answer
     reply = served.client.get("/metrics")
     assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
     after = parsed(reply.text)
@@ -95,10 +96,8 @@ def test_metrics_are_what_prometheus_reads(served) -> None:
     assert after["fw_answers_in_flight"] == 0
 
 
-def test_a_hostile_name_of_a_source_cannot_break_the_format(served) -> None:
-    name = 'bad"} 1\nfw_index_posts{x="\\'
-    health = served.house.home.ingest.health
-    health[name] = health["test"]
-    health[name].name = name
-    samples = parsed(served.client.get("/metrics").text)
+def test_a_hostile_name_of_a_source_cannot_break_the_format(tmp_path, serving, filled) -> None:
+    home = filled(tmp_path / "home", source='bad"} 1\nfw_index_posts{x="\\')
+    with serving(home) as running:
+        samples = parsed(running.client.get("/metrics").text)
     assert samples["fw_index_posts"] == 7

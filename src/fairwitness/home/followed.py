@@ -74,22 +74,31 @@ class Followed:
         self.report = msgspec.structs.replace(self.report, intake=intake)
 
     def go_back(self) -> None:
-        """Read the index as of its last checkpoint, until the next `refresh`.
+        """Read the index as of its last checkpoint, until `take_up`.
 
         A writer that comes back cuts off what was written after that, to write it again from the
         log; nobody should be reading there.
         """
-        try:
-            index = LiveIndex.open(self.folder / "index", read_only=True, at_checkpoint=True)
-        except (IndexFault, OSError) as error:
-            _log.warning("cannot go back to the last checkpoint: %s", error)
-            return
-        self._aside.append((time.monotonic(), self.index))
-        self.index = index
-        while self._aside[0][0] < time.monotonic() - _READ_S:
-            self._aside.pop(0)[1].close()
+        self._open(at_checkpoint=True)
+
+    def take_up(self) -> None:
+        """Follow a writer that has come back."""
+        self._open(at_checkpoint=False)
 
     def close(self) -> None:
         """Let go of the files."""
         for index in (self.index, *(each for _, each in self._aside)):
             index.close()
+
+    def _open(self, *, at_checkpoint: bool) -> None:
+        try:
+            index = LiveIndex.open(
+                self.folder / "index", read_only=True, at_checkpoint=at_checkpoint
+            )
+        except (IndexFault, OSError) as error:
+            _log.warning("cannot open the index anew: %s", error)
+            return
+        self._aside.append((time.monotonic(), self.index))
+        self.index = index
+        while self._aside[0][0] < time.monotonic() - _READ_S:
+            self._aside.pop(0)[1].close()

@@ -215,9 +215,10 @@ class Writer:
     def _take(self, said: Said) -> None:
         match said:
             case Report():
-                self.home.report, self._is_open = said, True
+                self._found_open()
+                self.home.report = said
             case Opening():
-                self._is_open = True
+                self._found_open()
             case Told(ticket, progress):
                 if progress.state != "running":
                     self.home.refresh()  # whoever hears of the end finds it all
@@ -227,6 +228,11 @@ class Writer:
                 self._tell(said.ticket, refused)
             case Broken():
                 self._last_word = said
+
+    def _found_open(self) -> None:
+        if not self._is_open:
+            self.home.take_up()
+            self._is_open = True
 
     def _tell(self, ticket: int, told: Progress | IntakeRefused) -> None:
         if stream := self._streams.get(ticket):
