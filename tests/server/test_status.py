@@ -79,6 +79,7 @@ def test_metrics_are_what_prometheus_reads(served, wait_until) -> None:
     assert before['fw_posts_events_total{source="test"}'] == 7
     assert before["fw_answers_questions_total"] == 0
     assert before["fw_server_rss_bytes"] > 10_000_000
+    assert before["fw_server_writer_rss_bytes"] > 10_000_000
     for question in ("Who gives bread away?", "Who won the chess final?"):
         served.client.post("/v1/ask", json={"question": question})
     wait_until(lambda: not served.house.answering.in_flight)  # a thread ends after its answer

@@ -72,7 +72,8 @@ def _all(status: Status, house: House) -> list[Metric]:
             "fw_answers_total_seconds", "From the question to the whole answer.", counts.total
         ),
         _one("fw_engine_model_ready", "gauge", "1 once loaded.", status.model.state == "ready"),
-        _one("fw_server_rss_bytes", "gauge", "Memory of the process.", rss_bytes()),
+        _one("fw_server_rss_bytes", "gauge", "Memory of the process.", rss_bytes(os.getpid())),
+        _one("fw_server_writer_rss_bytes", "gauge", "Of the writer.", rss_bytes(house.writer.pid)),
     ]
 
 
@@ -120,10 +121,15 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def rss_bytes() -> int:
-    """Return the resident memory of this process: now on Linux, at its highest elsewhere."""
+def rss_bytes(pid: int) -> int:
+    """Return the resident memory of a process, 0 when it is gone.
+
+    Where there is no /proc it is at its highest, and 0 for another process than this.
+    """
     try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
+        if pid != os.getpid():
+            return 0
         highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return highest if sys.platform == "darwin" else highest * 1024
