@@ -126,7 +126,8 @@ def _run(name: str, work: Path, options: argparse.Namespace) -> dict[str, Any]:
         command = [str(python), str(HERE / "trial.py"), "--peer", PEERS[name]]
         command += ["--data", str(work), "--work", str(folder), "--out", str(folder / "out.json")]
         command += ["--seconds", str(options.seconds), "--preload", str(options.preload)]
-        quiet = {"LANCE_LOG": "error"}  # it warns of its own columns at each search
+        command += ["--within", str(options.timeout / 2)]
+        quiet = {"LANCEDB_LOG": "error"}  # it warns of its own columns at each search
         subprocess.run(command, env={**os.environ, **quiet}, timeout=options.timeout, check=True)
         figures: dict[str, Any] = json.loads((folder / "out.json").read_text())
         return {**figures, **about}
