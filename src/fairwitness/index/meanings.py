@@ -31,7 +31,9 @@ class Meanings:
         self._flat.reserve(first, len(code))
         self._flat.code[first : first + len(code)] = code
 
-    def near(self, query: NDArray[np.uint8], k: int, rows: int, allowed: NDArray[np.bool_]) -> Near:
+    def near(
+        self, query: NDArray[np.uint8], k: int, rows: int, allowed: NDArray[np.bool_] | None
+    ) -> Near:
         """Return k of the first rows whose codes are near to `query`, among the allowed."""
         inverted, flat = self._sorted, self._flat
         if inverted is not None:
