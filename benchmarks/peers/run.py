@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -115,13 +116,25 @@ def _run(name: str, work: Path, options: argparse.Namespace) -> dict[str, Any]:
         command += ["--seconds", str(options.seconds), "--preload", str(options.preload)]
         command += ["--within", str(options.timeout / 2)]
         quiet = {"LANCEDB_LOG": "error"}  # it warns of its own columns at each search
-        subprocess.run(command, env={**os.environ, **quiet}, timeout=options.timeout, check=True)
+        _run_with_servers(command, {**os.environ, **quiet}, options.timeout)
         figures: dict[str, Any] = json.loads((folder / "out.json").read_text())
         return {**figures, **about}
     except (OSError, subprocess.SubprocessError) as error:
         return {"error": f"{type(error).__name__}: {error}"[:500], **about}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run_with_servers(command: list[str], env: dict[str, str], timeout_s: float) -> None:
+    """Run a trial, and end the servers that it started, also when it took too long."""
+    process = subprocess.Popen(command, env=env, start_new_session=True)
+    try:
+        if status := process.wait(timeout_s):
+            raise subprocess.CalledProcessError(status, command[:2])
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _python(folder: Path) -> Path:

@@ -1,7 +1,9 @@
 """How well a search finds what people judged right: by words, by meaning, and by both.
 
-Words are BM25 as the index asks it, meaning is a look at all codes and then exact cosines, both are
-fused as the index fuses them. The same questions and judgements go three ways.
+Words are BM25 as the index asks it. Codes are a look at all codes and nothing else; meaning ranks
+what codes found by exact cosines. Both takes what either found and fuses it as the index does. The
+same questions and judgements go all four ways. A set of fewer texts than DEPTH puts none out of the
+reach of meaning, so there the way of codes says what a first look is worth.
 """
 
 import tempfile
@@ -34,7 +36,7 @@ class Figures(msgspec.Struct, frozen=True):
 
     name: str
     way: str
-    """`words`, `meaning` or `both`."""
+    """`words`, `codes`, `meaning` or `both`."""
     questions: int
     texts: int
     ndcg_10: float
@@ -49,12 +51,19 @@ class Candidates(msgspec.Struct, frozen=True):
     rows: NDArray[np.int64]
     words: NDArray[np.float64]
     """BM25 by that of a perfect text, as the index counts; 0 where words did not find the row."""
+    differ: NDArray[np.float64]
+    """Bits in which the code differs, infinite where codes did not find the row."""
     like: Alike
+
+
+def _meaning(found: Candidates) -> NDArray[np.float64]:
+    return fusion.fuse(np.zeros(len(found.rows)), *found.like).total
 
 
 WAYS: dict[str, Callable[[Candidates], NDArray[np.float64]]] = {
     "words": lambda found: np.where(found.words > 0, found.words, -np.inf),
-    "meaning": lambda found: fusion.fuse(np.zeros(len(found.rows)), *found.like).total,
+    "codes": lambda found: -found.differ,
+    "meaning": lambda found: np.where(np.isinf(found.differ), -np.inf, _meaning(found)),
     "both": lambda found: fusion.fuse(found.words, *found.like).total,
 }
 
@@ -89,12 +98,13 @@ def candidates(one: Judged) -> list[Candidates]:
     asked_codes = meaning.codes(pack(one.questions))
     found: list[Candidates] = []
     for at, (rows, worth) in enumerate(by_words(one)):
-        near = codes.nearest(texts_codes, asked_codes[at], DEPTH).rows
-        union = np.union1d(rows, near)
-        words = np.zeros(len(union))
+        near = codes.nearest(texts_codes, asked_codes[at], DEPTH)
+        union = np.union1d(rows, near.rows)
+        words, differ = np.zeros(len(union)), np.full(len(union), np.inf)
         words[np.searchsorted(union, rows)] = worth
+        differ[np.searchsorted(union, near.rows)] = near.distances
         like = meaning.alike(one.questions[at], pack([one.texts[row] for row in union.tolist()]))
-        found.append(Candidates(union, words, like))
+        found.append(Candidates(union, words, differ, like))
     return found
 
 
