@@ -19,6 +19,7 @@ class Meanings:
 
     def __init__(self, folder: Path, rows_max: int, *, read_only: bool) -> None:
         self._flat_path, self._sorted_path = folder / "codes", folder / "meanings"
+        self._rows_max = rows_max
         self._read_only = read_only
         self._flat: Codes | None = None
         self._sorted: Inverted | None = None
@@ -63,6 +64,16 @@ class Meanings:
         if self._open_sorted() and not self._read_only:
             self.forget(gone.tolist())
             self._flat_path.unlink(missing_ok=True)
+
+    def unseal(self, rows: int) -> None:
+        """Take rows again: the slice had been sealed after the checkpoint that it is opened at."""
+        if self._sorted is None:
+            return
+        flat = Codes(self._flat_path, self._rows_max, read_only=False)
+        flat.reserve(0, rows)
+        flat.code[:rows] = self._sorted.code_of(np.arange(rows))
+        self._flat, self._sorted = flat, None
+        self._sorted_path.unlink()
 
     def sync(self) -> None:
         """Return once all of it would survive a power cut."""

@@ -86,6 +86,9 @@ class Slice:
                     self.words.drop(words.rows_between(self.rows, FOREVER_MS))
                     self.words.commit()
             self.history.tally(self.rows)
+            if not sealed and not read_only:
+                SealedIds.forget(folder)
+                self.meanings.unseal(self.rows)
             if sealed:
                 self._sealed = self._sort_ids()
                 self.meanings.seal(self.rows, self.history.gone_rows(self.rows))
