@@ -21,6 +21,7 @@ from fairwitness.index import codes, fusion, meaning
 from fairwitness.index.ask import compile_query, doc_frequency
 from fairwitness.index.meaning import Alike
 from fairwitness.index.query import Query
+from fairwitness.index.tokens import told_by
 from fairwitness.index.words import Words
 from fairwitness.kernels.texts import pack
 from fairwitness.posts.post import Post
@@ -112,7 +113,8 @@ def by_words(one: Judged) -> list[tuple[Ranked, NDArray[np.float64]]]:
     """Return rows and what words are worth of each question's best texts."""
     with tempfile.TemporaryDirectory() as folder:
         words = Words(Path(folder) / "words", read_only=False)
-        words.add(0, [_post(text) for text in one.texts])
+        posts = [_post(text) for text in one.texts]
+        words.add(0, posts, told_by(posts))
         words.commit()
         found = [_ask(words, question) for question in one.questions]
         words.close()

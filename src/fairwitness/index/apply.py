@@ -20,6 +20,7 @@ from fairwitness.index.reports import UNCOUNTED, UNSAID, merged, some
 from fairwitness.index.rows import rows_of
 from fairwitness.index.slice import NewRows
 from fairwitness.index.table import Table
+from fairwitness.index.tokens import told_by
 from fairwitness.posts.post import AccountGone, Deleted, Edited, Event, Post, Posted
 
 _Outcome = Counter[str]
@@ -122,14 +123,15 @@ class Applier:
         return rows_of(posts, hashes, self._table.networks, self._table.langs)
 
     def _extend(self, rows: NewRows, posts: Sequence[Post]) -> int:
-        rows = self.noticing.notice(posts, rows, self._table.rows)
-        ordinal = self._table.hot.extend(rows, posts)
+        told = told_by(posts)
+        rows = self.noticing.notice(posts, rows, self._table.rows, told)
+        ordinal = self._table.hot.extend(rows, posts, told)
         self._count_all(ordinal - self._table.hot.first, posts)
         return ordinal
 
     def _count_all(self, first_row: int, posts: Sequence[Post]) -> None:
         for row, post in enumerate(posts, first_row):
-            if post.engagement is not UNSAID and some(post.engagement):
+            if some(post.engagement):
                 said = merged(UNCOUNTED, post.engagement, post.seen_ms)
                 self._table.hot.history.count(row, said)
 

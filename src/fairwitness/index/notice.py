@@ -23,6 +23,7 @@ from fairwitness.index.table import Table
 from fairwitness.index.trends import Trends, chart_path, items_in, write_chart
 from fairwitness.kernels.copies import FIRST
 from fairwitness.kernels.texts import pack
+from fairwitness.kernels.words import Words
 from fairwitness.posts.post import Post
 
 _SAVE_ROWS = 500_000
@@ -50,7 +51,9 @@ class Noticing:
         self._drawn_ms = 0
         self._look_again()
 
-    def notice(self, posts: Sequence[Post], rows: NewRows, first_ordinal: int) -> NewRows:
+    def notice(
+        self, posts: Sequence[Post], rows: NewRows, first_ordinal: int, told: Words
+    ) -> NewRows:
         """Return `rows`, which will have these ordinals, with what is noticed of their posts."""
         texts = pack([post.text for post in posts])
         seen = self._copies.see(texts, first_ordinal, self._originals(posts), self._clusters_of)
@@ -58,7 +61,7 @@ class Noticing:
         judged = floods.judge(self._copies, seen, authors, rows.since_ms)
         self.totals += floods.totals(seen, judged)
         copied = np.where(seen.how == FIRST, 0, seen.cluster + 1).astype(np.uint64)
-        self.trends.see(items_in(posts, first_ordinal, self._table.langs.number, copied))
+        self.trends.see(items_in(posts, first_ordinal, self._table.langs.number, copied, told))
         flags = np.where(judged.flags & AUTHOR_FLOOD, AUTHOR_FLOODS, 0)
         flags |= np.where(judged.flags & CLUSTER_FLOOD, COPIES_FLOOD, 0)
         return rows._replace(

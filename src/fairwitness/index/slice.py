@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.index import words
+from fairwitness.index import tokens, words
 from fairwitness.index.columns import GONE, Columns
 from fairwitness.index.errors import IndexCorrupt, IndexFault, room_on_disk
 from fairwitness.index.history import History, Rows
@@ -22,6 +22,7 @@ from fairwitness.index.manifest import SliceExtent
 from fairwitness.index.meanings import Meanings
 from fairwitness.index.texts import Texts
 from fairwitness.index.words import Words
+from fairwitness.kernels.words import Words as Told
 from fairwitness.posts.post import FOREVER_MS, Post
 
 EMPTY = SliceExtent(0, 0, 0, 0, 0)
@@ -109,7 +110,7 @@ class Slice:
             self.rows, texts.blocks, texts.size_bytes, reports.size_bytes, self._check
         )
 
-    def extend(self, rows: NewRows, posts: Sequence[Post]) -> int:
+    def extend(self, rows: NewRows, posts: Sequence[Post], told: Told) -> int:
         """Add versions and return the ordinal of the first.
 
         There must be room for them. Raises IndexDiskFull with nothing changed.
@@ -122,7 +123,7 @@ class Slice:
             getattr(self.columns, name)[at:end] = values
         self.texts.add(posts)
         self._newest.update(zip(rows.id_hash.tolist(), range(at, end), strict=True))
-        self.words.add(at, posts)
+        self.words.add(at, posts, told)
         self.rows = end
         return self.first + at
 
@@ -260,7 +261,7 @@ class Slice:
         for row in range(self.searchable_rows, self.rows):
             post = self.post_at(row)
             if post is not None:
-                self.words.add(row, [post])
+                self.words.add(row, [post], tokens.told_by([post]))
 
     def _learn_ids(self, start: int) -> None:
         hashes = self.columns.id_hash[start : self.rows].tolist()
