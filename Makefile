@@ -49,8 +49,14 @@ fmt: $(TEST_VENV)/installed
 	$(RUN)/ruff format hatch_build.py src tests benchmarks
 	$(RUN)/ruff check --fix hatch_build.py src tests benchmarks
 
+# Captures beside the checkout, when they are there. `make bench QUICK=--quick` takes minutes, not hours.
+TEXTS := $(if $(wildcard ../shared/data),--texts ../shared/data)
 bench: install
 	$(VENV)/bin/fairwitness bench ask --json
+	mkdir -p build
+	$(VENV)/bin/python benchmarks/peers/run.py $(TEXTS) $(QUICK) --out build/peers.json
+	$(VENV)/bin/fairwitness bench index $(TEXTS) $(QUICK) --work build/bench --peers build/peers.json --json >build/index.json
+	$(VENV)/bin/python benchmarks/plot_index.py build/index.json --svg build/index.svg --markdown build/index.md
 
 soak: $(TEST_VENV)/installed
 	$(RUN)/python -m pytest -m soak

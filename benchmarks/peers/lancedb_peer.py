@@ -5,6 +5,8 @@ scanned. When to optimise is in the docstring of `Table.optimize`: after 20 addi
 rows.
 """
 
+import sys
+import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -32,7 +34,8 @@ _TRAINED = 10_000  # fewer rows are scanned as fast as an index would be searche
 SETTINGS = {
     "fts": "simple tokenizer, no stemming, stop words kept, no positions",
     "vectors": "float16, cosine, IVF_RQ once there are 10,000 rows",
-    "optimize": f"every {_ADDS} additions; versions older than a minute are removed",
+    "optimize": f"after {_ADDS} additions, in a thread beside the writer; versions older than a"
+    " minute are removed",
     "hybrid": "RRF",
 }
 
@@ -46,7 +49,7 @@ class Writer:
         self._folder = str(folder / "lance")
         self._table: Any = lancedb.connect(self._folder).create_table("posts", schema=_SCHEMA)
         self._indexed = False
-        self._trained = False
+        self._optimizing: threading.Thread | None = None
         self._adds = 0
 
     def add(self, posts: Sequence[Post]) -> None:
@@ -66,14 +69,16 @@ class Writer:
             self._indexed = True
 
     def tend(self) -> None:
-        if self._adds >= _ADDS:
+        busy = self._optimizing is not None and self._optimizing.is_alive()
+        if self._adds >= _ADDS and not busy:
             self._adds = 0
-            self._table.optimize(cleanup_older_than=timedelta(minutes=1))
-            self._train()
+            self._optimizing = threading.Thread(target=self._optimize)
+            self._optimizing.start()
 
     def settle(self) -> None:
         self._table.optimize(cleanup_older_than=timedelta(minutes=1))
-        self._train()
+        if self._table.count_rows() >= _TRAINED:
+            self._table.create_index(metric="cosine", index_type="IVF_RQ", num_bits=1)
 
     def address(self) -> str:
         return self._folder
@@ -81,15 +86,20 @@ class Writer:
     def reader(self) -> "Reader":
         return Reader(self._folder)
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        if self._optimizing is not None:
+            self._optimizing.join()
 
     def size_bytes(self) -> int:
         return size_bytes(Path(self._folder))
 
-    def _train(self) -> None:
-        if not self._trained and self._table.count_rows() >= _TRAINED:
-            self._table.create_index(metric="cosine", index_type="IVF_RQ", num_bits=1)
-            self._trained = True
+    def _optimize(self) -> None:
+        # On a table of its own: a table is not to be shared by two threads that write.
+        table: Any = lancedb.connect(self._folder).open_table("posts")
+        try:
+            table.optimize(cleanup_older_than=timedelta(minutes=1))
+        except Exception as error:  # a conflict with an addition: the next one does both
+            print(f"lancedb: not optimized: {error}"[:200], file=sys.stderr, flush=True)
 
 
 class Reader:

@@ -5,7 +5,6 @@ scanned, and `optimize` builds the indexes when it is called. A shard belongs to
 readers are threads of the writer's.
 """
 
-import threading
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -14,7 +13,6 @@ from pathlib import Path
 import qdrant_edge as q
 from peer import DIMENSIONS, Asked, Post, size_bytes
 
-_OPTIMIZE_S = 30.0
 _FLUSH_S = 5.0
 
 SETTINGS = {
@@ -22,7 +20,7 @@ SETTINGS = {
     "words": "text index with BM25, multilingual tokenizer",
     "payload index": "lang keyword",
     "wal": True,
-    "optimize": f"in a thread of its own every {_OPTIMIZE_S:g} s",
+    "optimize": "after the bulk load; not during the trial, for it held up a query for 58 s",
     "flush": f"every {_FLUSH_S:g} s, as Qdrant's server does; the WAL has the rest",
     "hybrid": "RRF",
 }
@@ -43,8 +41,7 @@ class Writer:
         )
         self._shard.update(index("text", text))
         self._shard.update(index("lang", q.KeywordIndexParams()))
-        self._optimized_s = self._flushed_s = time.monotonic()
-        self._optimizing: threading.Thread | None = None
+        self._flushed_s = time.monotonic()
 
     def add(self, posts: Sequence[Post]) -> None:
         points = [
@@ -61,12 +58,6 @@ class Writer:
         if time.monotonic() - self._flushed_s > _FLUSH_S:
             self._shard.flush()
             self._flushed_s = time.monotonic()
-        busy = self._optimizing is not None and self._optimizing.is_alive()
-        if busy or time.monotonic() - self._optimized_s < _OPTIMIZE_S:
-            return
-        self._optimized_s = time.monotonic()
-        self._optimizing = threading.Thread(target=self._shard.optimize)
-        self._optimizing.start()
 
     def settle(self) -> None:
         self._shard.optimize()
@@ -78,8 +69,6 @@ class Writer:
         return Reader(self._shard)
 
     def close(self) -> None:
-        if self._optimizing is not None:
-            self._optimizing.join()
         self._shard.close()
 
     def size_bytes(self) -> int:

@@ -13,8 +13,8 @@ import contextlib
 import itertools
 import json
 import os
-import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,13 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
 from fairwitness.evals.asking import QUESTIONS
 from fairwitness.evals.feeding import decoded, moment_ms
 from fairwitness.evals.firehose import Firehose, texts_in, write_tails
 from fairwitness.evals.machine import commit, machine
+from fairwitness.index import meaning
+from fairwitness.kernels.texts import pack
 from fairwitness.posts.post import Posted
 from fairwitness.posts.sources.lines import Lines
 
@@ -43,10 +44,7 @@ PEERS = {
     "postgresql": "postgres_peer",
 }
 DIMENSIONS = 256
-_ROWS = 1 << 16
 _TOGETHER = 2_000
-_WORD = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\u0e00-\u0e7f]|\w+")
-_VECTORS = "seeded random projection of words: peers have the work of vectors, not their meaning"
 
 
 def main() -> None:
@@ -95,30 +93,20 @@ def write_posts(work: Path, texts: Path | None, count: int) -> None:
 
 
 def vectors_of(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return unit vectors `[texts, DIMENSIONS]`: the sum of a random one for each word."""
-    table = _table()
-    found = np.stack([table[_word_rows(text)].sum(axis=0) for text in texts])
-    norms = np.linalg.norm(found, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = found / np.maximum(norms, 1e-6)
-    return unit
+    """Return unit vectors `[texts, DIMENSIONS]`, as our own index has them.
 
-
-def _word_rows(text: str) -> list[int]:
-    words = _WORD.findall(text.casefold()) or [text]
-    return [xxhash.xxh3_64_intdigest(word.encode()) % _ROWS for word in words]
-
-
-def _table(kept: list[NDArray[np.float32]] = []) -> NDArray[np.float32]:  # noqa: B006
-    if not kept:
-        drawn = np.random.default_rng(7).standard_normal((_ROWS, DIMENSIONS), np.float32)
-        kept.append(drawn)
-    return kept[0]
+    A text without a known word has none with us; here it has one that all such texts share, for
+    engines refuse vectors of zeros.
+    """
+    vectors = meaning.codes_and_vectors(pack(texts))[1]
+    vectors[~vectors.any(axis=1), 0] = 1.0
+    return vectors
 
 
 def _run(name: str, work: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Return the figures of one peer, or why there are none."""
     _note(f"{name}: begins")
-    about = {"vectors_from": _VECTORS, "machine": machine(), "commit": commit()}
+    about = {"vectors_from": meaning.table().name, "machine": machine(), "commit": commit()}
     folder = Path(tempfile.mkdtemp(prefix="trial-", dir=work))
     folder.chmod(0o755)
     try:
@@ -126,14 +114,27 @@ def _run(name: str, work: Path, options: argparse.Namespace) -> dict[str, Any]:
         command = [str(python), str(HERE / "trial.py"), "--peer", PEERS[name]]
         command += ["--data", str(work), "--work", str(folder), "--out", str(folder / "out.json")]
         command += ["--seconds", str(options.seconds), "--preload", str(options.preload)]
-        quiet = {"LANCE_LOG": "error"}  # it warns of its own columns at each search
-        subprocess.run(command, env={**os.environ, **quiet}, timeout=options.timeout, check=True)
+        command += ["--within", str(options.timeout / 2)]
+        quiet = {"LANCEDB_LOG": "error"}  # it warns of its own columns at each search
+        _run_with_servers(command, {**os.environ, **quiet}, options.timeout)
         figures: dict[str, Any] = json.loads((folder / "out.json").read_text())
         return {**figures, **about}
     except (OSError, subprocess.SubprocessError) as error:
         return {"error": f"{type(error).__name__}: {error}"[:500], **about}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run_with_servers(command: list[str], env: dict[str, str], timeout_s: float) -> None:
+    """Run a trial, and end the servers that it started, also when it took too long."""
+    process = subprocess.Popen(command, env=env, start_new_session=True)
+    try:
+        if status := process.wait(timeout_s):
+            raise subprocess.CalledProcessError(status, command[:2])
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _python(folder: Path) -> Path:

@@ -33,7 +33,6 @@ FEWEST_HZ = 50.0
 _DRAIN_S = 20.0
 _PRELOAD = 5_000
 _LOOK_S = 0.05
-_TRIALS = 8
 
 
 class Posts:
@@ -173,19 +172,32 @@ def main() -> None:
 
 def _best(options: argparse.Namespace, module: Any, questions: list[Asked]) -> dict[str, Any]:
     """Return the figures at the highest rate that is kept, or at the lowest that was tried."""
-    seconds = options.seconds
-    flat_out = _trial(options, module, questions, float("inf"), seconds / 2)
-    _tell(options.peer, "as fast as it can", flat_out)
-    tried = [flat_out["ingest_posts_per_s"]]
-    rate_hz = 0.9 * tried[0]
-    for turn in range(_TRIALS):
+    began_s = time.monotonic()
+
+    def tried(rate_hz: float, seconds: float) -> dict[str, Any]:
         seen = _trial(options, module, questions, rate_hz, seconds)
         _tell(options.peer, f"at {rate_hz:.0f} posts/s", seen)
-        tried.append(round(rate_hz))
-        if seen["kept"] or rate_hz <= FEWEST_HZ or turn == _TRIALS - 1:
-            break
-        rate_hz = max(rate_hz * (0.75 if turn < 3 else 0.5), FEWEST_HZ)
-    return {**seen, "flat_out_posts_per_s": flat_out["ingest_posts_per_s"], "tried_hz": tried}
+        rates.append(rate_hz)
+        return seen
+
+    rates: list[float] = []
+    flat_out = tried(float("inf"), options.seconds / 2)
+    rate_hz = 0.9 * flat_out["ingest_posts_per_s"]
+    seen = tried(rate_hz, options.seconds)
+    while not seen["kept"] and rate_hz > FEWEST_HZ and time.monotonic() - began_s < options.within:
+        failed_hz, rate_hz = rate_hz, max(rate_hz * _lower(seen), FEWEST_HZ)
+        seen = tried(rate_hz, options.seconds)
+        if seen["kept"]:  # once more between what was kept and what was not
+            between = tried((failed_hz * rate_hz) ** 0.5, options.seconds)
+            seen = between if between["kept"] else seen
+    found = {"flat_out_posts_per_s": flat_out["ingest_posts_per_s"]}
+    return {**seen, **found, "tried_hz": [round(rate) for rate in rates[1:]]}
+
+
+def _lower(seen: dict[str, Any]) -> float:
+    """Return what share of a rate to try next: the less, the later posts were found."""
+    fresh_p99_s = seen["freshness_s"]["p99"]
+    return 0.75 if fresh_p99_s < 3 * FRESH_S else 0.5 if fresh_p99_s < 10 * FRESH_S else 0.2
 
 
 def _trial(
@@ -298,6 +310,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--preload", type=int, required=True)
+    parser.add_argument("--within", type=float, default=1800.0, help="seconds for all rates")
     return parser.parse_args()
 
 

@@ -93,6 +93,7 @@ def test_a_process_that_dies_ends_the_run_and_is_named(tails: Path, tmp_path: Pa
 def test_growth_goes_on_where_it_was(
     tails: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(scale_run, "commit", lambda: "one")
     first: list[ScaleRow] = []
     grow(tmp_path, tails, (300, 700), hushed, first)
     assert [row.posts for row in first] == [300, 700]
@@ -103,6 +104,10 @@ def test_growth_goes_on_where_it_was(
     with pytest.raises(RunFailed, match="holds 700 posts where 500 are to be measured"):
         grow(tmp_path, tails, (500,), hushed, [])
     assert scale_run.size_bytes(tmp_path / "home" / "log") > 4_096
+    monkeypatch.setattr(scale_run, "commit", lambda: "another")
+    anew: list[ScaleRow] = []
+    grow(tmp_path, tails, (500,), hushed, anew)
+    assert [row.posts for row in anew] == [500]
 
 
 def test_ctrl_c_prints_what_was_measured(captures: Path, tmp_path: Path) -> None:

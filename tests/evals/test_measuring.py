@@ -85,7 +85,7 @@ def test_the_machine_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_each_stage_of_the_road_costs_something(firehose: Firehose, tmp_path: Path) -> None:
     cost_us = stages.measure(firehose, tmp_path, 500)
     assert next(iter(cost_us)) == "split"
-    assert {"decode", "clean", "language", "fsync", "novel", "apply", "words", "copies"} < set(
+    assert {"decode", "clean", "language", "fsync", "novel", "apply", "words", "embed"} < set(
         cost_us
     )
     assert all(cost >= 0 for cost in cost_us.values())

@@ -71,11 +71,12 @@ def test_peers_get_clean_posts_with_unit_vectors(handed_out: Path) -> None:
     assert {len(question["vector"]) for question in questions} == {256}
 
 
-def test_vectors_of_like_texts_are_near() -> None:
+def test_vectors_of_like_texts_are_near_and_none_is_zero() -> None:
     vectors = script("peers/run.py").vectors_of(
-        ["fire in the old harbour", "a fire in the harbour", "stock prices rise"]
+        ["an earthquake shook the city", "大地震", "my new shoes arrived today", "🙂"]
     )
-    assert vectors[0] @ vectors[1] > 0.5 > 0.3 > vectors[0] @ vectors[2]
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
+    assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < 0.01
 
 
 def test_a_peer_is_tried_until_it_keeps_a_rate(handed_out: Path, tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_a_peer_is_tried_until_it_keeps_a_rate(handed_out: Path, tmp_path: Path)
     assert result["questions"] > 3
     assert result["hits_each"] > 0
     assert 0 < result["freshness_s"]["p50"] <= result["freshness_s"]["p99"]
-    assert len(result["tried_hz"]) >= 2
+    assert result["tried_hz"][0] == round(0.9 * result["flat_out_posts_per_s"])
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
 
 

@@ -43,7 +43,7 @@ class Version:
     @cached_property
     def said(self) -> tuple[list[str], list[str]]:
         """Its tokens in the text and beside it."""
-        ((text, aside),) = tokens.of_posts([self.post])
+        ((text, aside),) = tokens.of_posts([self.post], tokens.told_by([self.post]))
         return text.split(), aside.split()
 
     def engagement(self, as_of_ms: int | None) -> Engagement:

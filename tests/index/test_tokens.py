@@ -21,7 +21,7 @@ def test_a_post_is_found_by_who_and_what_it_names(post: Make) -> None:
         mentions=("who.example",),
         links=("https://a.example/b", "https://www.reuters.example/World-news"),
     )
-    ((text, aside),) = tokens.of_posts([made])
+    ((text, aside),) = tokens.of_posts([made], tokens.told_by([made]))
     assert text == "look 🚀 tsla https a example b"
     who = "@nasa.bsky.social nasa #bignews big news bignews"
     assert aside.startswith(who)

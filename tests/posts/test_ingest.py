@@ -50,6 +50,21 @@ def test_a_fast_source_waits_for_a_slow_disk(place: Place) -> None:
     asyncio.run(run())
 
 
+def test_a_source_of_large_batches_waits_before_memory_is_full(place: Place) -> None:
+    place.slow_s = 0.3
+    source = Numbers(1_000_000, together=2_000)
+
+    async def run() -> None:
+        task = asyncio.create_task(place.ingest.run([source]))
+        await asyncio.sleep(0.25)
+        # What is ahead by then, and the batch that waits at the door.
+        assert waiting.AHEAD <= source.said <= waiting.AHEAD + 2_000
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
+
+
 def test_health_counts_what_was_new_known_and_unreadable(place: Place) -> None:
     write = place.ingest.write
     write([("s", SourceBatch((posted(1), posted(1), posted(2)), "1", dropped=2))])

@@ -11,7 +11,7 @@ import sys
 import click
 
 from fairwitness import __version__
-from fairwitness.cli import ask, bench, generate, ingest, models, replay, search, status, up
+from fairwitness.cli import ask, bench, generate, ingest, models, replay, search, status, trends, up
 
 _HELP = """Ask what the world is saying right now.
 
@@ -43,6 +43,7 @@ for verb in (
     up.up,
     ask.ask,
     search.search,
+    trends.trends,
     ingest.ingest,
     replay.replay,
     generate.generate,

@@ -176,7 +176,6 @@ def _note_burst(burst: Burst, report: Report) -> None:
 
 
 def _scale(work: Path, plan: Plan, report: Report, told: Told) -> None:
-    (work / "scale").mkdir(exist_ok=True)
     scale_run.grow(work / "scale", _tails(work), plan.sizes, told, report.scale)
 
 

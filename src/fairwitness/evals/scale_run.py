@@ -2,12 +2,13 @@
 
 The home is filled by the road itself, on a virtual clock: a day of it is `DAY_POSTS` posts. It
 stays between two runs when its folder does, and the log's cursor says how many posts it holds: so
-a run that was interrupted goes on where it was.
+a run that was interrupted goes on where it was. A home of other code or other texts is begun anew.
 """
 
 import asyncio
 import contextlib
 import os
+import shutil
 import statistics
 import threading
 import time
@@ -24,11 +25,13 @@ from fairwitness.evals.feeding import NAME, Stored, moment_ms
 from fairwitness.evals.figures import percentiles
 from fairwitness.evals.firehose import Firehose
 from fairwitness.evals.live_run import Told
+from fairwitness.evals.machine import commit
 from fairwitness.evals.memory import rss_bytes
 from fairwitness.home import Home
 from fairwitness.index import LiveIndex
 from fairwitness.posts.clock import VirtualClock
 
+_ROWS = "rows.json"
 _ROUNDS = 5
 _TELL_S = 0.5
 _OPENED = 3
@@ -55,6 +58,14 @@ class ScaleRow(msgspec.Struct, frozen=True):
     """How fast the posts since the size before were taken in."""
 
 
+class Kept(msgspec.Struct):
+    """What stands beside a home that grows."""
+
+    made_by: str
+    """The commit, and how large the firehose is."""
+    rows: list[ScaleRow]
+
+
 class Filled(NamedTuple):
     """How far the home is."""
 
@@ -78,15 +89,17 @@ def grow(folder: Path, tails: Path, sizes: Sequence[int], told: Told, done: list
 
     Rows are kept beside the home; the sizes that it has passed already are taken from there.
     """
-    kept = _kept(folder / "rows.json")
+    kept = _kept(folder, f"{commit()} {tails.stat().st_size}")
+    rows = {row.posts: row for row in kept.rows}
     for size in sizes:
-        if size not in kept:
+        if size not in rows:
             filled = _filled(folder / "home", tails, size, told)
             told(f"asking {size:,} posts", 0, 1)
             (read,) = apart(_read, folder / "home", moment_ms(size))
-            kept[size] = _row(folder / "home", filled, read)
-            (folder / "rows.json").write_bytes(msgspec.json.encode(list(kept.values())))
-        done.append(kept[size])
+            rows[size] = _row(folder / "home", filled, read)
+            kept.rows.append(rows[size])
+            _keep(folder, kept)
+        done.append(rows[size])
 
 
 def size_bytes(folder: Path) -> int:
@@ -98,10 +111,21 @@ def size_bytes(folder: Path) -> int:
     return total
 
 
-def _kept(path: Path) -> dict[int, ScaleRow]:
-    if not path.exists():
-        return {}
-    return {row.posts: row for row in msgspec.json.decode(path.read_bytes(), type=list[ScaleRow])}
+def _kept(folder: Path, made_by: str) -> Kept:
+    path = folder / _ROWS
+    if path.exists():
+        kept = msgspec.json.decode(path.read_bytes(), type=Kept)
+        if kept.made_by == made_by:
+            return kept
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    kept = Kept(made_by, [])
+    _keep(folder, kept)
+    return kept
+
+
+def _keep(folder: Path, kept: Kept) -> None:
+    (folder / _ROWS).write_bytes(msgspec.json.encode(kept))
 
 
 def _filled(home: Path, tails: Path, size: int, told: Told) -> Filled:

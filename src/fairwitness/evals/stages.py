@@ -19,7 +19,7 @@ import zstandard
 
 from fairwitness.evals.feeding import NAME, moment_ms
 from fairwitness.evals.firehose import Firehose
-from fairwitness.index import LiveIndex
+from fairwitness.index import LiveIndex, meaning
 from fairwitness.index.copies import Copies
 from fairwitness.index.trends import Trends, items_in
 from fairwitness.kernels.texts import Texts, pack
@@ -124,12 +124,14 @@ def _index_us(events: Sequence[Event], folder: Path) -> dict[str, float]:
 
 
 def _watching_us(posts: Sequence[Post]) -> dict[str, float]:
-    """Return what copies and trends cost; each post is new, so that none is found by ordinal."""
+    """Return what meaning, copies and trends cost; each post is new to them."""
     batches = list(_batches(posts, WRITTEN_TOGETHER))
     packed = [pack([post.text for post in batch]) for batch in batches]
     # Once each, on tables of their own: a second pass would find everything known.
     copies, trends = Copies(), Trends(lambda _ordinal: None, lambda _lang: "")
+    meaning.table()
     return {
+        "embed": _us(time.thread_time, lambda: list(map(meaning.codes, packed)), len(posts)),
         "copies": _once_us(lambda: _see_copies(copies, packed), len(posts)),
         "trends": _once_us(lambda: _see_trends(trends, batches), len(posts)),
     }

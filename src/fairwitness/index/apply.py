@@ -6,6 +6,7 @@ post that is known goes one by one, after the new ones that it may be about.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -13,11 +14,13 @@ import numpy as np
 from fairwitness.index import changes
 from fairwitness.index.changes import Known, Novelty, Verdict
 from fairwitness.index.ids import id_hash
+from fairwitness.index.notice import Noticing
 from fairwitness.index.query import Applied
 from fairwitness.index.reports import UNCOUNTED, UNSAID, merged, some
 from fairwitness.index.rows import rows_of
 from fairwitness.index.slice import NewRows
 from fairwitness.index.table import Table
+from fairwitness.index.tokens import told_by
 from fairwitness.posts.post import AccountGone, Deleted, Edited, Event, Post, Posted
 
 _Outcome = Counter[str]
@@ -26,8 +29,9 @@ _Outcome = Counter[str]
 class Applier:
     """Applies events to a table; `roll` puts a new hot slice under a full one."""
 
-    def __init__(self, table: Table, roll: Callable[[], None]) -> None:
+    def __init__(self, folder: Path, table: Table, roll: Callable[[], None]) -> None:
         self._table = table
+        self.noticing = Noticing(folder, table, self._newest_of)
         self._roll = roll
         self._hashes: dict[str, int] = {}
         """Hash of each id at hand."""
@@ -87,6 +91,9 @@ class Applier:
         newest = self._table.hot.newest(hash_of_id)
         return newest if newest >= 0 else self._sealed.get(hash_of_id, -1)
 
+    def _newest_of(self, post_id: str) -> int:
+        return self._table.newest(id_hash(post_id))
+
     def _known(self, post_id: str) -> tuple[Known | None, list[int], int]:
         newest = self._newest(self._hashes[post_id])
         if newest < 0:
@@ -116,13 +123,15 @@ class Applier:
         return rows_of(posts, hashes, self._table.networks, self._table.langs)
 
     def _extend(self, rows: NewRows, posts: Sequence[Post]) -> int:
-        ordinal = self._table.hot.extend(rows, posts)
+        told = told_by(posts)
+        rows = self.noticing.notice(posts, rows, self._table.rows, told)
+        ordinal = self._table.hot.extend(rows, posts, told)
         self._count_all(ordinal - self._table.hot.first, posts)
         return ordinal
 
     def _count_all(self, first_row: int, posts: Sequence[Post]) -> None:
         for row, post in enumerate(posts, first_row):
-            if post.engagement is not UNSAID and some(post.engagement):
+            if some(post.engagement):
                 said = merged(UNCOUNTED, post.engagement, post.seen_ms)
                 self._table.hot.history.count(row, said)
 

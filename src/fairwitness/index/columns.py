@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairwitness.index.mapped import Fields, Mapped
+from fairwitness.kernels.hamming import CODE_BYTES
 
 GONE = 1
 """Flag: deleted, by itself or with its account. Honoured for every moment, the past too."""
@@ -30,6 +31,10 @@ LATER = 128
 """Flag: not the first row with its id hash; its change says which was before it."""
 COUNTED = 256
 """Flag: its change has its engagement; of the others the stored post tells, and it is none."""
+AUTHOR_FLOODS = 512
+"""Flag: its account said too much when it came (`floods.py`)."""
+COPIES_FLOOD = 1024
+"""Flag: its text came too often when it came."""
 
 COUNT_MAX = 2**31 - 2
 """The most likes, reposts or replies that a column can say."""
@@ -67,6 +72,15 @@ class Columns(Mapped):
     lang: NDArray[np.uint16]
     network: NDArray[np.uint16]
     quality: NDArray[np.uint8]
+
+
+class Codes(Mapped):
+    """What rows mean, in 256 bits, while a slice grows; 0 is nothing. Sealed slices sort them."""
+
+    FIELDS: ClassVar[Fields] = {"code": np.dtype((np.uint8, CODE_BYTES))}
+
+    code: NDArray[np.uint8]
+    """Shape (rows, CODE_BYTES)."""
 
 
 class Marks(Mapped):

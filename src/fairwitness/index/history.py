@@ -181,6 +181,10 @@ class History:
         """Return whether a row is deleted."""
         return bool(self.marks.flags[row] & GONE)
 
+    def gone_rows(self, rows: int) -> Rows:
+        """Return which of the first rows are deleted."""
+        return np.flatnonzero(self.marks.flags[:rows] & GONE)
+
     def wiped(self, rows: list[int]) -> None:
         """Say that the texts of `rows` are destroyed."""
         self.marks.flags[np.array(rows, np.int64)] |= WIPED

@@ -16,6 +16,7 @@ from fairwitness.index.errors import IndexCorrupt, room_on_disk
 _ROWS_A_WORD = 4
 """With 4 bits each in words of 64, one unknown id in some 200 passes the filter."""
 
+_ORDER = "ids"
 _NONE = np.zeros(0, np.int32)
 
 Hashes = NDArray[np.uint64]
@@ -32,7 +33,7 @@ class SealedIds:
     def __init__(self, folder: Path, id_hashes: Hashes, *, read_only: bool) -> None:
         """Open the order of `id_hashes`, one a row; make it first where a kill came before it."""
         self._hashes = id_hashes
-        path = folder / "ids"
+        path = folder / _ORDER
         if not path.exists() and not read_only:
             _save(path, np.argsort(id_hashes, kind="stable").astype(np.int32))
         if path.exists():
@@ -41,6 +42,11 @@ class SealedIds:
             self._order = np.argsort(id_hashes, kind="stable").astype(np.int32)
         self._filter = np.zeros(len(id_hashes) // _ROWS_A_WORD + 1, np.uint64)
         np.bitwise_or.at(self._filter, self._word(id_hashes), _bits(id_hashes))
+
+    @staticmethod
+    def forget(folder: Path) -> None:
+        """Remove the order of a slice that takes rows again."""
+        (folder / _ORDER).unlink(missing_ok=True)
 
     def newest(self, hashes: Hashes) -> NDArray[np.int64]:
         """Return the last row with each hash, -1 where there is none."""

@@ -63,7 +63,7 @@ class LiveIndex:
         except BaseException:
             self._close_slices()
             raise
-        self._applier = Applier(table, self._roll)
+        self._applier = None if lock_fd is None else Applier(folder, table, self._roll)
         self._view = take_view(table)
 
     @classmethod
@@ -112,7 +112,7 @@ class LiveIndex:
         text differs from what we have becomes an Edited; one with new engagement stays a Posted.
         """
         with self._writing:
-            return self._applier.novel(events)
+            return self._must_write().novel(events)
 
     def apply(self, events: Sequence[Event], position: int) -> Applied:
         """Take in `events`, which end at log `position`; words show at the next refresh.
@@ -139,6 +139,7 @@ class LiveIndex:
                 self._table.hot.commit()
                 self._view = take_view(self._table)
                 manifests.publish(self._folder, self._state())
+                self._must_write().noticing.draw()
 
     def checkpoint(self) -> None:
         """Make all that was applied durable, destroy the texts of what is gone, move `position`."""
@@ -151,6 +152,7 @@ class LiveIndex:
             state = self._state()
             manifests.write(self._folder, state)
             self.position = state.position
+            self._must_write().noticing.save()
             for _, part in self._retired:
                 shutil.rmtree(part.folder, ignore_errors=True)
 
@@ -269,14 +271,15 @@ class LiveIndex:
         applied = Applied()
         while self._owed:
             events, position = self._owed[0]
-            applied = self._applier.apply(events)
+            applied = self._must_write().apply(events)
             self._applied_position = max(self._applied_position, position)
             del self._owed[0]
         return applied
 
-    def _must_write(self) -> None:
-        if self._lock_fd is None:
+    def _must_write(self) -> Applier:
+        if self._applier is None:
             raise IndexFault(f"index {self._folder} is open for reading only")
+        return self._applier
 
     def _open_slices(self, state: Manifest) -> None:
         table = self._table

@@ -50,6 +50,9 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     """Any of them finds a post, more and rarer ones rank it higher. Blank: all posts, newest first.
     Text that holds no word at all (`?!`) finds nothing. With phrases, or clauses that ask for
     something said, `words` only rank."""
+    meaning: str = ""
+    """What is asked, as one would say it. Posts that mean alike are found too, in whatever words
+    and language, unless phrases or clauses demand words; all that is found is ranked by it."""
     phrases: tuple[str, ...] = ()
     """Each must stand in the text word for word."""
     clauses: tuple[Clause, ...] = ()
@@ -115,6 +118,9 @@ class Parts(NamedTuple):
     words: float
     recency: float
     engagement: float
+    trust: float = 0.0
+    """What the post's quality adds (`floods.py`)."""
+    meaning: float = 0.0
 
 
 class Hit(NamedTuple):
@@ -123,6 +129,8 @@ class Hit(NamedTuple):
     post: Post
     score: float
     parts: Parts
+    cluster: int = -1
+    """Posts that say the same share it; in one index, not between indexes."""
 
 
 def all_or_any(search: Callable[[Query], "Results"], query: Query) -> tuple["Results", bool]:
@@ -170,6 +178,9 @@ class Results(NamedTuple):
     newest_ms: int = 0
     """The time that age is counted from: that of the newest post that was ranked, 0 if none was."""
     coverage: Coverage = Coverage()
+    best_words: float = 0.0
+    """What the best of what was ranked is worth by words; where meaning was asked for, the words of
+    a hit are a share of it."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ class Weights:
     """Reach breaks ties and lifts a little; it must not drown a witness with ten followers."""
     engagement_full: int = 100_000
     """Reactions at which the engagement part reaches its weight; it grows with the logarithm."""
+    trust: float = 0.1
+    """What a post of full quality gets more than one that floods, shouts or says nothing."""
     views_per_reaction: int = 100
     """So many views count as one reaction."""
 
@@ -32,14 +34,16 @@ class Candidates(NamedTuple):
     made_ms: NDArray[np.int64]
     reactions: NDArray[np.float64]
     """Likes, reposts, replies and views in one number."""
+    quality: NDArray[np.uint8]
 
 
 def score(candidates: Candidates, weights: Weights) -> NDArray[np.float64]:
-    """Return the parts of each candidate's score, shape [candidates, 3], in the order of Parts.
+    """Return the parts of each candidate's score, shape [candidates, 5], in the order of Parts.
 
-    Age counts from the newest candidate, so that a capture of 2013 ranks as it did in 2013.
+    What they mean is left at 0. Age counts from the newest candidate, so that a capture of 2013
+    ranks as it did in 2013.
     """
-    words, made_ms, reactions = candidates
+    words, made_ms, reactions, quality = candidates
     newest_ms = made_ms.max(initial=np.iinfo(np.int64).min)
     age_in_half_lives = (newest_ms - made_ms) / weights.half_life_ms
     reach = np.log1p(reactions) / np.log1p(weights.engagement_full)
@@ -48,6 +52,8 @@ def score(candidates: Candidates, weights: Weights) -> NDArray[np.float64]:
             weights.words * words,
             weights.recency * np.exp2(-age_in_half_lives),
             weights.engagement * np.minimum(reach, 1.0),
+            weights.trust * (quality / 255.0),
+            np.zeros(len(words)),
         ],
         axis=1,
     )

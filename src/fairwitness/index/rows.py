@@ -9,6 +9,7 @@ from fairwitness.index.changes import author_hash, text_hash
 from fairwitness.index.columns import LINKED, REPLY, REPOST
 from fairwitness.index.names import Names
 from fairwitness.index.slice import NewRows
+from fairwitness.kernels.hamming import CODE_BYTES
 from fairwitness.posts.post import FOREVER_MS, Post
 
 _LOW_32 = 0xFFFF_FFFF
@@ -38,6 +39,7 @@ def rows_of(
         network=np.array([networks.number(post.network) for post in posts], np.uint16),
         quality=np.zeros(len(posts), np.uint8),
         flags=np.array([_flags(post) for post in posts], np.uint16),
+        code=np.zeros((len(posts), CODE_BYTES), np.uint8),
     )
 
 

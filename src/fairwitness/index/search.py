@@ -5,8 +5,10 @@ the writer does meanwhile shows only in columns, where each store is whole: a ro
 not, and an edited post is seen in its old version until the view has the new one.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import repeat
 from typing import NamedTuple
 
 import msgspec
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from tantivy import Query as TantivyQuery
 from tantivy import Searcher
 
-from fairwitness.index import rank
+from fairwitness.index import fusion, meaning, rank
 from fairwitness.index.ask import Ask, compile_query, doc_frequency
 from fairwitness.index.filters import Filters, Mask, held_to
 from fairwitness.index.query import (
@@ -32,12 +34,18 @@ from fairwitness.index.query import (
 from fairwitness.index.rank import Candidates, Weights
 from fairwitness.index.slice import Slice
 from fairwitness.index.table import Table
+from fairwitness.kernels.hamming import Near
+from fairwitness.kernels.texts import pack
 from fairwitness.posts.post import Post
 
 WEIGHTS = Weights()
 _DEPTH = 300
 """How many of a slice's best posts by words are ranked by everything: recency and reach can lift a
 post from that deep, not from deeper."""
+_NEAREST = 100
+"""How many posts that no word found are looked at because of their codes."""
+_REREAD = 100
+"""How many of those that words found are read again for what they mean."""
 
 Rows = NDArray[np.int64]
 
@@ -113,8 +121,38 @@ class Search:
         """Let tantivy decide what is said, and columns the rest."""
         others = (clause for clause in clauses if not is_said(clause))
         filters = Filters(others, self._table, self._as_of_ms)
-        found = [self._matching(at, ask, self._allowed(at, filters)) for at in self._slices]
+        allowed = [self._allowed(at, filters) for at in self._slices]
+        found = [self._matching(at, ask, allowed[at]) for at in self._slices]
+        if self._query.meaning and not self._query.phrases and not any(map(is_said, clauses)):
+            found += self._alike(found, allowed)
         return self._ranked(found, weights, matched=sum(len(part.rows) for part in found))
+
+    def _alike(self, found: Sequence[Found], allowed: Sequence[Mask | None]) -> list[Found]:
+        """Return the posts nearest to what is asked by their codes, but for those found already."""
+        (query,) = meaning.codes(pack([self._query.meaning]))
+        nearest: list[tuple[int, int, int]] = []
+        for at in self._slices:
+            near = self._near(at, query, allowed[at])
+            new = ~np.isin(near.rows, found[at].rows)
+            nearest += zip(
+                near.distances[new].tolist(), near.rows[new].tolist(), repeat(at), strict=False
+            )
+        by_slice: dict[int, list[int]] = defaultdict(list)
+        for _, row, at in sorted(nearest)[:_NEAREST]:
+            by_slice[at].append(row)
+        return [
+            Found(at, np.array(rows, np.int64), np.zeros(len(rows)))
+            for at, rows in by_slice.items()
+        ]
+
+    def _near(self, at: int, query: NDArray[np.uint8], allowed: Mask | None) -> Near:
+        part, _, row_count = self._view.slices[at]
+        if allowed is not None:
+            return part.meanings.near(query, _NEAREST, row_count, allowed)
+        near = part.meanings.near(query, 2 * _NEAREST, row_count, None)
+        inside = np.flatnonzero(near.rows < row_count)
+        shown = inside[part.history.shows(near.rows[inside], self._view.rows, self._as_of_ms)]
+        return Near(near.rows[shown], near.distances[shown])
 
     def _with_or_without_words(self, clauses: Sequence[Clause]) -> Results:
         """Answer `fire OR from:ann`: the best by words, and the newest of those without."""
@@ -206,20 +244,54 @@ class Search:
             return Results((), matched, self._searched)
         made_ms = np.concatenate([self._column(part, "made_ms") for part in found])
         reach = np.concatenate([self._reactions(part, weights) for part in found])
+        quality = np.concatenate([self._column(part, "quality") for part in found])
         words_worth = np.concatenate([part.words for part in found])
         places = [(part.at, row) for part in found for row in part.rows.tolist()]
-        parts = rank.score(Candidates(words_worth, made_ms, reach), weights)
+        parts = rank.score(Candidates(words_worth, made_ms, reach, quality), weights)
+        if self._query.meaning and weights.words:
+            self._weigh_meaning(parts, places, words_worth, made_ms)
         total = parts.sum(axis=1)
         hits: list[Hit] = []
         for chosen in rank.best_first(total, made_ms).tolist():
-            if len(hits) >= self._limit:
+            if len(hits) >= self._limit or total[chosen] == -np.inf:
                 break
-            post = post_as_of(
-                self._view.slices[places[chosen][0]].part, places[chosen][1], self._as_of_ms
-            )
+            at, row = places[chosen]
+            part = self._view.slices[at].part
+            post = post_as_of(part, row, self._as_of_ms)
             if post is not None:
-                hits.append(Hit(post, float(total[chosen]), Parts(*parts[chosen].tolist())))
-        return Results(tuple(hits), matched, self._searched, int(made_ms.max()))
+                score, cluster = float(total[chosen]), int(part.columns.cluster[row])
+                hits.append(Hit(post, score, Parts(*parts[chosen].tolist()), cluster))
+        return Results(
+            tuple(hits),
+            matched,
+            self._searched,
+            newest_ms=int(made_ms.max()),
+            best_words=float(words_worth.max()),
+        )
+
+    def _weigh_meaning(
+        self,
+        parts: NDArray[np.float64],
+        places: Sequence[tuple[int, int]],
+        words_worth: NDArray[np.float64],
+        made_ms: NDArray[np.int64],
+    ) -> None:
+        """Put into `parts` what words and meaning are worth together; -inf for what is unrelated.
+
+        The texts of the best so far, and of those that only their codes found, are read for it.
+        """
+        best = rank.best_first(parts.sum(axis=1), made_ms)[:_REREAD]
+        read = np.union1d(best, np.flatnonzero(words_worth == 0))
+        posts = [self._view.slices[at].part.post_at(row) for at, row in (places[i] for i in read)]
+        like = meaning.alike(
+            self._query.meaning, pack([post.text if post else "" for post in posts])
+        )
+        cosine, cover = np.zeros(len(parts)), np.zeros(len(parts))
+        cosine[read], cover[read] = like
+        fused = fusion.fuse(words_worth, cosine, cover)
+        parts[:, Parts._fields.index("words")] = fused.words
+        parts[:, Parts._fields.index("meaning")] = fused.meaning
+        parts[~fusion.related(words_worth, cosine)] = -np.inf
 
     def _column(self, found: Found, name: str) -> NDArray[np.int64]:
         column: NDArray[np.int64] = getattr(self._view.slices[found.at].part.columns, name)

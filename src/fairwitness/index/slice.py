@@ -13,14 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.index import words
+from fairwitness.index import tokens, words
 from fairwitness.index.columns import GONE, Columns
 from fairwitness.index.errors import IndexCorrupt, IndexFault, room_on_disk
 from fairwitness.index.history import History, Rows
 from fairwitness.index.ids import Hashes, SealedIds
 from fairwitness.index.manifest import SliceExtent
+from fairwitness.index.meanings import Meanings
 from fairwitness.index.texts import Texts
 from fairwitness.index.words import Words
+from fairwitness.kernels.words import Words as Told
 from fairwitness.posts.post import FOREVER_MS, Post
 
 EMPTY = SliceExtent(0, 0, 0, 0, 0)
@@ -40,6 +42,8 @@ class NewRows(NamedTuple):
     network: NDArray[np.uint16]
     quality: NDArray[np.uint8]
     flags: NDArray[np.uint16]
+    code: NDArray[np.uint8]
+    """Shape (rows, CODE_BYTES)."""
 
 
 class Slice:
@@ -83,8 +87,12 @@ class Slice:
                     self.words.drop(words.rows_between(self.rows, FOREVER_MS))
                     self.words.commit()
             self.history.tally(self.rows)
+            if not sealed and not read_only:
+                SealedIds.forget(folder)
+                self.meanings.unseal(self.rows)
             if sealed:
                 self._sealed = self._sort_ids()
+                self.meanings.seal(self.rows, self.history.gone_rows(self.rows))
             else:
                 self._learn_ids(0)
             self._files = files.pop_all()
@@ -102,19 +110,20 @@ class Slice:
             self.rows, texts.blocks, texts.size_bytes, reports.size_bytes, self._check
         )
 
-    def extend(self, rows: NewRows, posts: Sequence[Post]) -> int:
+    def extend(self, rows: NewRows, posts: Sequence[Post], told: Told) -> int:
         """Add versions and return the ordinal of the first.
 
         There must be room for them. Raises IndexDiskFull with nothing changed.
         """
         at, end = self.rows, self.rows + len(posts)
         self.columns.reserve(at, len(posts))
+        self.meanings.add(at, rows.code)
         self.history.add(at, rows.flags, int(rows.since_ms.max(initial=0)))
-        for name, values in zip(NewRows._fields[:-1], rows[:-1], strict=True):
+        for name, values in zip(NewRows._fields[:-2], rows[:-2], strict=True):
             getattr(self.columns, name)[at:end] = values
         self.texts.add(posts)
         self._newest.update(zip(rows.id_hash.tolist(), range(at, end), strict=True))
-        self.words.add(at, posts)
+        self.words.add(at, posts, told)
         self.rows = end
         return self.first + at
 
@@ -180,6 +189,7 @@ class Slice:
             raise
         history.wiped(rows)
         history.sync()
+        self.meanings.sync()
         self.columns.sync()
         self._check = self.columns.hash_of(self.rows)
         history.unsynced = False
@@ -218,6 +228,7 @@ class Slice:
                 Texts(folder, extent.rows, extent.blocks, extent.texts_bytes, read_only=read_only)
             )
         )
+        self.meanings = opened(closing(Meanings(folder, rows_max, read_only=read_only)))
         history = History(
             folder, rows_max, extent.reports_bytes, self.columns, self.texts, read_only=read_only
         )
@@ -230,6 +241,7 @@ class Slice:
         except IndexFault:
             return  # no room: the dict goes on, and the next opening tries again
         self._newest = {}
+        self.meanings.seal(self.rows, self.history.gone_rows(self.rows))
 
     def _sort_ids(self) -> SealedIds:
         hashes = self.columns.id_hash[: self.rows]
@@ -238,6 +250,7 @@ class Slice:
     def _wipe(self, rows: Sequence[int]) -> None:
         if rows:
             self.texts.forget(rows)
+            self.meanings.forget(rows)
             self.words.drop(words.rows_among(rows))
             self.commit()
         if self._sealing is not None or self._sealed is not None:
@@ -248,7 +261,7 @@ class Slice:
         for row in range(self.searchable_rows, self.rows):
             post = self.post_at(row)
             if post is not None:
-                self.words.add(row, [post])
+                self.words.add(row, [post], tokens.told_by([post]))
 
     def _learn_ids(self, start: int) -> None:
         hashes = self.columns.id_hash[start : self.rows].tolist()

@@ -9,6 +9,7 @@ from fairwitness.index.columns import GONE, WITH_ACCOUNT
 from fairwitness.index.ids import Hashes
 from fairwitness.index.names import Names
 from fairwitness.index.slice import Slice
+from fairwitness.posts.post import Post
 
 
 class Table:
@@ -34,6 +35,13 @@ class Table:
         """Return the slice of an ordinal and its row there."""
         number, row = divmod(ordinal, self.slice_rows)
         return self.slices[number - self.slices[0].first // self.slice_rows], row
+
+    def post(self, ordinal: int) -> Post | None:
+        """Return the post of an ordinal, None when it is gone or was dropped."""
+        if not self.slices[0].first <= ordinal < self.rows:
+            return None
+        part, row = self.locate(ordinal)
+        return part.post_at(row)
 
     def newest(self, hash_of_id: int) -> int:
         """Return the ordinal of the last row with this id hash, -1 when there is none."""

@@ -84,6 +84,16 @@ class Texts:
         except (msgspec.DecodeError, IndexError) as error:
             raise IndexCorrupt(self.path, f"no post in row {row}: {error}") from error
 
+    def posts_between(self, first: int, end: int) -> list[Post]:
+        """Return the posts of many rows, block by block: a tenth of the time a post."""
+        posts: list[Post] = []
+        while (row := first + len(posts)) < min(end, self._tail[0]):
+            number = bisect_right(self._first_rows, row) - 1
+            block = self._posts_of(number)[row - self._first_rows[number] :]
+            posts += map(_post.decode, block[: end - row])
+        tail_first, waiting = self._tail
+        return posts + waiting[row - tail_first : end - tail_first] if row < end else posts
+
     def flush(self) -> None:
         """Hand what was added to the operating system; raise IndexDiskFull and lose nothing."""
         first, waiting = self._tail

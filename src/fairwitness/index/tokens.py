@@ -13,6 +13,7 @@ from tantivy import TextAnalyzer, TextAnalyzerBuilder, Tokenizer
 
 from fairwitness.index.pointing import pointers
 from fairwitness.kernels import words
+from fairwitness.kernels.words import Words
 from fairwitness.posts.post import Post
 
 _SIGNS = "#@$"
@@ -27,11 +28,15 @@ def analyzer() -> TextAnalyzer:
     return TextAnalyzerBuilder(Tokenizer.whitespace()).build()
 
 
-def of_posts(posts: Sequence[Post]) -> list[tuple[str, str]]:
+def of_posts(posts: Sequence[Post], told: Words) -> list[tuple[str, str]]:
     """Return the tokens in the text of each post and those beside it, joined by spaces."""
-    texts = words.of_texts([post.text for post in posts]).joined
     asides = words.of_asides(list(map(aside, posts))).joined
-    return list(zip(texts, asides, strict=True))
+    return list(zip(told.joined, asides, strict=True))
+
+
+def told_by(posts: Sequence[Post]) -> Words:
+    """Return the words of posts."""
+    return words.of_texts([post.text for post in posts])
 
 
 def of_question(text: str) -> list[str]:

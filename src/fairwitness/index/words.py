@@ -15,6 +15,7 @@ from tantivy import Document, FieldType, IndexWriter, Searcher
 
 from fairwitness.index import tokens
 from fairwitness.index.errors import IndexCorrupt, IndexDiskFull, IndexFault
+from fairwitness.kernels.words import Words as Told
 from fairwitness.posts.post import Post
 
 _HEAP_BYTES = 32_000_000
@@ -70,13 +71,13 @@ class Words:
         self.lost = False
         """Whether what was added since the last commit is lost, and must be added again."""
 
-    def add(self, first_row: int, posts: Sequence[Post]) -> None:
-        """Add rows' words. Never raises: a writer that died shows as `lost`."""
+    def add(self, first_row: int, posts: Sequence[Post], told: Told) -> None:
+        """Add rows' words, `told` by their texts. Never raises: a dead writer shows as `lost`."""
         if self.lost:
             return
         try:
             writer = self._open_writer()
-            for row, (text, aside) in enumerate(tokens.of_posts(posts), first_row):
+            for row, (text, aside) in enumerate(tokens.of_posts(posts, told), first_row):
                 document = Document()
                 document.add_text("text", text)
                 document.add_text("aside", aside)

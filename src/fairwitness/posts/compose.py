@@ -114,8 +114,9 @@ def _writable_names(parts: Parts) -> Parts:
 
 
 def _links(parts: Parts, text: str) -> tuple[str, ...]:
-    named, in_text = (*parts.links, *parts.cleaned.links), clean.links_in(text)
-    links = _each_once((*named, *in_text)) if named else in_text
+    links = clean.links_in(text)
+    if parts.links or parts.cleaned.links:
+        links = _each_once((*parts.links, *parts.cleaned.links, *links))
     return tuple(filter(_is_short_link, links))[:MAX_NAMED] if links else ()
 
 

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from fairwitness.answers import QuestionError
-from fairwitness.server import ask, completions, errors, feed, metrics, page, search, status
+from fairwitness.server import ask, completions, errors, feed, metrics, page, search, status, trends
 from fairwitness.server.errors import ApiError
 from fairwitness.server.guard import Guard
 from fairwitness.server.house import House
@@ -39,6 +39,7 @@ def create_app(house: House) -> Starlette:
             Route("/v1/models/{name:path}", completions.model),
             Route("/v1/search", search.search, methods=["GET", "POST"]),
             Route("/v1/posts/{post_id:path}", search.post),
+            Route("/v1/trends", trends.trends),
             Route("/v1/status", status.status),
             Route("/v1/status/stream", status.status_stream),
             Route("/v1/replay", feed.replay, methods=["POST"]),

@@ -38,20 +38,26 @@ def asked_words(query: Query) -> list[str]:
     return list(dict.fromkeys(words))[:_ASKED_WORDS]
 
 
-def merged(found: Sequence[Found], limit: int, coverage: Coverage) -> Results:
+def merged(
+    found: Sequence[Found], limit: int, coverage: Coverage, *, meaning: bool = False
+) -> Results:
     """Return the best of all shards' hits, ranked by what is true of all shards.
 
     Age is counted from each shard's newest post: it is counted here from the newest of all. What
     words are worth is a share of the words that the shard knows at all: it is made here a share of
-    those that any shard knows. Of a shard that gave `limit` hits and whose order changes by this,
+    those that any shard knows. Where `meaning` was asked for, it is also a share of what the best
+    post was worth. Of a shard that gave `limit` hits and whose order changes by this,
     a hit may be missing that ranked lower there.
     """
     newest_ms = max((each.results.newest_ms for each in found if each.results.hits), default=0)
     known = {word for each in found for word, count in each.counts.items() if count}
+    best_words = max((each.results.best_words for each in found), default=0.0)
     hits: list[Hit] = []
     for each in found:
         half_lives = (newest_ms - each.results.newest_ms) / WEIGHTS.half_life_ms
         share, fade = _share(each, known), 2.0 ** -max(half_lives, 0.0)
+        if meaning and best_words:  # the words of a hit are a share of the shard's best
+            share *= each.results.best_words / best_words
         hits += [_scaled(hit, share, fade) for hit in each.results.hits]
     hits.sort(key=_best_first)
     return Results(
@@ -60,6 +66,7 @@ def merged(found: Sequence[Found], limit: int, coverage: Coverage) -> Results:
         searched=sum(each.results.searched for each in found),
         newest_ms=newest_ms,
         coverage=coverage,
+        best_words=best_words,
     )
 
 

@@ -30,7 +30,7 @@ class Averages:
         """Of the window at hand."""
         self.total = 0.0
         """All weights so far."""
-        self._growth = 2.0 ** (1 / half_life)
+        self._growth: float = 2.0 ** (1 / half_life)
 
     def add(self, row: int, slots: NDArray[np.int64], counts: NDArray[np.uint32]) -> None:
         """Add the counts of the window at hand; no slot twice."""

@@ -70,11 +70,15 @@ def items_in(
     first_ordinal: int,
     lang_number: Callable[[str], int],
     copies: NDArray[np.uint64] | None = None,
+    told: words.Words | None = None,
 ) -> PostItems:
-    """Return what posts say; their ordinals follow one another."""
-    told = words.of_texts([post.text for post in posts])
-    tags = words.of_asides([" ".join(f"#{tag}" for tag in post.hashtags) for post in posts])
-    word_items, word_starts = _woven(*in_pairs(told.hashes, told.starts), tags.hashes, tags.starts)
+    """Return what posts say; their ordinals follow one another. `told` are their words."""
+    told = told or words.of_texts([post.text for post in posts])
+    word_items, word_starts = in_pairs(told.hashes, told.starts)
+    tagged = [" ".join(f"#{tag}" for tag in post.hashtags) for post in posts]
+    if any(tagged):
+        tags = words.of_asides(tagged)
+        word_items, word_starts = _woven(word_items, word_starts, tags.hashes, tags.starts)
     links = [_hash(link) for post in posts for link in post.links]
     return PostItems(
         ordinals=np.arange(first_ordinal, first_ordinal + len(posts), dtype=np.int64),

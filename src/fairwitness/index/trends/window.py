@@ -11,9 +11,8 @@ from fairwitness.index.trends.averages import Averages, Floats
 SCOPES = 1024
 """Scope 0 is all posts; each language is another."""
 
-# 1 h. What grows exponentially is sqrt(1 + 2 r) deviations above its own past, r being the half-life
-# over the time in which it doubles. Noise adds two: what doubles in 24 min, as `good morning` does
-# at dawn, stays below five, and what doubles in 8 min does not.
+# 1 h. What doubles r times in a half-life is sqrt(1 + 2 r) deviations above its own past, and noise
+# adds two: what doubles in 24 min, as `good morning` may, stays below five; in 8 min it does not.
 _HALF_LIFE_TICKS = 720
 
 Slots = NDArray[np.int64]

@@ -148,7 +148,8 @@ def read_post(post: XPost, users: Iterable[User], seen_ms: int, cleaned: Cleaned
     supersedes what it edits.
     """
     first_id = post.edit_history_tweet_ids[0] if post.edit_history_tweet_ids else post.id
-    urls = post.whole.entities.urls
+    entities = post.whole.entities
+    urls = entities.urls
     cleaned = _with_full_links(cleaned, urls) if urls else cleaned
     if not cleaned.text:
         return None
@@ -170,7 +171,7 @@ def read_post(post: XPost, users: Iterable[User], seen_ms: int, cleaned: Cleaned
         repost_of=_id(related.get("retweeted")),
         thread=_id(post.conversation_id),
         links=_links(urls, related.get("quoted")),
-        mentions=tuple(each.username for each in post.whole.entities.mentions if each.username),
+        mentions=tuple(each.username for each in entities.mentions if each.username),
         engagement=Engagement(
             counts.like_count, counts.retweet_count, counts.reply_count, counts.impression_count
         ),
@@ -187,6 +188,8 @@ def _id(id: str | None) -> str:
 
 
 def _links(urls: tuple[Url, ...], quoted: str | None) -> tuple[str, ...]:
+    if not urls and not quoted:
+        return ()
     leading = [each.unwound_url for each in urls if each.unwound_url and _is_link(each.unwound_url)]
     return tuple(leading + ([_page(quoted)] if quoted else []))
 

@@ -1,0 +1,164 @@
+"""Codes of meaning, searched: all of them one by one, or list by list once they cannot change.
+
+A code is 256 bits, and two texts that mean alike differ in few of them. While a slice grows its
+codes lie in the order of rows and each is looked at, a million in about a millisecond. When it is
+sealed they are put into lists of similar ones, and a search looks into the lists that are nearest
+to the question (an inverted file: Jegou, Douze and Schmid 2011, here in Hamming space).
+
+A code that is all zeros is never found. Zeros are also what a deletion leaves.
+"""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from os import fsync
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairwitness.index.errors import IndexCorrupt, room_on_disk
+from fairwitness.kernels import hamming
+from fairwitness.kernels.hamming import CODE_BYTES, Near
+
+Codes = NDArray[np.uint8]
+"""Shape (n, CODE_BYTES)."""
+
+PROBES = 128
+"""Lists that a search looks into at first."""
+
+_MAGIC = b"fwcodes1"
+_HEADER = struct.Struct("<8sqq8x")  # magic, rows, lists; 32 bytes, so that what follows is aligned
+_LISTS_MAX = 1_024
+_SAMPLE_PER_LIST = 64
+_TURNS = 6
+
+
+def nearest(
+    codes: Codes, query: NDArray[np.uint8], k: int, allowed: NDArray[np.bool_] | None = None
+) -> Near:
+    """Return the k rows whose codes are nearest to `query`, among those that are `allowed`."""
+    everywhere = np.array([[0, len(codes)]], np.int64)
+    return hamming.nearest(codes, everywhere, query, k, allowed=allowed)
+
+
+def forget(codes: Codes, rows: Sequence[int] | NDArray[np.int64]) -> None:
+    """Destroy the codes of `rows`, on the disk too when `codes` is mapped from there."""
+    codes[rows] = 0
+    if isinstance(codes, np.memmap):
+        codes.flush()
+
+
+@dataclass(frozen=True, eq=False)
+class Inverted:
+    """The codes of a sealed slice, 36 bytes a row."""
+
+    centres: Codes
+    """What each list is about, shape (lists, CODE_BYTES)."""
+    starts: NDArray[np.int64]
+    """Where each list begins, and the end of the last; shape (lists + 1,)."""
+    codes: Codes
+    """List after list; within one, in the order of rows."""
+    rows: NDArray[np.uint32]
+    """Which row each code is of."""
+
+    @classmethod
+    def build(cls, codes: Codes) -> "Inverted":
+        """Sort codes into lists: 2 s a million rows on one core, 50 bytes of memory a row."""
+        lists = min(_LISTS_MAX, max(1, int(np.sqrt(len(codes)))))
+        centres = _centres(codes, lists)
+        chosen = hamming.assign(np.ascontiguousarray(codes), centres)
+        order = np.argsort(chosen, kind="stable").astype(np.uint32)
+        counts = np.bincount(chosen, minlength=len(centres))
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return cls(centres, starts, np.ascontiguousarray(codes[order]), order)
+
+    def save(self, path: Path) -> None:
+        """Write everything to `path`, whole or not at all."""
+        fresh = path.with_name(path.name + ".new")
+        with room_on_disk(path), fresh.open("wb") as file:
+            file.write(_HEADER.pack(_MAGIC, len(self.rows), len(self.centres)))
+            for array in (self.centres, self.starts, self.codes, self.rows):
+                np.ascontiguousarray(array).tofile(file)
+            file.flush()
+            fsync(file.fileno())
+        fresh.replace(path)
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool) -> "Inverted":
+        """Map a saved one; raise IndexCorrupt when it is not what `save` wrote."""
+        data = np.memmap(path, np.uint8, "r" if read_only else "r+")
+        if len(data) < _HEADER.size:
+            raise IndexCorrupt(path, f"{len(data)} bytes are no codes")
+        magic, rows, lists = _HEADER.unpack(data[: _HEADER.size].tobytes())
+        sizes = (lists * CODE_BYTES, (lists + 1) * 8, rows * CODE_BYTES, rows * 4)
+        ends = (_HEADER.size + np.cumsum(sizes)).tolist()
+        if magic != _MAGIC or len(data) != ends[-1]:
+            raise IndexCorrupt(path, f"{len(data)} bytes are no codes of {rows} rows")
+        return cls(
+            data[_HEADER.size : ends[0]].reshape(-1, CODE_BYTES),
+            data[ends[0] : ends[1]].view(np.int64),
+            data[ends[1] : ends[2]].reshape(-1, CODE_BYTES),
+            data[ends[2] :].view(np.uint32),
+        )
+
+    def nearest(
+        self,
+        query: NDArray[np.uint8],
+        k: int,
+        probes: int = PROBES,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> Near:
+        """Return k rows near to `query`, among those that are `allowed`.
+
+        The nearest `probes` lists are looked into, and twice as many again until there are k rows
+        or no lists left; so a few of the nearest may be missing, but never is the answer short.
+        """
+        far = hamming.distances(np.ascontiguousarray(self.centres), query)
+        lists = np.argsort(far, kind="stable")
+        while True:
+            looked = lists[:probes]
+            stretches = np.stack([self.starts[looked], self.starts[looked + 1]], axis=1)
+            found = hamming.nearest(
+                self.codes, stretches, query, k, rows_n=self.rows, allowed=allowed
+            )
+            if len(found.rows) >= k or probes >= len(lists):
+                return found
+            probes = max(2 * probes, 1)
+
+    def code_of(self, rows: NDArray[np.int64]) -> Codes:
+        """Return the codes of `rows`; the first call sorts, 4 bytes of memory a row."""
+        return self.codes[self._places[rows]]
+
+    def forget(self, rows: Sequence[int] | NDArray[np.int64]) -> None:
+        """Destroy the codes of `rows`, on the disk too when this was opened from there.
+
+        In which list each stood stays known until the slice is written anew.
+        """
+        forget(self.codes, self._places[rows])
+
+    @cached_property
+    def _places(self) -> NDArray[np.int64]:
+        places = np.empty(len(self.rows), np.int64)
+        places[self.rows] = np.arange(len(self.rows))
+        return places
+
+
+def _centres(codes: Codes, lists: int) -> Codes:
+    """Return what the lists should be about: k-means where a mean is a vote on each bit."""
+    rng = np.random.default_rng(0)
+    drawn = np.sort(rng.permutation(len(codes))[: lists * _SAMPLE_PER_LIST])
+    sample = np.ascontiguousarray(codes[drawn])
+    sample = sample[sample.any(axis=1)]
+    if not len(sample):
+        return np.zeros((1, CODE_BYTES), np.uint8)
+    centres = sample[rng.permutation(len(sample))[:lists]]
+    bits = np.unpackbits(sample, axis=1)
+    for _ in range(_TURNS):
+        chosen = hamming.assign(sample, centres)
+        order = np.argsort(chosen, kind="stable")
+        used, first, counts = np.unique(chosen[order], return_index=True, return_counts=True)
+        votes = np.add.reduceat(bits[order], first, axis=0, dtype=np.int32)
+        centres[used] = np.packbits(2 * votes > counts[:, None], axis=1)
+    return centres

@@ -1,0 +1,91 @@
+"""What the posts of a slice mean: a code each, in the order of rows or, once sealed, sorted."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairwitness.index import codes
+from fairwitness.index.codes import Inverted
+from fairwitness.index.columns import Codes
+from fairwitness.index.errors import IndexDiskFull
+from fairwitness.index.history import Rows
+from fairwitness.kernels.hamming import Near
+
+
+class Meanings:
+    """One thread writes, any reads."""
+
+    def __init__(self, folder: Path, rows_max: int, *, read_only: bool) -> None:
+        self._flat_path, self._sorted_path = folder / "codes", folder / "meanings"
+        self._rows_max = rows_max
+        self._read_only = read_only
+        self._flat: Codes | None = None
+        self._sorted: Inverted | None = None
+        if not self._open_sorted():
+            self._flat = Codes(self._flat_path, rows_max, read_only=read_only)
+
+    def add(self, first: int, code: NDArray[np.uint8]) -> None:
+        """Add rows. Raises IndexDiskFull with nothing changed."""
+        assert self._flat is not None, "a sealed slice takes no rows"
+        self._flat.reserve(first, len(code))
+        self._flat.code[first : first + len(code)] = code
+
+    def near(
+        self, query: NDArray[np.uint8], k: int, rows: int, allowed: NDArray[np.bool_] | None
+    ) -> Near:
+        """Return k of the first rows whose codes are near to `query`, among the allowed."""
+        inverted, flat = self._sorted, self._flat
+        if inverted is not None:
+            return inverted.nearest(query, k, allowed=allowed)
+        assert flat is not None
+        return codes.nearest(flat.code[:rows], query, k, allowed)
+
+    def forget(self, rows: Sequence[int]) -> None:
+        """Destroy the codes of `rows`."""
+        if self._sorted is not None:
+            self._sorted.forget(rows)
+        if self._flat is not None:
+            self._flat.code[rows] = 0
+
+    def seal(self, rows: int, gone: Rows) -> None:
+        """Sort the codes, which takes 2 s a million; a reader takes up what the writer sorted.
+
+        Without room on the disk they stay as they are, and the next opening tries again.
+        """
+        if self._sorted is not None:
+            return
+        if not self._read_only and self._flat is not None:
+            try:
+                Inverted.build(self._flat.code[:rows]).save(self._sorted_path)
+            except IndexDiskFull:
+                return
+        if self._open_sorted() and not self._read_only:
+            self.forget(gone.tolist())
+            self._flat_path.unlink(missing_ok=True)
+
+    def unseal(self, rows: int) -> None:
+        """Take rows again: the slice had been sealed after the checkpoint that it is opened at."""
+        if self._sorted is None:
+            return
+        flat = Codes(self._flat_path, self._rows_max, read_only=False)
+        flat.reserve(0, rows)
+        flat.code[:rows] = self._sorted.code_of(np.arange(rows))
+        self._flat, self._sorted = flat, None
+        self._sorted_path.unlink()
+
+    def sync(self) -> None:
+        """Return once all of it would survive a power cut."""
+        if self._flat is not None and self._sorted is None:
+            self._flat.sync()
+
+    def close(self) -> None:
+        """Let go of the files; maps go with the last array that looks at them."""
+        if self._flat is not None:
+            self._flat.close()
+
+    def _open_sorted(self) -> bool:
+        if self._sorted_path.exists():
+            self._sorted = Inverted.open(self._sorted_path, read_only=self._read_only)
+        return self._sorted is not None

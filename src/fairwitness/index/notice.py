@@ -1,0 +1,132 @@
+"""What is noticed of posts as they come: what they mean, whom they copy, who floods, what bursts.
+
+All of it is known from the order of posts alone, so the log gives it again. Clusters, quality,
+flags and codes go into the rows. Tables and counts stay in memory; now and then they are saved, and
+an opening shows them the rows that came since.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairwitness.index import floods, meaning
+from fairwitness.index.columns import AUTHOR_FLOODS, COPIES_FLOOD
+from fairwitness.index.copies import Copies
+from fairwitness.index.errors import IndexCorrupt, IndexDiskFull
+from fairwitness.index.floods import AUTHOR_FLOOD, CLUSTER_FLOOD
+from fairwitness.index.slice import NewRows
+from fairwitness.index.table import Table
+from fairwitness.index.trends import Trends, chart_path, items_in, write_chart
+from fairwitness.kernels.copies import FIRST
+from fairwitness.kernels.texts import pack
+from fairwitness.kernels.words import Words
+from fairwitness.posts.post import Post
+
+_SAVE_ROWS = 500_000
+"""So many rows an opening has to look at again, at most, about 5 µs each."""
+_TOGETHER = 2_000
+
+_log = logging.getLogger(__name__)
+
+
+class Noticing:
+    """Looks at each row once, in order. One thread."""
+
+    def __init__(self, folder: Path, table: Table, ordinal_of: Callable[[str], int]) -> None:
+        """Go on where it was saved. `ordinal_of` finds the newest version of an id, -1 if none."""
+        self._path = folder / "copies"
+        self._chart_path = chart_path(folder)
+        self._table = table
+        self._ordinal_of = ordinal_of
+        self.totals: Counter[str] = Counter()
+        """How many posts were what since the opening: copies, floods, low quality."""
+        self._copies = self._load()
+        self._saved = self._copies.next_ordinal
+        names = table.langs
+        self.trends = Trends(table.post, lambda number: names.all()[number])
+        self._drawn_ms = 0
+        self._look_again()
+
+    def notice(
+        self, posts: Sequence[Post], rows: NewRows, first_ordinal: int, told: Words
+    ) -> NewRows:
+        """Return `rows`, which will have these ordinals, with what is noticed of their posts."""
+        texts = pack([post.text for post in posts])
+        seen = self._copies.see(texts, first_ordinal, self._originals(posts), self._clusters_of)
+        authors = rows.author.astype(np.uint64) + np.uint64(1)
+        judged = floods.judge(self._copies, seen, authors, rows.since_ms)
+        self.totals += floods.totals(seen, judged)
+        copied = np.where(seen.how == FIRST, 0, seen.cluster + 1).astype(np.uint64)
+        self.trends.see(items_in(posts, first_ordinal, self._table.langs.number, copied, told))
+        flags = np.where(judged.flags & AUTHOR_FLOOD, AUTHOR_FLOODS, 0)
+        flags |= np.where(judged.flags & CLUSTER_FLOOD, COPIES_FLOOD, 0)
+        return rows._replace(
+            cluster=seen.cluster.astype(np.uint32),
+            quality=judged.quality,
+            flags=rows.flags | flags.astype(np.uint16),
+            code=meaning.codes(texts),
+        )
+
+    def draw(self) -> None:
+        """Write down what is trending, where there is something new, for readers to see."""
+        if self.trends.chart.at_ms != self._drawn_ms:
+            write_chart(self._chart_path, self.trends.chart)
+            self._drawn_ms = self.trends.chart.at_ms
+
+    def save(self) -> None:
+        """Save what is known of copies when much has come since; after a checkpoint of all rows."""
+        next_ordinal = self._copies.next_ordinal
+        if next_ordinal - self._saved < _SAVE_ROWS:
+            return
+        try:
+            self._copies.save(self._path)
+        except IndexDiskFull as error:
+            _log.warning("what is known of copies is not saved: %s", error)
+        else:
+            self._saved = next_ordinal
+
+    def _load(self) -> Copies:
+        if not self._path.exists():
+            return Copies()
+        try:
+            loaded = Copies.load(self._path)
+        except IndexCorrupt as error:
+            _log.warning("what was known of copies is lost: %s", error)
+            return Copies()
+        return loaded if loaded.next_ordinal <= self._table.rows else Copies()
+
+    def _look_again(self) -> None:
+        """See the rows that came after the last save; of older ones copies are no longer told."""
+        table = self._table
+        at = max(self._copies.next_ordinal, table.slices[0].first, table.rows - _SAVE_ROWS)
+        while at < table.rows:
+            part, row = table.locate(at)
+            rows = slice(row, min(row + _TOGETHER, part.rows))
+            posts = part.texts.posts_between(rows.start, rows.stop)
+            texts = pack([post.text for post in posts])
+            clusters = part.columns.cluster[rows].astype(np.int64)
+            original = np.where(clusters < at, clusters, -1)
+            seen = self._copies.see(texts, at, original, lambda ordinals: ordinals)
+            authors = part.columns.author[rows].astype(np.uint64) + np.uint64(1)
+            floods.judge(self._copies, seen, authors, part.columns.since_ms[rows])
+            at += len(posts)
+
+    def _originals(self, posts: Sequence[Post]) -> NDArray[np.int64]:
+        """Return the ordinals of what posts repeat whole, -1 where it is nothing we know."""
+        originals = np.full(len(posts), -1, np.int64)
+        for at, post in enumerate(posts):
+            if post.repost_of:
+                originals[at] = self._ordinal_of(post.repost_of)
+        return originals
+
+    def _clusters_of(self, ordinals: NDArray[np.int64]) -> NDArray[np.int64]:
+        clusters = ordinals.copy()
+        for at, ordinal in enumerate(ordinals.tolist()):
+            if ordinal >= self._table.slices[0].first:
+                part, row = self._table.locate(ordinal)
+                clusters[at] = part.columns.cluster[row]
+        return clusters

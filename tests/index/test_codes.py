@@ -1,0 +1,100 @@
+"""Codes: flat and in lists, masked, forgotten, saved and opened."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fairwitness.index import codes as room
+from fairwitness.index.codes import Inverted, forget, nearest
+from fairwitness.index.errors import IndexCorrupt
+
+
+def alike(count: int, topics: int = 40, seed: int = 0) -> np.ndarray:
+    """Return codes around some topics, 40 bits from the middle on average."""
+    rng = np.random.default_rng(seed)
+    middles = rng.random((topics, 256)) < 0.5
+    bits = middles[rng.integers(0, topics, count)] ^ (rng.random((count, 256)) < 0.16)
+    return np.packbits(bits, axis=1)
+
+
+HELD = alike(20_000)
+QUERIES = HELD[::1_000]
+
+
+def test_lists_find_nearly_all_that_a_full_look_finds() -> None:
+    lists = Inverted.build(HELD)
+    share = []
+    for query in QUERIES:
+        full, some = nearest(HELD, query, 100), lists.nearest(query, 100, probes=16)
+        share.append((some.distances <= full.distances[-1]).mean())
+        everywhere = lists.nearest(query, 100, probes=len(lists.centres))
+        assert everywhere.rows.tolist() == full.rows.tolist()
+    assert np.mean(share) > 0.95
+
+
+def test_a_mask_is_searched_deeper_until_enough_are_found_or_none_are_left() -> None:
+    lists = Inverted.build(HELD)
+    allowed = np.zeros(len(HELD), bool)
+    allowed[::400] = True
+    found = lists.nearest(QUERIES[3], 20, 1, allowed)
+    assert len(found.rows) == 20
+    assert allowed[found.rows].all()
+    rest = lists.nearest(QUERIES[3], 1_000, 1, allowed)
+    assert sorted(rest.rows.tolist()) == np.flatnonzero(allowed).tolist()
+    flat = nearest(HELD, QUERIES[3], 1_000, allowed)
+    assert rest.rows.tolist() == flat.rows.tolist()
+
+
+def test_what_is_forgotten_is_destroyed_on_the_disk_and_never_found(tmp_path: Path) -> None:
+    path = tmp_path / "codes"
+    Inverted.build(HELD).save(path)
+    before = path.read_bytes()
+    assert HELD[7].tobytes() in before
+    opened = Inverted.open(path, read_only=False)
+    opened.forget([7, 19_999])
+    assert HELD[7].tobytes() not in path.read_bytes()
+    again = Inverted.open(path, read_only=True)
+    assert 7 not in again.nearest(HELD[7], 300, len(again.centres)).rows
+    assert not again.code_of(np.array([7, 19_999])).any()
+    kept = np.array([0, 8, 12_345])
+    assert again.code_of(kept).tolist() == HELD[kept].tolist()
+
+
+def test_a_mapped_flat_file_forgets_too(tmp_path: Path) -> None:
+    path = tmp_path / "flat"
+    HELD[:100].tofile(path)
+    mapped = np.memmap(path, np.uint8, "r+", shape=(100, 32))
+    assert nearest(mapped, HELD[5], 1).rows.tolist() == [5]
+    forget(mapped, [5])
+    assert HELD[5].tobytes() not in path.read_bytes()
+    assert 5 not in nearest(mapped, HELD[5], 100).rows
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "slices" / "codes"
+    path.parent.mkdir()
+    Inverted.build(HELD[:100]).save(path)
+    whole = path.read_bytes()
+    for broken in (whole[:-1], b"x" + whole[1:], whole[:10]):
+        path.write_bytes(broken)
+        with pytest.raises(IndexCorrupt, match="codes"):
+            Inverted.open(path, read_only=True)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 50])
+def test_few_codes_and_blank_ones(count: int, tmp_path: Path) -> None:
+    held = HELD[:count].copy()
+    held[1:2] = 0
+    lists = Inverted.build(held)
+    lists.save(tmp_path / "codes")
+    opened = Inverted.open(tmp_path / "codes", read_only=True)
+    said = [row for row in range(count) if row != 1]
+    assert sorted(opened.nearest(HELD[0], 100).rows.tolist()) == said
+
+
+def test_building_twice_gives_the_same() -> None:
+    one, two = Inverted.build(HELD), Inverted.build(HELD)
+    assert (one.rows == two.rows).all()
+    assert (one.centres == two.centres).all()
+    assert len(one.centres) > room.PROBES
