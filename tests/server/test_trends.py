@@ -2,6 +2,7 @@
 
 import pytest
 
+from fairwitness.home import Home
 from fairwitness.index.trends import Chart, Shown, Trend, chart_path, write_chart
 from fairwitness.posts.post import Deleted
 from fairwitness.posts.source import SourceBatch
@@ -27,16 +28,21 @@ def trend(name: str, lang: str, numbers: tuple[int, ...], score: float) -> Trend
     )
 
 
+def chart(running) -> None:
+    trends = (trend("earthquake", "", (0, 1), 9.5), trend("puente", "es", (6,), 7))
+    path = chart_path(running.house.home.folder / "index")
+    write_chart(path, Chart(1_700_000_065_000, trends))
+
+
 @pytest.fixture
 def charted(served):
-    trends = (trend("earthquake", "", (0, 1), 9.5), trend("puente", "es", (6,), 7))
-    path = chart_path(served.house.home.folder / "index")
-    write_chart(path, Chart(1_700_000_065_000, trends))
+    chart(served)
     return served
 
 
-def test_a_house_without_a_chart_has_no_trends(reading) -> None:
-    reply = reading.client.get("/v1/trends")
+def test_a_house_without_a_chart_has_no_trends(served) -> None:
+    chart_path(served.house.home.folder / "index").unlink(missing_ok=True)
+    reply = served.client.get("/v1/trends")
     assert reply.status_code == 200
     assert reply.json() == {"at": "", "trends": []}
 
@@ -63,11 +69,15 @@ def test_languages_and_limit_choose(charted) -> None:
     assert names(limit=1) == ["earthquake"]
 
 
-def test_a_deleted_post_is_gone_before_the_next_chart(charted) -> None:
-    home = charted.house.home
+def test_a_deleted_post_is_gone_before_the_next_chart(tmp_path, serving, filled) -> None:
+    folder = filled(tmp_path / "home", source="test")
+    home = Home(folder, "test")
     gone = tuple(Deleted(f"capture:test/posts:{n}", 2_000_000_000_000) for n in (0, 6))
     home.ingest.write([("test", SourceBatch(gone, "d"))])
-    (left,) = charted.client.get("/v1/trends").json()["trends"]
+    home.close()
+    with serving(folder) as running:
+        chart(running)
+        (left,) = running.client.get("/v1/trends").json()["trends"]
     assert left["first"]["author"] == "luis"
     assert left["examples"] == []
 

@@ -42,10 +42,12 @@ class Child:
     def hear(self, timeout_s: float) -> list[Said] | None:
         """Return what it said, nothing after `timeout_s`; None when it will say no more."""
         try:
-            if not select.select([self._pipe], [], [], timeout_s)[0]:
+            arriving = select.poll()  # and not `select`, which knows no descriptor above 1023
+            arriving.register(self._pipe, select.POLLIN)
+            if not arriving.poll(timeout_s * 1000):
                 return []
             data = self._pipe.recv(_READ_BYTES)
-        except OSError:  # it died with orders of ours unread
+        except (OSError, ValueError):  # it died with orders of ours unread, or was put away
             return None
         return list(self._inbox.feed(data)) if data else None
 

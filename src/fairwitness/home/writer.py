@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +43,9 @@ PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 PATIENCE_S = 60.0
 """How long it may take to settle. What it has not written by then is in the log."""
 
+HASTE_S = 2.0
+"""How long it may take to end where there is nothing to settle: it has not yet opened the home."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -57,7 +61,7 @@ class _Stream:
     told: asyncio.Queue[Progress | IntakeRefused] = field(default_factory=asyncio.Queue)
 
     def put(self, told: Progress | IntakeRefused) -> None:
-        if not self.loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
             self.loop.call_soon_threadsafe(self.told.put_nowait, told)
 
 
@@ -86,14 +90,13 @@ class Writer:
         self._last_word = Broken("", full=False)
         self._end = ""
         self.lock = locked(folder, verb)
-        self._child = Child(folder, self.lock.descriptor, sources)
-        try:
+        with ExitStack() as undoing:
+            undoing.callback(self.lock.release)
+            self._child = Child(folder, self.lock.descriptor, sources)
+            undoing.callback(self._child.ended, HASTE_S)
+            undoing.callback(self._child.hang_up)
             self.home = Followed(folder, self._opened(caught_up))
-        except BaseException:
-            self._child.hang_up()
-            self._child.ended(PATIENCE_S)
-            self.lock.release()
-            raise
+            undoing.pop_all()
         self._is_open = True
         self._thread = threading.Thread(target=self._keep, name="follow")
         self._thread.start()
@@ -119,7 +122,7 @@ class Writer:
         with self._starting:
             self._closing.set()
             self._child.hang_up()
-        self._thread.join(PATIENCE_S)
+        self._thread.join(PATIENCE_S if self._is_open else HASTE_S)
         if self._thread.is_alive():
             self._child.process.kill()
             self._thread.join()
@@ -196,7 +199,10 @@ class Writer:
         with self._starting:
             if self._closing.is_set():
                 return False
-            self._child = Child(self._folder, self.lock.descriptor, self._sources)
+            try:
+                self._child = Child(self._folder, self.lock.descriptor, self._sources)
+            except OSError as error:  # then the one that is dead is heard once more, and so on
+                _log.error("cannot start a process: %s", error)
             return True
 
     def _hear(self) -> str:

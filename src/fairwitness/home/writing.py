@@ -51,7 +51,7 @@ _log = logging.getLogger(__name__)
 
 def main() -> None:
     """Do as the parent says until it hangs up."""
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     pipe, inbox = socket.socket(fileno=int(sys.argv[1])), orders()
     with pipe, contextlib.suppress(ConnectionError):
