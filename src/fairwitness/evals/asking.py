@@ -41,7 +41,7 @@ class Question(NamedTuple):
 
     def query(self, now_ms: int) -> Query:
         """Return what the index is asked."""
-        query = Query(words=self.words, langs=self.langs, phrases=self.phrases)
+        query = Query(words=self.words, meaning=self.words, langs=self.langs, phrases=self.phrases)
         if not self.within_s:
             return query
         return msgspec.structs.replace(query, since_ms=now_ms - 1000 * self.within_s)

@@ -49,6 +49,8 @@ FIRST_ID = 1_800_000_000_000_000_000
 ACCOUNTS = 2_000_000
 _MAX_CHARS = 280  # https://docs.x.com/fundamentals/counting-characters
 _DRAWN = 1 << 20
+_LATE = 20
+"""Of so many posts, one comes with reactions."""
 _HEAD = (
     b'{"data":{"id":"%d","edit_history_tweet_ids":["%d"],"author_id":"%d","created_at":"%s",'
     b'"conversation_id":"%d",'
@@ -174,7 +176,8 @@ def _tail(text: str, number: int) -> dict[str, Any]:
             entities.setdefault("mentions", []).append({"username": name})
         else:
             entities.setdefault("hashtags", []).append({"tag": name})
-    likes = int(10 ** (number % 97 / 24)) - 1
+    # A stream tells of posts as they are made, before anybody reacts; some come later.
+    likes = int(10 ** (number % 97 / 24)) - 1 if number % _LATE == 0 else 0
     counts = {
         "like_count": likes,
         "retweet_count": likes // 5,

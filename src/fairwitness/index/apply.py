@@ -16,7 +16,7 @@ from fairwitness.index.changes import Known, Novelty, Verdict
 from fairwitness.index.ids import id_hash
 from fairwitness.index.notice import Noticing
 from fairwitness.index.query import Applied
-from fairwitness.index.reports import UNCOUNTED, UNSAID, merged, some
+from fairwitness.index.reports import UNSAID, merged
 from fairwitness.index.rows import rows_of
 from fairwitness.index.slice import NewRows
 from fairwitness.index.table import Table
@@ -126,14 +126,8 @@ class Applier:
         told = told_by(posts)
         rows = self.noticing.notice(posts, rows, self._table.rows, told)
         ordinal = self._table.hot.extend(rows, posts, told)
-        self._count_all(ordinal - self._table.hot.first, posts)
+        self._table.hot.history.count_all(ordinal - self._table.hot.first, posts)
         return ordinal
-
-    def _count_all(self, first_row: int, posts: Sequence[Post]) -> None:
-        for row, post in enumerate(posts, first_row):
-            if some(post.engagement):
-                said = merged(UNCOUNTED, post.engagement, post.seen_ms)
-                self._table.hot.history.count(row, said)
 
     def _say(self, post: Post) -> str:
         known, versions, newest = self._known(post.id)

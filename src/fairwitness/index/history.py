@@ -5,6 +5,7 @@ more happened have a change with the details, and every report of engagement is 
 Each store is whole and comes in an order in which readers without a lock see a row before or after.
 """
 
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -24,11 +25,21 @@ from fairwitness.index.columns import (
 )
 from fairwitness.index.errors import IndexCorrupt
 from fairwitness.index.growing import GrowingFile
-from fairwitness.index.reports import REPORT_BYTES, UNCOUNTED, UNSAID, Reports, Standing, some
+from fairwitness.index.reports import (
+    REPORT_BYTES,
+    UNCOUNTED,
+    UNSAID,
+    Reports,
+    Standing,
+    merged,
+    some,
+)
 from fairwitness.index.texts import Texts
-from fairwitness.posts.post import Engagement
+from fairwitness.posts.post import Engagement, Post
 
 Rows = NDArray[np.int64]
+_MANY = 16
+"""So many changes are cheaper made together; free numbers are left to single ones."""
 
 
 class History:
@@ -103,6 +114,22 @@ class History:
         if some(standing.engagement):
             self.reports.begin(self._change(row), standing)
             self.marks.flags[row] |= COUNTED
+
+    def count_all(self, first_row: int, posts: Sequence[Post]) -> None:
+        """Do `count` for posts that were just added, from `first_row` on."""
+        counted = [
+            (row, post.engagement)
+            for row, post in enumerate(posts, first_row)
+            if post.engagement is not UNSAID and some(post.engagement)
+        ]
+        if len(counted) < _MANY:
+            for row, said in counted:
+                self.count(row, merged(UNCOUNTED, said, int(self._columns.since_ms[row])))
+            return
+        rows = np.array([row for row, _ in counted], np.int64)
+        numbers = self._new_changes(rows)
+        self.reports.begin_all(numbers, self._columns.since_ms[rows], [said for _, said in counted])
+        self.marks.flags[rows] |= COUNTED
 
     def prev(self, row: int) -> int:
         """Return the ordinal of the row before it with the same id hash, -1 without one."""
@@ -239,6 +266,17 @@ class History:
     def _changes_of(self, rows: Rows | slice) -> Rows:
         """Return the numbers of the changes of rows, -1 where there is none."""
         return self.marks.change[rows].astype(np.int64) - 1
+
+    def _new_changes(self, rows: Rows) -> Rows:
+        """Return the numbers of new changes of rows that have none."""
+        numbers = np.arange(self._changed, self._changed + len(rows))
+        self._changes.reserve(self._changed, len(rows))
+        for name in Changes.FIELDS:
+            getattr(self._changes, name)[numbers] = 0
+        self._changes.row[numbers] = rows
+        self.marks.change[rows] = numbers + 1
+        self._changed += len(rows)
+        return numbers
 
     def _change(self, row: int) -> int:
         """Return the number of a row's change, for something to be written there."""

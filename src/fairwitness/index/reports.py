@@ -5,9 +5,11 @@ row's change, the newest, and in a file, all of it, each report pointing to the 
 search as of some moment counts what was known then.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fairwitness.index.columns import COUNT_MAX, Changes
 from fairwitness.index.growing import GrowingFile
@@ -61,6 +63,17 @@ class Reports:
     def begin(self, change: int, standing: Standing) -> None:
         """Let a change hold what its stored post said, of which no report is kept."""
         self._show(change, -1, standing)
+
+    def begin_all(
+        self, changes: NDArray[np.int64], counted_ms: NDArray[np.int64], said: Sequence[Engagement]
+    ) -> None:
+        """Do `begin` for new changes."""
+        counts = np.array([_numbers(each) for each in said], np.int64)
+        counts[:, :3] = np.minimum(counts[:, :3], COUNT_MAX)
+        counts[:, 3] = np.minimum(counts[:, 3], _MOST)
+        self._changes.counted_ms[changes] = counted_ms
+        for name, column in zip(("likes", "reposts", "replies", "views"), counts.T, strict=True):
+            getattr(self._changes, name)[changes] = column + 1
 
     def at(self, change: int, as_of_ms: int | None = None) -> Engagement | None:
         """Return what was reported of a row up to a moment, None where there was no report yet."""
@@ -119,7 +132,7 @@ class Reports:
 
 def some(said: Engagement) -> bool:
     """Return whether anybody reacted."""
-    return max(_numbers(said)) > 0
+    return said.likes > 0 or said.reposts > 0 or said.replies > 0 or said.views > 0
 
 
 def merged(before: Standing, now: Engagement, seen_ms: int) -> Standing:
