@@ -86,6 +86,22 @@ def test_a_reader_lives_on_when_the_writer_was_killed_and_came_back(
     reader.close()
 
 
+def test_a_reader_at_the_checkpoint_knows_nothing_later(tmp_path: Path, post: Make) -> None:
+    writer = LiveIndex.open(tmp_path)
+    put(writer, *(Posted(post(c, "sun")) for c in "abcd"))
+    reader = LiveIndex.open(tmp_path, read_only=True, at_checkpoint=True)
+    assert ids(reader, "sun") == [], "its words are there, and it knows no row"
+    reader.close()
+    writer.checkpoint()
+    put(writer, Posted(post("e", "sun")))
+    reader = LiveIndex.open(tmp_path, read_only=True, at_checkpoint=True)
+    assert ids(reader, "sun") == sorted("abcd")
+    reader.refresh()
+    assert ids(reader, "sun") == sorted("abcde")
+    reader.close()
+    writer.close()
+
+
 def test_what_readers_follow_counts_only_until_the_machine_starts_again(
     tmp_path: Path, post: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -365,7 +365,8 @@ def _discard_slices_after(folder: Path, state: Manifest) -> None:
 
 def _size_bytes(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # a merge in the background removes what it merged
-            total += path.stat().st_blocks * 512
+    for inside, _, names in os.walk(folder):  # goes on where a folder has gone meanwhile
+        for name in names:
+            with suppress(FileNotFoundError):  # a merge in the background removes what it merged
+                total += os.stat(os.path.join(inside, name)).st_blocks * 512
     return total

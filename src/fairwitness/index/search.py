@@ -209,9 +209,10 @@ class Search:
         part, searcher, row_count = self._view.slices[at]
         query, perfect = ask.within(clause, searcher), ask.perfect(searcher)
         order = None if ask.terms else "row"  # by score, or what came last
+        depth = max(depth, 1)  # a reader's searcher may know rows of a slice that it knows empty
         while True:
             # Counting matches would make tantivy look at each; without it skips what cannot win.
-            hits = searcher.search(query, max(depth, 1), count=False, order_by_field=order).hits
+            hits = searcher.search(query, depth, count=False, order_by_field=order).hits
             addresses = [address for _, address in hits]
             rows = np.array(searcher.fast_field_values("row", addresses), np.int64)
             scores = np.array([0.0 if order else score / perfect for score, _ in hits], np.float64)
@@ -225,7 +226,7 @@ class Search:
                 shown = allowed[rows[inside]]
             inside = inside[shown]
             yield Found(at, rows[inside], scores[inside])
-            if len(hits) < max(depth, 1):
+            if len(hits) < depth:
                 return
             depth *= 4
 
