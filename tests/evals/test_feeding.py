@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from multiprocessing import Pipe
+from multiprocessing import Pipe, Value
 from pathlib import Path
 
 from fairwitness.evals.feeding import Piped, Probe, Say, Stored, feed, moment_ms
@@ -27,7 +27,8 @@ def test_what_is_ordered_comes_out_of_the_pipe_with_probes_in_it(tails: Path) ->
     feeder = threading.Thread(target=feed, args=(tails, into, theirs, probes))
     feeder.start()
     orders.send(Say(posts=2_500, rate_hz=50_000, within_s=9.0, probe_every=1_000))
-    source = Piped(out, SystemClock())
+    received = Value("q", 0, lock=False)
+    source = Piped(out, SystemClock(), received)
     orders_end = threading.Thread(target=lambda: (said.append(orders.recv()), orders.close()))
     said: list[object] = []
     orders_end.start()
@@ -35,7 +36,7 @@ def test_what_is_ordered_comes_out_of_the_pipe_with_probes_in_it(tails: Path) ->
     feeder.join()
     orders_end.join()
     assert ids_of(batches) == [id_of(number) for number in range(2_500)]
-    assert source.received == 2_500
+    assert received.value == 2_500
     words = [hear.recv() for _ in range(3)]
     assert all(isinstance(word, Probe) for word in words)
     assert [word.word for word in words] == ["zqprobe999", "zqprobe1999", "zqprobe2499"]

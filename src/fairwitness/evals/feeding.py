@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from fairwitness.evals.firehose import Firehose
 from fairwitness.posts.clock import Clock, VirtualClock
@@ -120,25 +120,29 @@ class _Feeder:
             rest = rest[os.write(self._pipe, rest) :]
 
 
+class Counted(Protocol):
+    """A number that processes share."""
+
+    value: int
+
+
 class Piped:
     """The posts that come through a pipe, as they come, until it ends. It cannot resume."""
 
     name = NAME
 
-    def __init__(self, pipe: Connection, clock: Clock) -> None:
-        self._pipe, self._clock = pipe, clock
-        self._lines = Lines()
+    def __init__(self, pipe: Connection, clock: Clock, received: Counted) -> None:
+        """`received` counts posts that were handed over, read by the road or not."""
+        self._pipe, self._clock, self._received = pipe, clock, received
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
-        self._changed = threading.Condition()
         self._ended = False
-        self.received = 0
-        """Posts that were handed over, read by the road or not."""
 
     async def batches(self, cursor: str) -> AsyncGenerator[SourceBatch, None]:
         """Yield what was handed over."""
+        lines, self._changed = Lines(), threading.Condition()
         threading.Thread(target=self._receive, name="receive", daemon=True).start()
-        while (batch := await asyncio.to_thread(self._next)) is not None:
+        while (batch := await asyncio.to_thread(self._next, lines)) is not None:
             yield batch
 
     def _receive(self) -> None:
@@ -147,13 +151,13 @@ class Piped:
                 self._changed.wait_for(lambda: self._waiting_bytes < _WAITING_BYTES)
                 self._waiting.append(chunk)
                 self._waiting_bytes += len(chunk)
-                self.received += chunk.count(b"\n")
+                self._received.value += chunk.count(b"\n")
                 self._changed.notify_all()
         with self._changed:
             self._ended = True
             self._changed.notify_all()
 
-    def _next(self) -> SourceBatch | None:
+    def _next(self, lines: Lines) -> SourceBatch | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._ended)
             if not self._waiting:
@@ -161,7 +165,7 @@ class Piped:
             chunk = self._waiting.popleft()
             self._waiting_bytes -= len(chunk)
             self._changed.notify_all()
-        return decoded(self._lines, chunk, itertools.repeat(self._clock.now_ms()), "")
+        return decoded(lines, chunk, itertools.repeat(self._clock.now_ms()), "")
 
 
 class Stored:

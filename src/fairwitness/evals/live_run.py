@@ -21,6 +21,7 @@ from fairwitness.evals.asking import Asked, ask
 from fairwitness.evals.feeding import NAME, Piped, Said, Say, feed
 from fairwitness.evals.memory import Watch
 from fairwitness.home import Home
+from fairwitness.posts.apart import Apart
 from fairwitness.posts.clock import SystemClock
 
 Told = Callable[[str, int, int], None]
@@ -71,13 +72,14 @@ def write(folder: Path, pipe: Connection, progress: Connection) -> None:
     home = Home(folder, "bench")
     clock = SystemClock()
     home.use_clock(clock)
-    source = Piped(pipe, clock)
+    received = multiprocessing.get_context("spawn").Value("q", 0, lock=False)
+    source = Apart(Piped(pipe, clock, received))
     over = threading.Event()
 
     def tell() -> None:
         while not over.wait(_TELL_S):
             state = home.log.sources.get(NAME)
-            progress.send(Progress(source.received, state.events if state else 0))
+            progress.send(Progress(received.value, state.events if state else 0))
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
@@ -229,6 +231,7 @@ def running(folder: Path, tails: Path) -> Iterator[LiveRun]:
 def _started(
     context: SpawnContext, name: str, work: Callable[..., None], *words: object
 ) -> SpawnProcess:
-    process = context.Process(target=work, args=words, name=name, daemon=True)
+    # No daemon: those may not start processes, and the writer's source has one of its own.
+    process = context.Process(target=work, args=words, name=name)
     process.start()
     return process

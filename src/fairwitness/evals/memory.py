@@ -5,7 +5,8 @@ Facts: proc(5), `statm`, `smaps_rollup`, `stat`.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,25 +16,39 @@ _TICKS_HZ = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Watch:
-    """The most that some processes took together; `look` about once a second."""
+    """The most that some processes, each with its children, took; `look` about once a second."""
 
     pids: Sequence[int]
-    rss_bytes: int = 0
-    pss_bytes: int = 0
+    rss_bytes: float = 0
+    pss_bytes: float = 0
     began_cpu_s: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Remember how much time they had taken."""
-        self.began_cpu_s = [cpu_s(pid) for pid in self.pids]
+        self.began_cpu_s = [_sum(cpu_s, pid) for pid in self.pids]
 
     def look(self) -> None:
         """Take note of how much memory they hold now."""
-        self.rss_bytes = max(self.rss_bytes, sum(map(rss_bytes, self.pids)))
-        self.pss_bytes = max(self.pss_bytes, sum(map(pss_bytes, self.pids)))
+        self.rss_bytes = max(self.rss_bytes, sum(_sum(rss_bytes, pid) for pid in self.pids))
+        self.pss_bytes = max(self.pss_bytes, sum(_sum(pss_bytes, pid) for pid in self.pids))
 
     def cpu_s(self) -> list[float]:
         """Return how much processor time each took since the watch began."""
-        return [cpu_s(pid) - s for pid, s in zip(self.pids, self.began_cpu_s, strict=True)]
+        return [_sum(cpu_s, pid) - s for pid, s in zip(self.pids, self.began_cpu_s, strict=True)]
+
+
+def _sum(of: Callable[[int], float], pid: int) -> float:
+    """Return something of a process and all that it started."""
+    return of(pid) + sum(_sum(of, child) for child in children(pid))
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process started and that are still there."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, task.read_text().split())
+    return found
 
 
 def rss_bytes(pid: int) -> int:

@@ -60,10 +60,10 @@ class LiveIndex:
         self._table = table
         try:
             self._open_slices(state)
+            self._applier = None if lock_fd is None else Applier(folder, table, self._roll)
         except BaseException:
             self._close_slices()
             raise
-        self._applier = None if lock_fd is None else Applier(folder, table, self._roll)
         self._view = take_view(table)
 
     @classmethod

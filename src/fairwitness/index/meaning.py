@@ -33,6 +33,12 @@ class Table:
     """Directions, shape (pieces, 256)."""
     weights_v: NDArray[np.int16]
     """How much each piece says."""
+    lengths_v: NDArray[np.float32]
+    """Of the rows."""
+
+    def directions(self, pieces: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Return the rows of pieces at length 1, shape (pieces, 256)."""
+        return np.asarray(self.rows_vd[pieces] / self.lengths_v[pieces, None], np.float32)
 
 
 @cache
@@ -50,7 +56,7 @@ def table() -> Table:
             unknown_score=unknown_score,
         )
         rows_vd = _rows(saved["books"], saved["cells"])
-        return Table(str(saved["name"]), vocabulary, rows_vd, saved["weights"])
+        return Table(str(saved["name"]), vocabulary, rows_vd, saved["weights"], _lengths(rows_vd))
 
 
 def codes(texts: Texts) -> NDArray[np.uint8]:
@@ -96,7 +102,7 @@ def alike(question: str, texts: Texts) -> Alike:
         begins = np.concatenate([[0], said.ends[:-1]])
         spoken = said.ends > begins
         pieces_q, pieces_u = np.unique(asked.pieces), np.unique(said.pieces)
-        near_uq = _unit(known.rows_vd[pieces_u]) @ _unit(known.rows_vd[pieces_q]).T
+        near_uq = known.directions(pieces_u) @ known.directions(pieces_q).T
         near_pq = near_uq[np.searchsorted(pieces_u, said.pieces)]
         best_nq = np.maximum.reduceat(near_pq, begins[spoken], axis=0)
         weights_q = known.weights_v[pieces_q].astype(np.float32)
@@ -104,10 +110,9 @@ def alike(question: str, texts: Texts) -> Alike:
     return Alike(said_nd @ asked_d[0], cover)
 
 
-def _unit(rows_vd: NDArray[np.int8]) -> NDArray[np.float32]:
-    floats = rows_vd.astype(np.float32)
-    length = np.sqrt(np.square(floats).sum(axis=1, keepdims=True))
-    return np.asarray(floats / np.maximum(length, 1.0))
+def _lengths(rows_vd: NDArray[np.int8]) -> NDArray[np.float32]:
+    squares = np.einsum("vd,vd->v", rows_vd, rows_vd, dtype=np.float32, casting="unsafe")
+    return np.asarray(np.maximum(np.sqrt(squares), 1.0), np.float32)
 
 
 def _rows(books_kcd: NDArray[np.int8], cells_vk: NDArray[np.uint8]) -> NDArray[np.int8]:

@@ -42,9 +42,9 @@ WEIGHTS = Weights()
 _DEPTH = 300
 """How many of a slice's best posts by words are ranked by everything: recency and reach can lift a
 post from that deep, not from deeper."""
-_NEAREST = 100
+_NEAREST = 50
 """How many posts that no word found are looked at because of their codes."""
-_REREAD = 100
+_REREAD = 50
 """How many of those that words found are read again for what they mean."""
 
 Rows = NDArray[np.int64]

@@ -6,6 +6,7 @@ noticed when it is read. Nothing is ever moved, except that a block that loses a
 written anew, over the old one or, where it has grown, at the end.
 """
 
+import threading
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -20,13 +21,14 @@ from fairwitness.index.errors import IndexCorrupt
 from fairwitness.index.growing import GrowingFile
 from fairwitness.posts.post import Post
 
-_BLOCK_POSTS = 64
-"""More shrink a little better, and take longer to read one of."""
+_BLOCK_POSTS = 32
+"""More shrink a little better, and take longer to read one of: a question reads a hundred."""
 _LEVEL = 3
 _FORGETTING_S = 0.002
 """Longer than a block takes to be written over."""
 ENTRY = np.dtype([("offset", "<u8"), ("first_row", "<u4"), ("size_bytes", "<u4")])
 
+_threads = threading.local()
 _encode = msgspec.msgpack.Encoder().encode
 _raws = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _post = msgspec.msgpack.Decoder(Post)
@@ -141,7 +143,7 @@ class Texts:
         for patience in (True, True, False):
             offset, size_bytes = self._place(number)
             try:
-                return _raws.decode(zstandard.decompress(self._file.read(offset, size_bytes)))
+                return _raws.decode(_decompress(self._file.read(offset, size_bytes)))
             except (zstandard.ZstdError, msgspec.DecodeError) as error:
                 # Whoever forgets a post of this block may be writing it at this moment.
                 if not patience:
@@ -164,6 +166,14 @@ class Texts:
             self._blocks.sync()
             block = b""
         self._file.overwrite(offset, block.ljust(size_bytes, b"\0"))
+
+
+def _decompress(block: bytes) -> bytes:
+    # To make one takes as long as to use it, and threads may not share one.
+    if not hasattr(_threads, "decompress"):
+        _threads.decompress = zstandard.ZstdDecompressor().decompress
+    posts: bytes = _threads.decompress(block)
+    return posts
 
 
 def _entry(offset: int, first_row: int, size_bytes: int) -> bytes:
