@@ -120,7 +120,7 @@ def test_ask_through_the_server_and_directly_is_one_answer(home, server):
 
 def test_search_directly_and_through_the_server_have_one_form(home, tmp_path):
     direct = json.loads(run(home, "search", "race", "--json").stdout)
-    assert direct["hits"][0]["parts"].keys() == {"words", "recency", "engagement"}
+    assert direct["hits"][0]["parts"].keys() == {"words", "recency", "engagement", "trust", "meaning"}
     assert direct["searched"] == 3
 
 

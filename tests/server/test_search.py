@@ -12,7 +12,7 @@ def test_hits_carry_the_post_and_the_parts_of_the_score(reading) -> None:
     assert found["searched"] == 7
     (hit,) = found["hits"]
     assert hit["post"]["text"].startswith("Strong earthquake in Valparaíso")
-    assert set(hit["parts"]) == {"words", "recency", "engagement"}
+    assert set(hit["parts"]) == {"words", "recency", "engagement", "trust", "meaning"}
     assert hit["score"] == pytest.approx(sum(hit["parts"].values()))
 
 

@@ -71,6 +71,8 @@ class Found(NamedTuple):
     at: int
     rows: Rows
     words: NDArray[np.float64]
+    by_code: bool = False
+    """Whether no word found them."""
 
 
 def take_view(table: Table) -> View:
@@ -141,7 +143,7 @@ class Search:
         for _, row, at in sorted(nearest)[:_NEAREST]:
             by_slice[at].append(row)
         return [
-            Found(at, np.array(rows, np.int64), np.zeros(len(rows)))
+            Found(at, np.array(rows, np.int64), np.zeros(len(rows)), by_code=True)
             for at, rows in by_slice.items()
         ]
 
@@ -250,7 +252,8 @@ class Search:
         places = [(part.at, row) for part in found for row in part.rows.tolist()]
         parts = rank.score(Candidates(words_worth, made_ms, reach, quality), weights)
         if self._query.meaning and weights.words:
-            self._weigh_meaning(parts, places, words_worth, made_ms)
+            by_code = np.concatenate([np.full(len(part.rows), part.by_code) for part in found])
+            self._weigh_meaning(parts, places, words_worth, made_ms, by_code)
         total = parts.sum(axis=1)
         hits: list[Hit] = []
         for chosen in rank.best_first(total, made_ms).tolist():
@@ -276,13 +279,14 @@ class Search:
         places: Sequence[tuple[int, int]],
         words_worth: NDArray[np.float64],
         made_ms: NDArray[np.int64],
+        by_code: NDArray[np.bool_],
     ) -> None:
         """Put into `parts` what words and meaning are worth together; -inf for what is unrelated.
 
         The texts of the best so far, and of those that only their codes found, are read for it.
         """
         best = rank.best_first(parts.sum(axis=1), made_ms)[:_REREAD]
-        read = np.union1d(best, np.flatnonzero(words_worth == 0))
+        read = np.union1d(best, np.flatnonzero(by_code))
         posts = [self._view.slices[at].part.post_at(row) for at, row in (places[i] for i in read)]
         like = meaning.alike(
             self._query.meaning, pack([post.text if post else "" for post in posts])
@@ -292,7 +296,7 @@ class Search:
         fused = fusion.fuse(words_worth, cosine, cover)
         parts[:, Parts._fields.index("words")] = fused.words
         parts[:, Parts._fields.index("meaning")] = fused.meaning
-        parts[~fusion.related(words_worth, cosine)] = -np.inf
+        parts[by_code & ~fusion.related(words_worth, cosine)] = -np.inf
 
     def _column(self, found: Found, name: str) -> NDArray[np.int64]:
         column: NDArray[np.int64] = getattr(self._view.slices[found.at].part.columns, name)

@@ -121,7 +121,9 @@ class _Parser:
             message = f"no post is made since {to_iso(since_ms)} and before {to_iso(until_ms)}"
             raise self._problem(message, self._places["since", until_ms])
         words = " ".join(dict.fromkeys(_words_in(rest)))
-        return Query(words=words, clauses=tuple(rest), since_ms=since_ms, until_ms=until_ms)
+        return Query(
+            words=words, meaning=words, clauses=tuple(rest), since_ms=since_ms, until_ms=until_ms
+        )
 
     def _all(self, depth: int) -> _Group:
         parts = []
