@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from fairwitness.cli.main import cli
+from fairwitness.index import Parts
 
 POSTS = [
     {
@@ -120,7 +121,7 @@ def test_ask_through_the_server_and_directly_is_one_answer(home, server):
 
 def test_search_directly_and_through_the_server_have_one_form(home, tmp_path):
     direct = json.loads(run(home, "search", "race", "--json").stdout)
-    assert direct["hits"][0]["parts"].keys() == {"words", "recency", "engagement", "trust", "meaning"}
+    assert direct["hits"][0]["parts"].keys() == set(Parts._fields)
     assert direct["searched"] == 3
 
 

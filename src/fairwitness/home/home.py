@@ -7,7 +7,9 @@
 Everything that the house keeps is below this folder; moving or copying it moves the house.
 """
 
+import logging
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,13 +19,14 @@ import platformdirs
 from fairwitness.answers import Desk
 from fairwitness.engine.chat import ChatModel
 from fairwitness.home.lock import HomeLock, HomeUnusable
-from fairwitness.index import LiveIndex
+from fairwitness.index import IndexCorrupt, LiveIndex
 from fairwitness.posts.clock import Clock, SystemClock, VirtualClock
 from fairwitness.posts.health import HealthReport, SourceHealth
 from fairwitness.posts.ingest import Ingest
 from fairwitness.posts.log import Log, LogCorrupt
 from fairwitness.posts.source import Source
 
+_log = logging.getLogger(__name__)
 _REBUILD_TOGETHER = 5_000
 """Events applied between two refreshes while the index catches up with the log."""
 
@@ -61,7 +64,7 @@ class Home:
             opened.callback(self.lock.release)
             self.log = Log(folder / "log")
             opened.callback(self.log.close)
-            self.index = LiveIndex.open(folder / "index")
+            self.index = _open_index(folder / "index")
             opened.callback(self.index.close)
             self.clock: Clock = _clock_of(self.log.clock_ms, self.log.virtual)
             self.ingest = Ingest(self.log, self.index, self.clock)
@@ -113,6 +116,16 @@ class Home:
             self.index.refresh()
         if total != self.index.position:
             self.index.checkpoint()
+
+
+def _open_index(folder: Path) -> LiveIndex:
+    """Open the index, or begin it anew where it is damaged: the log has all that was in it."""
+    try:
+        return LiveIndex.open(folder)
+    except IndexCorrupt as error:
+        _log.warning("%s; it is built again from the log", error)
+        shutil.rmtree(folder)
+        return LiveIndex.open(folder)
 
 
 class Reading:

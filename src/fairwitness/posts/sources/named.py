@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from fairwitness.posts.apart import Apart
 from fairwitness.posts.clock import Clock
 from fairwitness.posts.source import Source
 from fairwitness.posts.sources.bluesky import Bluesky
@@ -87,7 +88,8 @@ def _x(clock: Clock, rules: tuple[str, ...], daily_usd: float | None) -> Source:
         raise UnknownSource(
             "x needs a rule to filter by: --x-rule 'earthquake lang:en -is:retweet'"
         )
-    return XStream(clock, _secret("FW_X_TOKEN", "x"), rules, daily_cost_cap_usd=daily_usd)
+    # A firehose is read in a process of its own: beside the writer it would wait for its lock.
+    return Apart(XStream(clock, _secret("FW_X_TOKEN", "x"), rules, daily_cost_cap_usd=daily_usd))
 
 
 def _secret(variable: str, source: str) -> str:
