@@ -15,7 +15,7 @@ from tantivy import Occur, Searcher
 
 from fairwitness.index import words
 from fairwitness.index.changes import author_hash
-from fairwitness.index.columns import LINKED, REPLY, REPOST
+from fairwitness.index.columns import AUTHOR_FLOODS, COPIES_FLOOD, LINKED, REPLY, REPOST
 from fairwitness.index.query import SAID, Clause, Condition, Kind
 from fairwitness.index.rows import handle_hash
 from fairwitness.index.said import said
@@ -27,7 +27,12 @@ Mask = NDArray[np.bool_]
 NAMED_ROWS = 2_000
 """If filters allow at most so many rows, tantivy is told which (about 1 µs each)."""
 
-_FLAGS: dict[Kind, int] = {"link": LINKED, "reply": REPLY, "repost": REPOST}
+_FLAGS: dict[Kind, int] = {
+    "link": LINKED,
+    "reply": REPLY,
+    "repost": REPOST,
+    "flood": AUTHOR_FLOODS | COPIES_FLOOD,
+}
 _COUNTS: tuple[Kind, ...] = ("likes", "reposts", "replies")
 _LISTED: frozenset[Kind] = frozenset(("from", "lang", "network"))
 
@@ -84,6 +89,9 @@ class Filters:
         if test.kind == "since":
             late: Mask = columns.made_ms[rows] >= value
             return late
+        if test.kind == "quality":
+            worthy: Mask = columns.quality[rows] >= value
+            return worthy
         rest = np.flatnonzero(allowed)
         counts = part.history.counts(rest, self._as_of_ms)[_COUNTS.index(test.kind)]
         enough = np.zeros(len(allowed), np.bool_)

@@ -32,10 +32,12 @@ _COUNTS: dict[str, Kind] = {
     "min_retweets": "reposts",
     "min_reposts": "reposts",
     "min_replies": "replies",
+    "min_quality": "quality",
 }
 _FILTERS: dict[str, Clause] = {
     "links": (Condition("link"),),
     "replies": (Condition("reply"),),
+    "floods": (Condition("flood"),),
     "reply": (Condition("reply"),),
     "retweets": (Condition("repost"),),
     "nativeretweets": (Condition("repost"),),
@@ -43,11 +45,17 @@ _FILTERS: dict[str, Clause] = {
     "reposts": (Condition("repost"),),
     "has_engagement": tuple(Condition(kind, 1) for kind in ("likes", "reposts", "replies")),
 }
-_FILTER_NAMES: dict[Kind, str] = {"link": "links", "reply": "replies", "repost": "reposts"}
+_FILTER_NAMES: dict[Kind, str] = {
+    "link": "links",
+    "reply": "replies",
+    "repost": "reposts",
+    "flood": "floods",
+}
 _COUNT_NAMES: dict[Kind, str] = {
     "likes": "min_faves",
     "reposts": "min_retweets",
     "replies": "min_replies",
+    "quality": "min_quality",
 }
 _PLAIN = re.compile(r"[^\s()/][^\s()]*")
 _NO_MEDIA = "posts are kept without their pictures, videos and sounds"
@@ -115,7 +123,7 @@ def write(condition: Condition) -> str:
             return f"{minus}{condition.kind}:{shown}"
         case "site":
             return f"{minus}url:{value}"
-        case "link" | "reply" | "repost":
+        case "link" | "reply" | "repost" | "flood":
             return f"{minus}filter:{_FILTER_NAMES[condition.kind]}"
         case "since":
             name = "until" if condition.negated else "since"

@@ -10,8 +10,8 @@ from fairwitness.posts.post import FOREVER_MS, Post
 
 Kind = Literal[
     "word", "phrase", "to", "site",
-    "from", "lang", "network", "link", "reply", "repost",
-    "likes", "reposts", "replies", "since",
+    "from", "lang", "network", "link", "reply", "repost", "flood",
+    "likes", "reposts", "replies", "quality", "since",
 ]  # fmt: skip
 SAID: frozenset[Kind] = frozenset(("word", "phrase", "to", "site"))
 """Kinds that words decide; columns decide the others."""
@@ -27,6 +27,7 @@ class Condition(msgspec.Struct, frozen=True):
     - `to`: it speaks to a handle. `site`: it links to a host, or to one below it.
     - `from`: a handle in any case, with or without @, or an account id exactly.
     - `lang`, `network`: exactly. `link`, `reply`, `repost`: it has a link, answers, repeats.
+    - `flood`: its account or its text came too often. `quality`: it is worth `value` of 255.
     - `likes`, `reposts`, `replies`: at least `value`, as known at the moment of the search.
     - `since`: its time is `value`, Unix milliseconds, or later.
     """
