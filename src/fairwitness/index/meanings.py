@@ -61,7 +61,12 @@ class Meanings:
                 Inverted.build(self._flat.code[:rows]).save(self._sorted_path)
             except IndexDiskFull:
                 return
-        if self._open_sorted() and not self._read_only:
+        if not self._open_sorted():
+            return
+        flat, self._flat = self._flat, None  # whoever searches it has it in hand
+        if flat is not None:
+            flat.close()
+        if not self._read_only:
             self.forget(gone.tolist())
             self._flat_path.unlink(missing_ok=True)
 
