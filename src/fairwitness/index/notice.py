@@ -21,6 +21,7 @@ from fairwitness.index.floods import AUTHOR_FLOOD, CLUSTER_FLOOD
 from fairwitness.index.slice import NewRows
 from fairwitness.index.table import Table
 from fairwitness.index.trends import Trends, chart_path, items_in, write_chart
+from fairwitness.index.trends.sketch import TICK_MS
 from fairwitness.kernels.copies import FIRST
 from fairwitness.kernels.texts import pack
 from fairwitness.kernels.words import Words
@@ -29,6 +30,8 @@ from fairwitness.posts.post import Post
 _SAVE_ROWS = 500_000
 """So many rows an opening has to look at again, at most, about 5 µs each."""
 _TOGETHER = 2_000
+_HASTY = 64
+_THIN = 4
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +64,8 @@ class Noticing:
         judged = floods.judge(self._copies, seen, authors, rows.since_ms)
         self.totals += floods.totals(seen, judged)
         copied = np.where(seen.how == FIRST, 0, seen.cluster + 1).astype(np.uint64)
-        self.trends.see(items_in(posts, first_ordinal, self._table.langs.number, copied, told))
+        if not _is_old_and_thin(rows.since_ms):
+            self.trends.see(items_in(posts, first_ordinal, self._table.langs.number, copied, told))
         flags = np.where(judged.flags & AUTHOR_FLOOD, AUTHOR_FLOODS, 0)
         flags |= np.where(judged.flags & CLUSTER_FLOOD, COPIES_FLOOD, 0)
         return rows._replace(
@@ -130,3 +134,12 @@ class Noticing:
                 part, row = self._table.locate(ordinal)
                 clusters[at] = part.columns.cluster[row]
         return clusters
+
+
+def _is_old_and_thin(seen_ms: NDArray[np.int64]) -> bool:
+    """Return whether a batch is a thin past that is played fast: many ticks of a few posts each.
+
+    Nobody watches such trends, and each tick costs as much as a hundred posts.
+    """
+    ticks = len(np.unique(seen_ms // TICK_MS))
+    return len(seen_ms) >= _HASTY and len(seen_ms) < _THIN * ticks

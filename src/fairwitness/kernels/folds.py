@@ -42,7 +42,14 @@ _APOSTROPHES = "'’‘ʼʹ＇ـ"
 @cache
 def fold_table() -> NDArray[np.uint32]:
     """Return kind << 24 | folded code point of each code point below POINTS, shape (POINTS,)."""
-    return np.fromiter((_entry(point) for point in range(POINTS)), np.uint32, POINTS)
+    table = np.arange(POINTS, dtype=np.uint32)
+    rest = np.ones(POINTS, bool)
+    for first, last in _ALREADY_FOLDED:
+        table[first : last + 1] |= (HAN if first < 0xA000 else WORD) << 24
+        rest[first : last + 1] = False
+    points = np.flatnonzero(rest)
+    table[points] = [_entry(point) for point in points.tolist()]
+    return table
 
 
 def fold_of(point: int) -> tuple[int, int]:
@@ -79,8 +86,6 @@ def word_hash(folded: str) -> int:
 
 
 def _entry(point: int) -> int:
-    if _within(point, _ALREADY_FOLDED):
-        return (HAN if point < 0xA000 else WORD) << 24 | point
     char = chr(point)
     category = unicodedata.category(char)
     if category == "Cf" or char in _APOSTROPHES:
