@@ -59,6 +59,7 @@ def one_node(untold: None) -> Iterator[None]:
     import ray
 
     ray.init(
+        address="local",  # never one that something else has left running
         num_cpus=8,
         object_store_memory=OBJECT_STORE_BYTES,
         include_dashboard=False,

@@ -22,7 +22,9 @@ class Weights:
     engagement_full: int = 100_000
     """Reactions at which the engagement part reaches its weight; it grows with the logarithm."""
     trust: float = 0.1
-    """What a post of full quality gets more than one that floods, shouts or says nothing."""
+    """What an ordinary post gets more than one that floods, shouts or says nothing."""
+    trust_full: int = 128
+    """From this quality on a post is ordinary: better ones are not ranked against each other."""
     views_per_reaction: int = 100
     """So many views count as one reaction."""
 
@@ -52,7 +54,7 @@ def score(candidates: Candidates, weights: Weights) -> NDArray[np.float64]:
             weights.words * words,
             weights.recency * np.exp2(-age_in_half_lives),
             weights.engagement * np.minimum(reach, 1.0),
-            weights.trust * (quality / 255.0),
+            weights.trust * np.minimum(quality / weights.trust_full, 1.0),
             np.zeros(len(words)),
         ],
         axis=1,

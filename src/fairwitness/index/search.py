@@ -112,7 +112,7 @@ class Search:
 
     def _newest_first(self, clauses: Sequence[Clause]) -> Results:
         """Answer a query without words to rank by."""
-        weights = Weights(words=0.0, engagement=0.0)
+        weights = Weights(words=0.0, engagement=0.0, trust=0.0)
         if said := tuple(filter(is_said, clauses)):
             return self._best(Ask((), (), (), said, only_ranks=True), clauses, weights)
         filters = Filters(clauses, self._table, self._as_of_ms)
