@@ -188,3 +188,24 @@ def test_lists_of_deletions_that_a_kill_left_behind_are_in_nobodys_way(
     again.checkpoint()
     assert [id for id, *_ in shown(again)] == ["b"]
     again.close()
+
+
+def test_numbers_that_a_kill_freed_are_used_again(tmp_path: Path, post: Make) -> None:
+    """A slice has room for one change a row, and not for holes beside them."""
+
+    def liked(names: range) -> list[Posted]:
+        return [Posted(post(f"p{n}", "fire", engagement=Engagement(likes=n + 1))) for n in names]
+
+    index = LiveIndex.open(tmp_path, slice_rows=40)
+    index.apply([Posted(post("a", "fire"))], 1)
+    index.checkpoint()
+    index.apply(liked(range(20)), 2)
+    index.apply([Posted(post("a", "fire", 2_000, engagement=Engagement(likes=7)))], 3)
+    index.close()  # as of the checkpoint, like a kill
+    index = LiveIndex.open(tmp_path)
+    index.apply(liked(range(39)), 2)
+    index.apply([Posted(post("a", "fire", 2_000, engagement=Engagement(likes=7)))], 3)
+    index.refresh()
+    found = {id: likes for id, _, likes in shown(index)}
+    assert found == {"a": 7} | {f"p{n}": n + 1 for n in range(39)}
+    index.close()

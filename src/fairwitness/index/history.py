@@ -31,15 +31,12 @@ from fairwitness.index.reports import (
     UNSAID,
     Reports,
     Standing,
-    merged,
     some,
 )
 from fairwitness.index.texts import Texts
 from fairwitness.posts.post import Engagement, Post
 
 Rows = NDArray[np.int64]
-_MANY = 16
-"""So many changes are cheaper made together; free numbers are left to single ones."""
 
 
 class History:
@@ -122,9 +119,7 @@ class History:
             for row, post in enumerate(posts, first_row)
             if post.engagement is not UNSAID and some(post.engagement)
         ]
-        if len(counted) < _MANY:
-            for row, said in counted:
-                self.count(row, merged(UNCOUNTED, said, int(self._columns.since_ms[row])))
+        if not counted:
             return
         rows = np.array([row for row, _ in counted], np.int64)
         numbers = self._new_changes(rows)
@@ -267,31 +262,22 @@ class History:
         """Return the numbers of the changes of rows, -1 where there is none."""
         return self.marks.change[rows].astype(np.int64) - 1
 
-    def _new_changes(self, rows: Rows) -> Rows:
-        """Return the numbers of new changes of rows that have none."""
-        numbers = np.arange(self._changed, self._changed + len(rows))
-        self._changes.reserve(self._changed, len(rows))
-        for name in Changes.FIELDS:
-            getattr(self._changes, name)[numbers] = 0
-        self._changes.row[numbers] = rows
-        self.marks.change[rows] = numbers + 1
-        self._changed += len(rows)
-        return numbers
-
     def _change(self, row: int) -> int:
         """Return the number of a row's change, for something to be written there."""
         self.unsynced = True
         known = int(self.marks.change[row])
-        if known:
-            return known - 1
-        number = self._free[-1] if self._free else self._changed
-        self._changes.reserve(number, 1)
+        return known - 1 if known else int(self._new_changes(np.array([row]))[0])
+
+    def _new_changes(self, rows: Rows) -> Rows:
+        """Return the numbers of new changes of rows that have none: first those that are free."""
+        reused = self._free[: len(rows)]
+        fresh = len(rows) - len(reused)
+        self._changes.reserve(self._changed, fresh)
+        numbers = np.array([*reused, *range(self._changed, self._changed + fresh)], np.int64)
         for name in Changes.FIELDS:
-            getattr(self._changes, name)[number] = 0
-        self._changes.row[number] = row
-        self.marks.change[row] = number + 1
-        if number == self._changed:
-            self._changed += 1
-        else:
-            self._free.pop()
-        return number
+            getattr(self._changes, name)[numbers] = 0
+        self._changes.row[numbers] = rows
+        self.marks.change[rows] = numbers + 1
+        del self._free[: len(reused)]
+        self._changed += fresh
+        return numbers

@@ -68,9 +68,8 @@ class Reports:
         self, changes: NDArray[np.int64], counted_ms: NDArray[np.int64], said: Sequence[Engagement]
     ) -> None:
         """Do `begin` for new changes."""
-        counts = np.array([_numbers(each) for each in said], np.int64)
+        counts = np.array([[min(n, _MOST) for n in _numbers(each)] for each in said], np.int64)
         counts[:, :3] = np.minimum(counts[:, :3], COUNT_MAX)
-        counts[:, 3] = np.minimum(counts[:, 3], _MOST)
         self._changes.counted_ms[changes] = counted_ms
         for name, column in zip(("likes", "reposts", "replies", "views"), counts.T, strict=True):
             getattr(self._changes, name)[changes] = column + 1
