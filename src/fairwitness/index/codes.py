@@ -65,7 +65,7 @@ class Inverted:
 
     @classmethod
     def build(cls, codes: Codes) -> "Inverted":
-        """Sort codes into lists: 2 s a million rows on one core, 50 bytes of memory a row."""
+        """Sort codes into lists: seconds a million rows on one core, 50 bytes of memory a row."""
         lists = min(_LISTS_MAX, max(1, int(np.sqrt(len(codes)))))
         centres = _centres(codes, lists)
         chosen = hamming.assign(np.ascontiguousarray(codes), centres)

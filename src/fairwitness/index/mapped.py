@@ -63,7 +63,7 @@ class Mapped:
             self._reserve_stretch(int(stretch))
 
     def hash_of(self, rows: int) -> int:
-        """Return a hash of the first rows of all arrays, 0 for none; 10 GB/s."""
+        """Return a hash of the first rows of all arrays, 0 for none."""
         digest = xxhash.xxh3_64()
         for name in self.FIELDS if rows else ():
             digest.update(getattr(self, name)[:rows])

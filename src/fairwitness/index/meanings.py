@@ -50,7 +50,7 @@ class Meanings:
             self._flat.code[rows] = 0
 
     def seal(self, rows: int, gone: Rows) -> None:
-        """Sort the codes, which takes 2 s a million; a reader takes up what the writer sorted.
+        """Sort the codes, which takes seconds a million; a reader takes up what the writer sorted.
 
         Without room on the disk they stay as they are, and the next opening tries again.
         """

@@ -28,7 +28,7 @@ from fairwitness.kernels.words import Words
 from fairwitness.posts.post import Post
 
 _SAVE_ROWS = 500_000
-"""So many rows an opening has to look at again, at most, about 5 µs each."""
+"""So many rows an opening has to look at again, at most."""
 _TOGETHER = 2_000
 _HASTY = 64
 _THIN = 4
