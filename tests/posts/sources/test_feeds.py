@@ -200,6 +200,7 @@ def test_one_broken_feed_does_not_stop_the_others() -> None:
         nonlocal server
         async with http.Loopback(answer) as server:
             urls = [f"{server.url}{path}" for path in ("/bad", "/down", "/cut", "/good")]
+            # Long enough for pauses to have doubled thrice: after 8 batches they hardly differ yet.
             batches = await some(Feeds(urls, CLOCK, interval_s=0.05), 16)
             assert sum(batch.dropped for batch in batches) >= 1
             assert len(texts(batches)) >= 4
