@@ -46,10 +46,13 @@ def nats(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[NatsServer]":
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Ray forks to start processes; JAX, where an earlier test has loaded it, warns of any fork."""
+    """Ray forks to start processes; JAX, where an earlier test has loaded it, warns of any fork.
+
+    `untold` is below all that starts Ray; `kept` asks for it only when it runs.
+    """
     forks = pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
     for item in items:
-        if "untold" in getattr(item, "fixturenames", ()):
+        if {"untold", "kept"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(forks)
 
 
