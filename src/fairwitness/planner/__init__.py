@@ -1,0 +1,1 @@
+"""Compute, energy, cost and runway, on paper: formulas over draws, in base units."""
