@@ -5,6 +5,7 @@ Formats are bytes an element, so that a 4-bit format with scales is 0.5625 and n
 
 from __future__ import annotations
 
+from fairwitness.planner.ranges import Number
 from fairwitness.planner.shapes.counts import weights
 from fairwitness.planner.shapes.shape import ModelShape
 from fairwitness.planner.shapes.work import seen_keys
@@ -30,6 +31,6 @@ def kv_token_bytes(shape: ModelShape, bytes_each: float) -> float:
     return shape.layers * kv_elements(shape) * bytes_each
 
 
-def kv_sequence_bytes(shape: ModelShape, tokens: float, bytes_each: float) -> float:
+def kv_sequence_bytes(shape: ModelShape, tokens: Number, bytes_each: float) -> Number:
     """A whole sequence; layers with a window forget what is outside it."""
     return seen_keys(shape, tokens) * kv_elements(shape) * bytes_each

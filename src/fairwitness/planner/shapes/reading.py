@@ -119,6 +119,7 @@ def _experts(config: _Config) -> Experts | None:
         hidden=config.size("moe_intermediate_size", default=hidden),
         shared=config.size("n_shared_experts", default=0),
         first_layer=config.size("first_k_dense_replace", default=0),
+        groups_chosen=config.size("topk_group", default=0),
         beside_mlp=config.flag("residual_moe", False),
     )
 

@@ -18,6 +18,7 @@ class Experts:
     hidden: int  # width of one expert
     shared: int = 0
     first_layer: int = 0  # layers before it have a plain MLP
+    groups_chosen: int = 0  # a token's experts lie in at most so many groups (0: anywhere)
     beside_mlp: bool = False  # Grok-2: the plain MLP runs too, in every layer
 
 
