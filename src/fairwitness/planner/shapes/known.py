@@ -12,13 +12,12 @@ from fairwitness.planner.shapes.errors import ShapeError
 from fairwitness.planner.shapes.reading import read_shape
 from fairwitness.planner.shapes.shape import ModelShape
 
-_CONFIGS = importlib.resources.files("fairwitness.planner.shapes") / "configs"
+_CONFIGS = "configs.json"
 
 
 def known_shapes() -> tuple[str, ...]:
     """Names that `find_shape` knows, sorted."""
-    files = (file.name for file in _CONFIGS.iterdir())
-    return tuple(sorted(name.removesuffix(".json") for name in files if name.endswith(".json")))
+    return tuple(sorted(_configs()))
 
 
 def find_shape(name: str) -> ModelShape:
@@ -27,8 +26,8 @@ def find_shape(name: str) -> ModelShape:
     Raises:
         ShapeError: no such shape or file, or one that cannot be read.
     """
-    if name in known_shapes():
-        return _shipped(name)
+    if name in _configs():
+        return read_shape(name, _configs()[name])
     path = Path(name)
     path = path / "config.json" if path.is_dir() else path
     if not path.is_file():
@@ -44,5 +43,8 @@ def find_shape(name: str) -> ModelShape:
 
 
 @cache
-def _shipped(name: str) -> ModelShape:
-    return read_shape(name, json.loads((_CONFIGS / f"{name}.json").read_text("utf-8")))
+def _configs() -> Mapping[str, Mapping[str, object]]:
+    """Published configs as they are, each with where it is from under `_source`."""
+    file = importlib.resources.files("fairwitness.planner.shapes") / _CONFIGS
+    configs: Mapping[str, Mapping[str, object]] = json.loads(file.read_text("utf-8"))
+    return configs
