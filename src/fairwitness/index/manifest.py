@@ -15,7 +15,7 @@ import xxhash
 
 from fairwitness.index.errors import IndexCorrupt, room_on_disk
 
-FORMAT = 2
+FORMAT = 3
 
 
 class SliceExtent(msgspec.Struct, frozen=True):
