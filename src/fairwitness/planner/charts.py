@@ -21,7 +21,7 @@ STYLE = """
 --c4:#a16207;--c5:#be185d;font:12px system-ui,sans-serif}
 @media (prefers-color-scheme:dark){.plot{--ink:#e6edf3;--dim:#9da7b1;--grid:#30363d;--c0:#6cb0ff;
 --c1:#ff9a5c;--c2:#5fd38a;--c3:#c89bff;--c4:#e6c15c;--c5:#ff8fc0}}
-.plot text{fill:var(--ink)}.plot .dim{fill:var(--dim)}.plot .grid{stroke:var(--grid)}
+.plot text{fill:var(--ink)}.plot .dim{fill:var(--dim);font-size:12px}.plot .grid{stroke:var(--grid)}
 .plot .axis{stroke:var(--dim)}.plot .mark{stroke:var(--dim);stroke-dasharray:4 3}
 .plot .line{fill:none;stroke-width:2}.plot .band{opacity:.18;stroke:none}
 """ + "".join(
@@ -47,7 +47,7 @@ def tornado_svg(tornado: Tornado) -> str:
     ends = [end for swing in tornado.swings for end in (swing.low, swing.high)]
     finite = [end for end in [*ends, tornado.middle] if math.isfinite(end)] or [0.0]
     low, high = min(finite), max(finite)
-    x = _scale(low, high, 240, WIDTH - 90)
+    x = _scale(low, high, 260, WIDTH - 130)
     bottom = _TOP + _BAR * len(tornado.swings)
     parts = [
         _swing(swing, tornado.unit, x, _TOP + _BAR * n) for n, swing in enumerate(tornado.swings)
