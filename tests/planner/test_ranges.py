@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairwitness.planner.fields import Field
 from fairwitness.planner.ranges import (
     Kind,
     Spread,
@@ -17,6 +18,7 @@ from fairwitness.planner.ranges import (
     standard_normal,
     summary,
 )
+from fairwitness.planner.reading import read
 
 SHAPES: list[Kind] = ["normal", "lognormal", "logitnormal"]
 
@@ -30,7 +32,7 @@ def test_the_normal_quantile_is_that_of_the_standard_library(p: float) -> None:
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("below", [0.05, 0.1])
 def test_the_ends_are_the_quantiles_that_they_are_said_to_be(kind: Kind, below: float) -> None:
-    spread = Spread(kind, 0.2, 0.5, below=below)
+    spread = Spread(kind, 0.2, 0.5, below=below, ceiling=1.0)
     assert spread.quantile(below) == pytest.approx(0.2)
     assert spread.quantile(1 - below) == pytest.approx(0.5)
 
@@ -42,8 +44,17 @@ def test_a_triangular_one_has_its_mean() -> None:
 
 
 def test_a_logit_normal_stays_within_its_bounds() -> None:
-    drawn = draws({"x": Spread("logitnormal", 0.5, 0.999)}, 10_000)["x"]
+    drawn = draws({"x": Spread("logitnormal", 0.5, 0.999, ceiling=1.0)}, 10_000)["x"]
     assert 0 < np.min(drawn) <= np.max(drawn) < 1
+
+
+def test_no_draw_leaves_the_bounds_of_its_field() -> None:
+    pue = Field("pue", "", "", least=1.0)
+    power = Field("power", "W", "")
+    for field, text in ((pue, "1.1..1.3"), (power, "normal(1..9 W)")):
+        drawn = draws({"x": read(field, text, {})}, 10_000)["x"]
+        assert field.least <= np.min(drawn)
+    assert read(pue, "1.1..1.3", {}).quantile(0.95) == pytest.approx(1.3)
 
 
 def test_each_stratum_is_drawn_once() -> None:

@@ -46,7 +46,9 @@ def verb_command(verb: Verb) -> click.Command:
     """Return the command of one verb: an option for each of its fields, and what all share."""
 
     def run(**given: Any) -> None:
-        said = {field.name: given[field.name] for field in verb.fields if given[field.name]}
+        said = {
+            field.name: given[field.name] for field in verb.fields if given[field.name] is not None
+        }
         with asked_wrongly():
             inputs, catalogue = read_said(verb, said, given)
             if given["save"]:
