@@ -3,8 +3,11 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fairwitness.planner.amounts import band, shown
+from fairwitness.planner.units import Unit, amount
 
 
 @pytest.mark.parametrize(
@@ -44,3 +47,12 @@ def test_a_band_says_its_unit_once_if_it_can() -> None:
     assert band(2.47e7, 2.21e7, 2.76e7, "W") == "24.7 [22.1 .. 27.6] MW"
     assert band(1e6, 9e5, 2e6, "W") == "1 MW [900 kW .. 2 MW]"
     assert band(1e6, 1e6, 1e6, "W") == "1 MW"
+
+
+@given(
+    st.floats(1e-3, 1e24),
+    st.sampled_from(["W", "byte", "byte/s", "USD", "FLOP/s", "kWh", "kg", "s", "token", "USD/kWh"]),
+)
+def test_what_is_shown_can_be_typed(value: float, unit: str) -> None:
+    back = amount("x", shown(value, unit), Unit(unit, bits=False), "", {})
+    assert back == pytest.approx(value, rel=0.006)
