@@ -116,7 +116,7 @@ def test_an_investor_lengthens_no_runway() -> None:
         (FLEET, {"trace": "nowhere.txt"}, "trace: 'nowhere.txt' cannot be read"),
         (FLEET, {"copies": "4"}, "copies is 4"),
         (STREAM, {"bench": "nowhere.json"}, "bench: 'nowhere.json' cannot be read"),
-        (STREAM, {"rate": "0 post/s"}, "rate: '0 post/s' is zero"),
+        (STREAM, {"incoming": "0 post/s"}, "incoming: '0 post/s' is zero"),
     ],
 )
 def test_what_cannot_be_meant_is_named(verb: Verb, said: dict[str, str], problem: str) -> None:
