@@ -15,7 +15,7 @@ _WIDTH = 100
 
 @click.command("check")
 @json_option
-@click.option("--markdown", is_flag=True, help="Print the tables as they stand in the documents.")
+@click.option("--markdown", is_flag=True, help="Print the tables as docs/claims.md has them.")
 def plan_check(as_json: bool, markdown: bool) -> None:
     """Judge published claims and predict published runs; say why for each.
 
@@ -33,7 +33,8 @@ def plan_check(as_json: bool, markdown: bool) -> None:
     if as_json:
         print_json(checked.report())
     else:
-        click.echo(checked.markdown() if markdown else "\n".join(_lines(checked)) + "\n", nl=False)
+        text = checked.markdown() if markdown else "\n".join(_lines(checked)) + "\n"
+        click.echo(text, nl=False)
     if checked.changed:
         fail(f"not as recorded: {', '.join(checked.changed)}")
 

@@ -91,10 +91,16 @@ class Checked(msgspec.Struct, frozen=True):
         )
 
     def markdown(self) -> str:
-        """Return the tables for a document."""
+        """Return both tables as a document: `docs/claims.md` is this text."""
         report = self.report()
         said = report.summary
         lines = [
+            "# Published claims and runs",
+            "",
+            "Made by `fairwitness plan check --markdown`; a test holds that it is current. A claim is",
+            "*reproduced* when our formula gives what it states, *conditional* when that takes what it",
+            "does not say, *refuted* when nothing does, an *input* when it states nothing to compare.",
+            "",
             f"{said.claims} claims: {said.reproduced} reproduced, {said.conditional} conditional, "
             f"{said.refuted} refuted, {said.inputs} inputs. "
             f"{said.runs_ok} of {said.runs} runs within their tolerance.",
