@@ -54,6 +54,11 @@ def pieces_for_usd(usd: float, usd_each: float) -> float:
     return usd / usd_each
 
 
+def pieces_for_load(load: float, load_each: float) -> float:
+    """Return how many pieces carry a load."""
+    return load / load_each
+
+
 def rental_years(usd: float, chips: float, usd_per_chip_h: float) -> float:
     """Return for how long money rents chips around the clock."""
     return usd / (chips * HOURS_PER_YEAR * usd_per_chip_h)
@@ -249,6 +254,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
         electricity_usd_per_year,
         fleet_operations_per_s,
         fleet_usd_per_day,
+        readings.gpus_for_better,
         homes_for_a_year,
         machine_fits,
         openai_break_even,
@@ -260,6 +266,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
         own_over_rent,
         parameters,
         payers,
+        pieces_for_load,
         pieces_for_usd,
         profit_for_investor_usd,
         ratio,
