@@ -111,7 +111,7 @@ def test_a_comparison_names_what_differs_and_what_causes_it(bill: Verb) -> None:
     assert [row[0] for row in table(result, "Inputs that differ")] == ["power", "price", "where"]
     assert ("bill", "10 USD", "30 USD", "+20 USD, × 3") in table(result, "Results")
     causes = table(result, "What changes energy")
-    assert causes == [("power", "+100 kWh"), ("all together", "+100 kWh")]
+    assert causes == [("power", "+100 kWh, × 2"), ("all together", "+100 kWh, × 2")]
     assert steps == sorted(steps)
 
 

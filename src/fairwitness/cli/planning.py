@@ -104,21 +104,21 @@ def show(result: Result, given: Mapping[str, Any], command: str) -> None:
     if given["html"]:
         given["html"].write_text(page(result, command), "utf-8")
     if given["plots"]:
-        _write_plots(result, given["plots"])
+        name = given["plan"].stem if given.get("plan") else result.verb.partition(" ")[0]
+        _write_plots(result, given["plots"], name)
     if given["as_json"]:
         print_json(result)
     else:
         click.echo(told(result, explain=given["explain"]), nl=False)
 
 
-def _write_plots(result: Result, folder: Path) -> None:
-    """Write each chart and tornado, numbered, in the order of the page."""
+def _write_plots(result: Result, folder: Path, name: str) -> None:
+    """Write each chart, numbered in the order of the page, and each tornado."""
     folder.mkdir(parents=True, exist_ok=True)
-    verb = result.verb.partition(" ")[0]
     for number, chart in enumerate(result.charts, start=1):
-        (folder / f"{verb}-{number}.svg").write_text(alone(chart_svg(chart)), "utf-8")
+        (folder / f"{name}-{number}.svg").write_text(alone(chart_svg(chart)), "utf-8")
     for tornado in result.tornados:
-        path = folder / f"{verb}-moves-{tornado.output}.svg"
+        path = folder / f"{name}-moves-{tornado.output}.svg"
         path.write_text(alone(tornado_svg(tornado)), "utf-8")
 
 

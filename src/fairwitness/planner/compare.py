@@ -4,6 +4,7 @@ The cause is found by trying: the first plan is made again with one input of the
 input that differs. What the single changes do not add up to is what they do together.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -156,30 +157,26 @@ def _caused(
     for name in names:
         start, end = before.quantity(name), after.quantity(name)
         alone = {
-            cause: medians[name] - start.median
+            cause: medians[name]
             for cause, medians in causes.items()
-            if not isinstance(medians, str) and name in medians
+            if not isinstance(medians, str) and medians.get(name, start.median) != start.median
         }
-        strongest = sorted((c for c in alone if alone[c]), key=lambda cause: -abs(alone[cause]))
+        strongest = sorted(alone, key=lambda cause: -abs(alone[cause] - start.median))
         rows: list[tuple[Cell, ...]] = [
-            (cause, _signed(alone[cause], start.unit)) for cause in strongest[:_CAUSED]
+            (cause, _change(start.median, alone[cause], start.unit))
+            for cause in strongest[:_CAUSED]
         ]
         rows += [(cause, f"alone: {why}") for cause, why in causes.items() if isinstance(why, str)]
-        whole = end.median - start.median
-        rows.append(("all together", _signed(whole, start.unit)))
-        tables.append(Table(f"What changes {start.label}", ("input", "alone"), tuple(rows)))
+        if rows:
+            rows.append(("all together", _change(start.median, end.median, start.unit)))
+            tables.append(Table(f"What changes {start.label}", ("input", "alone"), tuple(rows)))
     return tables
 
 
 def _change(before: float, after: float, unit: str) -> str:
     if before == after:
         return "none"
-    if before > 0 and after > 0 and float("inf") not in (before, after):
-        return f"{_signed(after - before, unit)}, × {after / before:.3g}"
-    return _signed(after - before, unit)
-
-
-def _signed(change: float, unit: str) -> str:
-    if change != change:  # never against never
-        return "none"
-    return f"{'+' if change > 0 else ''}{shown(change, unit)}"
+    if math.inf in (abs(before), abs(after)):
+        return f"{shown(before, unit)} becomes {shown(after, unit)}"
+    signed = f"{'+' if after > before else ''}{shown(after - before, unit)}"
+    return f"{signed}, × {after / before:.3g}" if before > 0 and after > 0 else signed

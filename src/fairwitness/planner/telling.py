@@ -52,6 +52,8 @@ def _lines(result: Result, explain: bool) -> Iterator[str]:
         yield ""
     for note in result.notes:
         yield from _wrapped(f"- {note}", "  ")
+    if not result.inputs:
+        return
     origins = Counter(each.origin for each in result.inputs)
     counted = ", ".join(f"{origin} {count}" for origin, count in sorted(origins.items()))
     more = "" if explain else "; --explain lists them"
