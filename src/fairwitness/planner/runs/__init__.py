@@ -22,7 +22,7 @@ def runs() -> tuple[Run, ...]:
     intervals = all_priors()
     found = []
     for name, row in tomllib.loads(text).items():
-        if row["kind"] != "prior":
+        if name not in intervals:
             found.append(Run(id=name, predicted=points[row["kind"]][name], **row))
             continue
         low, middle, high = intervals[name]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from fairwitness.planner.inputs import read_inputs
 from fairwitness.planner.runs.share import chip_hours, expected_share
 from fairwitness.planner.shapes import active_weights, find_shape, simple_training_flops
+from fairwitness.planner.training import plan
 
 Interval = tuple[float, float, float]
 
@@ -29,6 +31,7 @@ def all_priors() -> dict[str, Interval]:
     """Every interval, by id."""
     found = {name: _hours(*run) for name, run in _HOURS.items()}
     return found | {
+        "llama-3.1-405b-plan": _planned("llama-3.1-405b", "16384", "15.6T", "16M"),
         "grok-3-days": _days(4.64e26, 100_000),
         "llama-3-failures": _failures(16_384, 54),
         "gb200-llama-2-70b": _offline(10_000e12),
@@ -43,6 +46,14 @@ def _hours(name: str, tokens: float, peak_flops_per_s: float, without: str) -> I
     hours = (chip_hours(flops, peak_flops_per_s, share) for share in (high, middle, low))
     quick, usual, slow = (float(each) / 1e6 for each in hours)
     return quick, usual, slow
+
+
+def _planned(model: str, chips: str, tokens: str, batch: str) -> Interval:
+    """Million chip-hours of `plan train` with all else at its defaults."""
+    said = {"model": model, "chips": chips, "tokens": tokens, "batch": batch}
+    result = plan.plan_train(read_inputs(plan.VERB, said, count=2000), lambda *_: None)
+    (hours,) = (each for each in result.quantities if each.name == "chip_hours")
+    return hours.low / 1e6, hours.median / 1e6, hours.high / 1e6
 
 
 def _days(flops: float, chips: int) -> Interval:
