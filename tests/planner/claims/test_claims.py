@@ -79,7 +79,7 @@ def moves(claim: Claim) -> Iterator[Claim]:
             yield with_input(claim, name, others[name])
             continue
         middle = np.mean(premise.value)
-        for factor in np.geomspace(0.01, 20, 60):
+        for factor in np.geomspace(0.01, 20, 1500):
             yield with_input(claim, name, float(middle * factor))
         yield with_input(claim, name, 20e3)  # for a price that was nothing
 
