@@ -6,7 +6,6 @@ same questions and judgements go all four ways. A set of fewer texts than DEPTH 
 reach of meaning, so there the way of codes says what a first look is worth.
 """
 
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,13 +17,12 @@ from numpy.typing import NDArray
 from fairwitness.evals import judged
 from fairwitness.evals.judged import Judged
 from fairwitness.index import codes, fusion, meaning
-from fairwitness.index.ask import compile_query, doc_frequency
+from fairwitness.index.ask import Statistics, compile_query
 from fairwitness.index.meaning import Alike
 from fairwitness.index.query import Query
-from fairwitness.index.tokens import told_by
-from fairwitness.index.words import Words
+from fairwitness.kernels import postings, words
+from fairwitness.kernels.postings import Run
 from fairwitness.kernels.texts import pack
-from fairwitness.posts.post import Post
 
 DEPTH = 300
 """So many candidates come from words, and as many from codes."""
@@ -111,29 +109,18 @@ def candidates(one: Judged) -> list[Candidates]:
 
 def by_words(one: Judged) -> list[tuple[Ranked, NDArray[np.float64]]]:
     """Return rows and what words are worth of each question's best texts."""
-    with tempfile.TemporaryDirectory() as folder:
-        words = Words(Path(folder) / "words", read_only=False)
-        posts = [_post(text) for text in one.texts]
-        words.add(0, posts, told_by(posts))
-        words.commit()
-        found = [_ask(words, question) for question in one.questions]
-        words.close()
-    return found
+    texts = words.of_texts(one.texts)
+    nothing = words.of_asides([""] * len(one.texts))
+    run = Run(postings.build(0, texts, nothing))
+    return [_ask(run, question) for question in one.questions]
 
 
-def _ask(words: Words, question: str) -> tuple[Ranked, NDArray[np.float64]]:
-    searcher = words.searcher
-    ask = compile_query(Query(words=question), partial(doc_frequency, [searcher]))
+def _ask(run: Run, question: str) -> tuple[Ranked, NDArray[np.float64]]:
+    ask = compile_query(Query(words=question), Statistics([(run, run.end_row)]))
     if ask is None:
         return np.empty(0, np.int64), np.empty(0)
-    hits = searcher.search(ask.within(None, searcher), DEPTH, count=False).hits
-    rows = searcher.fast_field_values("row", [address for _, address in hits])
-    scores = np.array([score for score, _ in hits], np.float64)
-    return np.array(rows, np.int64), scores / ask.perfect(searcher)
-
-
-def _post(text: str) -> Post:
-    return Post(id="", network="", author="", author_id="", text=text, created_ms=0, seen_ms=0)
+    rows, scores = run.rank(ask.terms, ask.mean_length, DEPTH, run.end_row, None)
+    return rows, scores / ask.perfect
 
 
 def _figures(one: Judged, way: str, rankings: Sequence[Ranked]) -> Figures:

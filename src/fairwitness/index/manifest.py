@@ -15,7 +15,8 @@ import xxhash
 
 from fairwitness.index.errors import IndexCorrupt, room_on_disk
 
-FORMAT = 2
+FORMAT = 3
+_DAMAGED = "damaged"
 
 
 class SliceExtent(msgspec.Struct, frozen=True):
@@ -84,6 +85,19 @@ def read_live(folder: Path) -> Manifest | None:
         if live is not None:
             return live
     return read(folder)
+
+
+def note_damage(folder: Path, damage: IndexCorrupt) -> None:
+    """Leave word that the index has to be made anew; whoever comes upon damage may only read."""
+    with suppress(OSError):
+        (folder / _DAMAGED).write_text(str(damage).partition("; delete")[0])
+
+
+def raise_damage(folder: Path) -> None:
+    """Raise IndexCorrupt when somebody left such word."""
+    path = folder / _DAMAGED
+    if path.exists():
+        raise IndexCorrupt(path, path.read_text(errors="replace"))
 
 
 def _sealed(manifest: Manifest, salt: bytes) -> bytes:
