@@ -1,0 +1,1 @@
+"""Inference on machines that are idle part of the week."""

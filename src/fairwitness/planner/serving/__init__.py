@@ -1,0 +1,1 @@
+"""Serving: rooflines of prefill and decode, batches, queues, money."""

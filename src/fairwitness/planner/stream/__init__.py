@@ -1,0 +1,1 @@
+"""Machines for a stream of posts."""

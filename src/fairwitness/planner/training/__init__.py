@@ -1,0 +1,1 @@
+"""Training: loss and tokens, meshes, the time of a step, failures."""
