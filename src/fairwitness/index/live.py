@@ -118,12 +118,15 @@ class LiveIndex:
     def apply(self, events: Sequence[Event], position: int) -> Applied:
         """Take in `events`, which end at log `position`; words show at the next refresh.
 
-        Events that are in already change nothing. After IndexDiskFull the index still owes these
-        events and works them off at its next call; `position` cannot pass them.
+        Events that are in already change nothing; those up to `position` are not even looked at: a
+        kill could take half of what an account's end and return do again. After IndexDiskFull the
+        index still owes these events and works them off at its next call; `position` cannot pass
+        them.
         """
         self._must_write()
         with self._writing:
-            self._owed.append((tuple(events), position))
+            if position > self.position:
+                self._owed.append((tuple(events), position))
             return self._work_off()
 
     def refresh(self) -> None:

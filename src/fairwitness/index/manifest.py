@@ -5,7 +5,6 @@ or done again from the log when the index is opened. `live.json` is written at e
 counts for processes that read while another writes, until the machine is started again.
 """
 
-import os
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -13,7 +12,8 @@ from pathlib import Path
 import msgspec
 import xxhash
 
-from fairwitness.index.errors import IndexCorrupt, room_on_disk
+from fairwitness.index.errors import IndexCorrupt
+from fairwitness.index.whole import replacing, sync_folder
 
 FORMAT = 3
 _DAMAGED = "damaged"
@@ -59,18 +59,16 @@ class _Sealed(msgspec.Struct, frozen=True):
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Replace both files, whole or not at all, and return once they would survive a power cut."""
-    path = folder / "manifest.json"
-    with room_on_disk(path):
-        _replace(path, _sealed(manifest, b""), sync=True)
-        sync_folder(folder)
+    with replacing(folder / "manifest.json") as file:
+        file.write(_sealed(manifest, b""))
+    sync_folder(folder)
     publish(folder, manifest)
 
 
 def publish(folder: Path, manifest: Manifest) -> None:
     """Replace what readers follow."""
-    path = folder / "live.json"
-    with room_on_disk(path):
-        _replace(path, _sealed(manifest, _boot()), sync=False)
+    with replacing(folder / "live.json", sync=False) as file:
+        file.write(_sealed(manifest, _boot()))
 
 
 def read(folder: Path) -> Manifest | None:
@@ -106,16 +104,6 @@ def _sealed(manifest: Manifest, salt: bytes) -> bytes:
     return msgspec.json.encode(_Sealed(check, msgspec.Raw(body))) + b"\n"
 
 
-def _replace(path: Path, data: bytes, *, sync: bool) -> None:
-    beside = path.with_suffix(".new")
-    with beside.open("wb") as file:
-        file.write(data)
-        if sync:
-            file.flush()
-            os.fsync(file.fileno())
-    beside.replace(path)
-
-
 def _read(path: Path, salt: bytes) -> Manifest | None:
     try:
         raw = path.read_bytes()
@@ -138,12 +126,3 @@ def _boot() -> bytes:
     """Return what names this run of the machine: what was not synced is not there after it."""
     path = Path("/proc/sys/kernel/random/boot_id")
     return path.read_bytes() if path.exists() else b""
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names that were added to or renamed in `folder` survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -6,7 +6,7 @@ not, and an edited post is seen in its old version until the view has the new on
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import repeat
 from typing import NamedTuple
 
@@ -18,7 +18,6 @@ from fairwitness.index import fusion, meaning, rank
 from fairwitness.index.ask import Ask, Statistics, compile_query
 from fairwitness.index.filters import Filters, Mask
 from fairwitness.index.query import (
-    Clause,
     Hit,
     Parts,
     Query,
@@ -80,19 +79,19 @@ def take_view(table: Table) -> View:
 
 
 def statistics(view: View, as_of_ms: int | None = None) -> Statistics:
-    """Return how common words are among the posts that came until a moment, None for now.
+    """Return how common words are among the posts up to the last of a moment, None for now.
 
-    Nothing that comes later can change it: it ends with the row before the first of a later moment.
+    What comes later cannot change it, as long as the clock goes forward.
     """
     runs: list[tuple[Run, int]] = []
-    for part, runs_of_slice, row_count in view.slices:
+    for part, runs_of_slice, row_count in view.slices[::-1]:
         end = row_count
-        if as_of_ms is not None and part.history.latest_ms > as_of_ms:
-            late = part.columns.since_ms[:row_count] > as_of_ms
-            end = int(late.argmax()) if late.any() else row_count
+        if not runs and as_of_ms is not None and part.history.latest_ms > as_of_ms:
+            until = part.columns.since_ms[:row_count] <= as_of_ms
+            if not until.any():
+                continue
+            end -= int(until[::-1].argmax())
         runs += ((each.run, end) for each in runs_of_slice)
-        if end < row_count:
-            break
     return Statistics(runs)
 
 

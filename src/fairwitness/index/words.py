@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from fairwitness.index import tokens
 from fairwitness.index.errors import IndexCorrupt, IndexDiskFull, room_on_disk
-from fairwitness.index.manifest import sync_folder
+from fairwitness.index.whole import replacing, sync_folder
 from fairwitness.kernels import postings
 from fairwitness.kernels.postings import Oversize, Run, RunDamaged
 from fairwitness.kernels.words import Words as Told
@@ -229,20 +229,10 @@ def _name(run: Run) -> str:
 def _written(folder: Path, data: bytes, *, sync: bool) -> RunFile:
     """Write a run, whole or not at all, and open it."""
     path = folder / _name(Run(data))
-    beside = path.with_suffix(".new")
-    with room_on_disk(folder):
-        try:
-            with beside.open("wb") as file:
-                file.write(data)
-                if sync:
-                    file.flush()
-                    os.fsync(file.fileno())
-            beside.replace(path)
-            if sync:
-                sync_folder(folder)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
+    with replacing(path, sync=sync) as file:
+        file.write(data)
+    if sync:
+        sync_folder(folder)
     return RunFile(path, _open(path))
 
 
