@@ -14,6 +14,7 @@ import re
 import sys
 import time
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from fairwitness.index import floods
 from fairwitness.index.copies import Copies
 from fairwitness.index.witnesses import link_hash, link_hashes
 from fairwitness.kernels import native, sketch
-from fairwitness.kernels.copies import sketches
+from fairwitness.kernels.copies import Seen, sketches
 from fairwitness.kernels.texts import pack
 
 PAIRS = Path(__file__).parents[1] / "tests" / "index" / "data" / "copies.jsonl"
@@ -196,7 +197,7 @@ def stream(texts: list[str]) -> None:
     column = np.zeros(len(texts), np.int64)
     dice = np.random.default_rng(SEED)
     taken = dict.fromkeys(("pack", "see", "judge", "links"), 0.0)
-    totals = floods.totals(*nothing(copies))
+    totals: Counter[str] = Counter()
     for first in range(0, len(texts), BATCH):
         batch = texts[first : first + BATCH]
         links = [tuple(_LINK.findall(text)) for text in batch]
@@ -215,7 +216,7 @@ def stream(texts: list[str]) -> None:
         link_hashes(links)
         taken["links"] += lap(begun)
         column[first : first + len(batch)] = seen.cluster
-        totals += floods.totals(seen, judged)
+        totals += counted(seen, judged)
     size = sum(len(text.encode()) for text in texts) / len(texts)
     print(f"\n{len(texts)} posts of {size:.0f} bytes, native: {native.library() is not None}")
     for step, seconds in taken.items():
@@ -229,10 +230,14 @@ def stream(texts: list[str]) -> None:
     print(dict(totals))
 
 
-def nothing(copies: Copies) -> tuple[floods.Seen, floods.Judged]:
-    empty = np.zeros(0, np.int64)
-    seen = copies.see(pack([]), 0, empty, lambda at: at)
-    return seen, floods.judge(copies, seen, empty.astype(np.uint64), empty)
+def counted(seen: Seen, judged: floods.Judged) -> Counter[str]:
+    names = ("first", "exact_copies", "near_copies", "reposts")
+    return Counter(
+        **dict(zip(names, np.bincount(seen.how, minlength=4).tolist(), strict=True)),
+        author_floods=int(np.count_nonzero(judged.flags & floods.AUTHOR_FLOOD)),
+        cluster_floods=int(np.count_nonzero(judged.flags & floods.CLUSTER_FLOOD)),
+        low_quality=int(np.count_nonzero(judged.quality < floods.LOW_QUALITY)),
+    )
 
 
 def lap(begun: float) -> float:

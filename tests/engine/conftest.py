@@ -1,6 +1,7 @@
-"""A tiny random model in memory: one token a byte, three control tokens."""
+"""A tiny random model in memory, for both runners: one token a byte, three control tokens."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,16 +9,19 @@ import tokenizers
 from tokenizers import models, pre_tokenizers
 
 from fairwitness.engine import Engine, LocalChat
+from fairwitness.kernels.native import library
+from fairwitness.kernels.quantised import Q8_0, Tiles, pack, unpack
+from fairwitness.kernels.stack import LayerWeights, Weights, interleaved
 from fairwitness.models import ChatTemplate, DecoderConfig, Model, ModelCard, Tokenizer
 
 CONFIG = DecoderConfig(
     vocabulary=259,
-    width=16,
+    width=32,
     layers=2,
-    query_heads=4,
-    kv_heads=2,
-    head_size=8,
-    hidden=24,
+    query_heads=2,
+    kv_heads=1,
+    head_size=32,
+    hidden=32,
     context=1024,
     rope_base=10_000.0,
     norm_epsilon=1e-5,
@@ -29,30 +33,62 @@ TEMPLATE = (
 )
 
 
-def parameters(place: Callable[[np.ndarray], object]) -> dict[str, object]:
+def packed(norm: float = 1.0) -> Weights:
+    """Random weights of eight bits; `norm` is the last norm's first number."""
     rng = np.random.default_rng(11)
 
-    def matrix(*shape: int) -> object:
-        return place(rng.normal(0, 0.4, shape).astype(np.float32))
+    def blocks(rows: int, columns: int) -> np.ndarray:
+        told = rng.integers(0, 256, (rows, columns // 32, 34), np.uint8)
+        scales = rng.uniform(0.003, 0.01, (rows, columns // 32, 1)).astype(np.float16)
+        told[:, :, :2] = scales.view(np.uint8)
+        return told.reshape(rows, -1)
 
-    def ones() -> object:
-        return place(np.ones(CONFIG.width, np.float32))
+    def matrix(rows: int, columns: int) -> Tiles:
+        return pack(Q8_0, blocks(rows, columns))
 
-    heads = (CONFIG.query_heads + 2 * CONFIG.kv_heads) * CONFIG.head_size
+    width, queries = CONFIG.width, CONFIG.query_heads * CONFIG.head_size
+    heads = queries + 2 * CONFIG.kv_heads * CONFIG.head_size
+    ones = np.ones(width, np.float32)
+    last = ones.copy()
+    last[0] = norm
+    layers = [
+        LayerWeights(
+            ones,
+            ones,
+            matrix(heads, width),
+            matrix(width, queries),
+            pack(Q8_0, interleaved(blocks(CONFIG.hidden, width), blocks(CONFIG.hidden, width))),
+            matrix(width, CONFIG.hidden),
+        )
+        for _ in range(CONFIG.layers)
+    ]
+    half = CONFIG.head_size // 2
+    turns = (10_000.0 ** (-np.arange(half) / half)).astype(np.float32)
+    table = matrix(CONFIG.vocabulary, width)
+    return Weights(table, table, last, turns, layers)
+
+
+def parameters(weights: Weights, place: Callable[[np.ndarray], object]) -> dict[str, object]:
+    """The same weights for the decoder in JAX."""
+
+    def split(gate_up: np.ndarray) -> np.ndarray:
+        pairs = gate_up.reshape(-1, 2, 16, gate_up.shape[1])
+        return np.concatenate([pairs[:, 0], pairs[:, 1]]).reshape(gate_up.shape)
+
     return {
-        "embedding": matrix(CONFIG.vocabulary, CONFIG.width),
-        "norm": ones(),
-        "rope_k": place((10_000.0 ** (-np.arange(0, 1, 0.25))).astype(np.float32)),
+        "embedding": place(unpack(weights.embedding)),
+        "norm": place(weights.norm),
+        "rope_k": place(weights.frequencies),
         "layers": [
             {
-                "attention_norm": ones(),
-                "qkv": matrix(heads, CONFIG.width),
-                "out": matrix(CONFIG.width, CONFIG.query_heads * CONFIG.head_size),
-                "mlp_norm": ones(),
-                "gate_up": matrix(2 * CONFIG.hidden, CONFIG.width),
-                "down": matrix(CONFIG.width, CONFIG.hidden),
+                "attention_norm": place(layer.attention_norm),
+                "qkv": place(unpack(layer.qkv)),
+                "out": place(unpack(layer.out)),
+                "mlp_norm": place(layer.mlp_norm),
+                "gate_up": place(split(unpack(layer.gate_up))),
+                "down": place(unpack(layer.down)),
             }
-            for _ in range(CONFIG.layers)
+            for layer in weights.layers
         ],
     }
 
@@ -77,9 +113,17 @@ def byte_tokenizer() -> Tokenizer:
     )
 
 
-def tiny_model(place_all: Callable[..., dict[str, object]] = parameters) -> Model:
-    card = ModelCard("memory", "llama", CONFIG.parameters, "F32", CONFIG.context, 259, "", 0)
-    return Model(CONFIG, card, place_all, byte_tokenizer, lambda: ChatTemplate(TEMPLATE, {}))
+def tiny_model(is_native: bool, norm: float = 1.0) -> Model:
+    card = ModelCard("memory", "llama", CONFIG.parameters, "Q8_0", CONFIG.context, 259, "", 0)
+    weights = packed(norm)
+    return Model(
+        CONFIG,
+        card,
+        partial(parameters, weights),
+        byte_tokenizer,
+        lambda: ChatTemplate(TEMPLATE, {}),
+        lambda: weights if is_native else None,
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -90,15 +134,14 @@ def cache(tmp_path_factory) -> None:
         yield
 
 
-@pytest.fixture(scope="session")
-def make_engine() -> Callable[..., Engine]:
-    def make(cache_bytes: int = 100_000_000, damage: float | None = None) -> Engine:
-        def damaged(place: Callable[[np.ndarray], object]) -> dict[str, object]:
-            norm_d = np.ones(CONFIG.width, np.float32)
-            norm_d[0] = damage
-            return parameters(place) | {"norm": place(norm_d)}
+@pytest.fixture(scope="session", params=["jax", "native"])
+def make_engine(request) -> Callable[..., Engine]:
+    is_native = request.param == "native"
+    if is_native and library() is None:
+        pytest.skip("NO NATIVE KERNELS: no compiler")
 
-        return Engine(tiny_model(parameters if damage is None else damaged), cache_bytes)
+    def make(cache_bytes: int = 100_000_000, damage: float = 1.0) -> Engine:
+        return Engine(tiny_model(is_native, damage), cache_bytes)
 
     return make
 

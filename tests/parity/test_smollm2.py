@@ -76,7 +76,10 @@ def test_tokens_of_the_forced_texts_agree(smollm2):
 
 
 def test_engine_predicts_what_the_decoder_predicts(smollm2, logits_of):
-    """Chunks, cache growth and shared prefixes included: greedy tokens of the chat text."""
+    """Chunks, cache growth and shared prefixes included: greedy tokens of the chat text.
+
+    The native step sees vectors as whole numbers of 15 bits, hence the logits' tolerance.
+    """
     ids = tuple(GOLDEN["quantised"][1]["ids"][:30])
     tokens = list(smollm2.engine.generate(Request(ids, max_tokens=8)))
     assert len(tokens) == 8
@@ -84,7 +87,7 @@ def test_engine_predicts_what_the_decoder_predicts(smollm2, logits_of):
         logits_v = logits_of(ids)[-1].astype(np.float64)
         assert token.id == np.argmax(logits_v)
         logprob = logits_v[token.id] - np.logaddexp.reduce(logits_v)
-        assert token.logprob == pytest.approx(logprob, abs=1e-3)
+        assert token.logprob == pytest.approx(logprob, abs=1e-2)
         ids += (token.id,)
 
 

@@ -8,7 +8,7 @@ import pytest
 from fairwitness.planner.catalogue import KINDS, bundled, read_files
 from fairwitness.planner.errors import CatalogueError, InputError, PlanError
 
-FIGURES = [(row.name, figure) for row in bundled().rows() for figure in row.figures]
+FIGURES = [(row.name, figure) for row in bundled().rows() for figure in row.said]
 WANTED = """A100 H100 H200 B200 GB200 B300 GB300 MI300X TPU-v5p TPU-v6e TPU-v7 Trainium2 Tesla-D1
 Dojo-tile""".split()
 
@@ -31,7 +31,7 @@ def test_every_figure_has_unit_source_and_date(row: str, figure: str) -> None:
 def test_every_chip_that_people_ask_for_is_there(name: str) -> None:
     row = bundled().row(name)
     assert row.kind == "accelerator"
-    assert {"bf16"} <= set(row.figures)
+    assert {"bf16"} <= set(row.said)
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
@@ -42,7 +42,7 @@ def test_every_kind_has_rows(kind: str) -> None:
 def test_no_chip_mixes_dense_with_sparse_rates() -> None:
     """An fp8 rate is twice bf16's at most; four times is the sparse figure's mark."""
     for row in bundled().rows("accelerator"):
-        if "fp8" in row.figures:
+        if "fp8" in row.said:
             assert row.figure("fp8").median <= 2.01 * row.figure("bf16").median, row.name
 
 
@@ -54,11 +54,11 @@ def test_gibibytes_are_not_gigabytes() -> None:
 def test_links_are_said_per_direction() -> None:
     row = bundled().row("H100")
     assert row.figure("scale_up").median == 450e9
-    assert "both directions" in " ".join(row.figures["scale_up"].conflicts)
+    assert "both directions" in " ".join(row.said["scale_up"].conflicts)
 
 
 def test_conflicts_stay_visible() -> None:
-    assert any("1,750 W" in each for each in bundled().row("B300").figures["power"].conflicts)
+    assert any("1,750 W" in each for each in bundled().row("B300").said["power"].conflicts)
 
 
 def write(folder: Path, text: str) -> Path:

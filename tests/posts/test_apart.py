@@ -6,14 +6,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fairwitness.posts.apart import Apart
 from fairwitness.posts.clock import SystemClock
-from fairwitness.posts.source import Source, SourceBatch, SourceLost
+from fairwitness.posts.post import Deleted
+from fairwitness.posts.source import Gap, Source, SourceBatch, SourceLost
 from fairwitness.posts.sources.jsonl import JsonlFile
 
 
@@ -109,3 +112,24 @@ def test_nobody_is_left_behind_by_a_kill(capture: Path, tmp_path: Path) -> None:
         while Path(f"/proc/{child}").exists() and time.monotonic() < deadline_s:
             time.sleep(0.05)
     assert not Path(f"/proc/{child}").exists()
+
+
+class Odd:
+    """A source whose batch holds what the log could not, beside what it can."""
+
+    name = "odd"
+
+    def __init__(self, wrong: object) -> None:
+        self._wrong = wrong
+
+    async def batches(self, cursor: str) -> AsyncGenerator[SourceBatch, None]:
+        odd = Deleted("b", self._wrong)  # type: ignore[arg-type]
+        yield SourceBatch((Deleted("a", 1), odd, Deleted("c", 3)), "x", (Gap(1, 2, "why"),), 4)
+
+
+@pytest.mark.parametrize("wrong", ["two", 2**70])
+def test_what_the_log_cannot_hold_is_left_out_and_counted(wrong: object) -> None:
+    (batch,) = asyncio.run(heard(Apart(Odd(wrong))))
+    assert batch.events == (Deleted("a", 1), Deleted("c", 3))
+    assert batch.encoded == msgspec.msgpack.encode(batch.events)
+    assert (batch.cursor, batch.gaps, batch.dropped) == ("x", (Gap(1, 2, "why"),), 5)

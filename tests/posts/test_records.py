@@ -17,7 +17,7 @@ from fairwitness.posts.post import (
     Post,
     Posted,
 )
-from fairwitness.posts.source import Gap
+from fairwitness.posts.source import Gap, SourceBatch
 
 TEXTS = st.text(max_size=20)
 POSTS = st.builds(
@@ -77,3 +77,42 @@ def test_the_log_gives_back_what_was_appended_encoded(tmp_path) -> None:
     log.append(batch)
     log.close()
     assert [each for _, each in read(tmp_path)] == [batch, batch]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"links": ("x", 1)},
+        {"hashtags": (b"x",)},
+        {"mentions": (None,)},
+        {"engagement": Engagement(likes=1.5)},
+        {"engagement": Engagement(views="9")},
+        {"cuts": (Cut(1, "url", "x"), Cut("1", "url", "x"))},
+        {"cuts": ("x",)},
+    ],
+)
+def test_what_is_of_a_wrong_type_inside_a_field_takes_no_other_along(
+    tmp_path, wrong: dict[str, object]
+) -> None:
+    good = Posted(
+        Post(id="1", network="n", author="a", author_id="a", text="t", created_ms=1, seen_ms=1)
+    )
+    bad = Posted(msgspec.structs.replace(good.post, **wrong))
+    told = records.storable([good, bad])
+    assert told.events == [good]
+    log = Log(tmp_path)
+    log.append(Batch("s", "c", tuple(told.events), 5), told.encoded)
+    log.close()
+    assert [each.events for _, each in read(tmp_path)] == [(good,)]
+    assert records.readable(msgspec.msgpack.encode([good, bad, good])).events == [good, good]
+
+
+@given(st.lists(st.tuples(st.lists(EVENTS, max_size=20), st.booleans()), min_size=1, max_size=4))
+def test_batches_are_gathered_as_one(parts: list[tuple[list[Event], bool]]) -> None:
+    batches = []
+    for events, apart in parts:
+        encoded = msgspec.msgpack.encode(events) if apart else b""
+        batches.append(SourceBatch(tuple(events), "c", encoded=encoded))
+    told = records.gathered(batches)
+    assert told.events == [event for events, _ in parts for event in events]
+    assert told.encoded == msgspec.msgpack.encode(told.events)

@@ -11,7 +11,19 @@ import sys
 import click
 
 from fairwitness import __version__
-from fairwitness.cli import ask, bench, generate, ingest, models, replay, search, status, trends, up
+from fairwitness.cli import (
+    ask,
+    bench,
+    generate,
+    ingest,
+    models,
+    plan,
+    replay,
+    search,
+    status,
+    trends,
+    up,
+)
 
 _HELP = """Ask what the world is saying right now.
 
@@ -49,6 +61,7 @@ for verb in (
     generate.generate,
     models.models,
     status.status,
+    plan.plan,
     bench.bench,
 ):
     cli.add_command(verb)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fairwitness.engine.native import NativeRunner
 from fairwitness.engine.pool import SequencePool
 from fairwitness.engine.request import (
     NonFiniteLogitsError,
@@ -28,6 +30,9 @@ from fairwitness.engine.sequence import CHUNK, Sequence
 from fairwitness.engine.turns import Turns
 from fairwitness.models import DecoderConfig, Model, open_model
 
+if TYPE_CHECKING:
+    from fairwitness.engine.runner import Runner
+
 CACHE_BYTES = 250_000_000  # 5,000 positions of the default model, which has 46 kB each
 
 
@@ -40,11 +45,8 @@ class Engine:
         Raises:
             ModelFileError: the file is missing, damaged, or of a kind that we do not run.
         """
-        # JAX takes a second to import, and most commands need no engine
-        from fairwitness.engine.runner import Runner
-
         opened = open_model(model) if isinstance(model, Path) else model
-        self._runner = Runner(opened)
+        self._runner = _runner_for(opened)
         self._pool = SequencePool(
             self._runner.new_sequence, cache_bytes // position_bytes(opened.config)
         )
@@ -124,6 +126,17 @@ class Engine:
             with self._turns:
                 logits_v = self._runner.feed(sequence, ids[start : start + CHUNK])
         return logits_v
+
+
+def _runner_for(model: Model) -> Runner | NativeRunner:
+    """The native step where it can run the model, else JAX."""
+    weights = model.packed()
+    if weights is not None:
+        return NativeRunner(model, weights)
+    # JAX takes a second to import, and most commands need no engine
+    from fairwitness.engine.runner import Runner
+
+    return Runner(model)
 
 
 def position_bytes(config: DecoderConfig) -> int:

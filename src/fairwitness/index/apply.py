@@ -6,24 +6,27 @@ post that is known goes one by one, after the new ones that it may be about.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from operator import is_
 from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from fairwitness.index import changes
 from fairwitness.index.changes import Known, Novelty, Verdict
-from fairwitness.index.ids import id_hash
+from fairwitness.index.ids import Hashes, id_hash
 from fairwitness.index.notice import Noticing
 from fairwitness.index.query import Applied
 from fairwitness.index.reports import UNSAID, merged
-from fairwitness.index.rows import rows_of
+from fairwitness.index.rows import Fresh, fresh, rows_of
 from fairwitness.index.slice import NewRows
 from fairwitness.index.table import Table
-from fairwitness.index.tokens import told_by
+from fairwitness.kernels.words import of_texts
 from fairwitness.posts.post import AccountGone, Deleted, Edited, Event, Post, Posted
 
 _Outcome = Counter[str]
+_SAID = (Posted, Edited)
 
 
 class Applier:
@@ -33,36 +36,49 @@ class Applier:
         self._table = table
         self.noticing = Noticing(folder, table, self._newest_of)
         self._roll = roll
-        self._hashes: dict[str, int] = {}
-        """Hash of each id at hand."""
+        self._asked: tuple[Sequence[Event], int, Fresh | None] = ((), 0, None)
+        """What was looked up last, when there were so many rows, and what came out: a batch is
+        asked about, and then it is applied."""
+        self._hashes = np.zeros(0, np.uint64)
+        """Of the ids at hand."""
         self._sealed: dict[int, int] = {}
         """Newest ordinals in sealed slices of the ids at hand, looked up in one go."""
 
     def novel(self, events: Sequence[Event]) -> list[Event]:
         """Return the events that would change something, in order."""
-        self._look_ahead(events)
+        if self._look_ahead(events):
+            return list(events)
         return Novelty(lambda id_: self._known(id_)[0], self._ids_of).of(events)
 
     def apply(self, events: Sequence[Event]) -> Applied:
         """Do what the events say. May stop in the middle with IndexDiskFull: apply them again."""
-        self._look_ahead(events)
+        only_new = self._look_ahead(events)
+        done = Counter(posted=self._add_all(only_new)) if only_new else self._do_all(events)
+        for part in self._table.slices:
+            part.flush()
+        return Applied(**done)
+
+    def _do_all(self, events: Sequence[Event]) -> _Outcome:
         done: _Outcome = Counter()
         new: dict[int, Post] = {}
+
+        def add() -> None:
+            done["posted"] += self._add_all(fresh(list(new.values())))
+            new.clear()
+
         for event in events:
             if isinstance(event, Posted | Edited):
-                hash_of_id = self._hashes[event.post.id]
+                hash_of_id = id_hash(event.post.id)
                 if hash_of_id not in new and self._newest(hash_of_id) < 0:
                     new[hash_of_id] = event.post
                     continue
             elif isinstance(event, Deleted):
-                hash_of_id = self._hashes[event.id]
+                hash_of_id = id_hash(event.id)
             if new and (isinstance(event, AccountGone) or hash_of_id in new):
-                done["posted"] += self._add_all(new)
-            done += self._do(event)
-        done["posted"] += self._add_all(new)
-        for part in self._table.slices:
-            part.flush()
-        return Applied(**done)
+                add()
+            done.update(self._do(event))
+        add()
+        return done
 
     def _do(self, event: Event) -> _Outcome:
         match event:
@@ -74,17 +90,28 @@ class Applier:
                 gone_count = self._delete_account(event)
                 return Counter({"deleted": gone_count} if gone_count else {"nothing": 1})
 
-    def _look_ahead(self, events: Sequence[Event]) -> None:
-        ids = [
-            event.id if isinstance(event, Deleted) else event.post.id
-            for event in events
-            if not isinstance(event, AccountGone)
-        ]
-        self._hashes = dict(zip(ids, map(id_hash, ids), strict=True))
-        self._look_into_sealed()
+    def _look_ahead(self, events: Sequence[Event]) -> Fresh | None:
+        """Look all ids up; return the posts where they are posts alone, each new and there once."""
+        asked, rows, new = self._asked
+        same = rows == self._table.rows and len(asked) == len(events)
+        if new is None or not same or not all(map(is_, asked, events)):
+            new = self._all_new(events)
+            self._asked = events, self._table.rows, new
+        return new
 
-    def _look_into_sealed(self) -> None:
-        hashes = np.fromiter(self._hashes.values(), np.uint64, len(self._hashes))
+    def _all_new(self, events: Sequence[Event]) -> Fresh | None:
+        posts = [event.post for event in events if isinstance(event, _SAID)]
+        if len(posts) < len(events) or not posts:
+            self._look_into_sealed(_hashes_in(events))
+            return None
+        new = fresh(posts)
+        hashes = new.fields.id
+        self._look_into_sealed(hashes)
+        known = self._sealed or (self._table.hot.newest_of(hashes) >= 0).any()
+        return None if known or len(np.unique(hashes)) < len(hashes) else new
+
+    def _look_into_sealed(self, hashes: Hashes) -> None:
+        self._hashes = hashes
         self._sealed = self._table.in_sealed(hashes)
 
     def _newest(self, hash_of_id: int) -> int:
@@ -95,39 +122,50 @@ class Applier:
         return self._table.newest(id_hash(post_id))
 
     def _known(self, post_id: str) -> tuple[Known | None, list[int], int]:
-        newest = self._newest(self._hashes[post_id])
+        newest = self._newest(id_hash(post_id))
         if newest < 0:
             return None, [], newest
         versions = self._table.versions(post_id, newest)
         return self._table.known(versions), versions, newest
 
-    def _add_all(self, new: dict[int, Post]) -> int:
-        """Add posts that no slice knows, by the hash of their id, and empty `new`."""
-        hashes, posts = list(new), list(new.values())
-        new.clear()
+    def _add_all(self, new: Fresh) -> int:
+        """Add posts that no slice knows."""
         done = 0
-        while done < len(posts):
+        while done < len(new.posts):
             end = done + self._room()
-            self._extend(self._rows_of(posts[done:end], hashes[done:end]), posts[done:end])
+            some = fresh(new.posts[done:end]) if done or end < len(new.posts) else new
+            self._extend(some, self._rows_of(some))
             done = end
-        return len(posts)
+        return len(new.posts)
 
     def _room(self) -> int:
         """Return how many rows the hot slice takes, at least one."""
         if not self._table.hot.room:
             self._roll()
-            self._look_into_sealed()
+            self._look_into_sealed(self._hashes)
         return self._table.hot.room
 
-    def _rows_of(self, posts: Sequence[Post], hashes: Sequence[int]) -> NewRows:
-        return rows_of(posts, hashes, self._table.networks, self._table.langs)
+    def _rows_of(self, new: Fresh) -> NewRows:
+        return rows_of(new, self._table.networks, self._table.langs)
 
-    def _extend(self, rows: NewRows, posts: Sequence[Post]) -> int:
-        told = told_by(posts)
-        rows = self.noticing.notice(posts, rows, self._table.rows, told)
-        ordinal = self._table.hot.extend(rows, posts, told)
-        self._table.hot.history.count_all(ordinal - self._table.hot.first, posts)
+    def _extend(self, new: Fresh, rows: NewRows) -> int:
+        hot = self._table.hot
+        self._reserve(len(new.posts), new.fields.counts)
+        told = of_texts(new.fields.texts)
+        rows = self.noticing.notice(new, rows, self._table.rows, told)
+        ordinal = hot.extend(rows, *new, told)
+        hot.history.count_all(ordinal - hot.first, new.fields.counts)
         return ordinal
+
+    def _reserve(self, rows: int, counts: NDArray[np.int64]) -> None:
+        """Make sure of room on the disk for all that new rows need, or raise IndexDiskFull.
+
+        What comes after it cannot be half done: it would be noticed twice, or not counted.
+        """
+        hot = self._table.hot
+        hot.columns.reserve(hot.rows, rows)
+        hot.meanings.reserve(hot.rows, rows)
+        hot.history.reserve(hot.rows, rows, counts)
 
     def _say(self, post: Post) -> str:
         known, versions, newest = self._known(post.id)
@@ -147,11 +185,12 @@ class Applier:
     def _add(self, post: Post, prev: int, times_ms: tuple[int, int] | None = None) -> int:
         """Add one version, behind the row `prev`; `times_ms` are since when it holds, and made."""
         self._room()
-        rows = self._rows_of([post], [self._hashes[post.id]])
+        new = fresh([post])
+        rows = self._rows_of(new)
         if times_ms is not None:
             since_ms, made_ms = (np.array([moment_ms]) for moment_ms in times_ms)
             rows = rows._replace(since_ms=since_ms, made_ms=made_ms)
-        ordinal = self._extend(rows, [post])
+        ordinal = self._extend(new, rows)
         if prev >= 0:
             self._table.hot.history.follow(ordinal - self._table.hot.first, prev)
         return ordinal
@@ -184,8 +223,8 @@ class Applier:
 
     def _delete_account(self, event: AccountGone) -> int:
         ids = self._ids_of(event.network, event.author_id)
-        self._hashes |= {id_: id_hash(id_) for id_ in ids}
-        self._look_into_sealed()
+        hashes = np.array([id_hash(id_) for id_ in ids], np.uint64)
+        self._look_into_sealed(np.concatenate((self._hashes, hashes)))
         for post_id in sorted(ids):
             self._bury(self._known(post_id)[1], event.seen_ms)
         return len(ids)
@@ -200,6 +239,15 @@ class Applier:
         )
         # Two accounts may share a hash.
         return {p.id for p in posts if (p.network, p.author_id) == (network, author_id)}
+
+
+def _hashes_in(events: Sequence[Event]) -> Hashes:
+    ids = (
+        event.id if isinstance(event, Deleted) else event.post.id
+        for event in events
+        if not isinstance(event, AccountGone)
+    )
+    return np.array(list(map(id_hash, ids)), np.uint64)
 
 
 def _tombstone(event: Deleted) -> Post:

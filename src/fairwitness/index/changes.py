@@ -52,13 +52,13 @@ class Verdict(Enum):
 
 def text_hash(post: Post) -> int:
     """Return the hash by which the texts of one post are told apart, 32 bits."""
-    return xxhash.xxh3_64_intdigest(post.text.encode("utf-8", "surrogatepass")) & _LOW_32
+    return xxhash.xxh64_intdigest(post.text.encode("utf-8", "surrogatepass")) & _LOW_32
 
 
 def author_hash(network: str, author_id: str) -> int:
     """Return the hash of an account, 32 bits: now and then two accounts share one."""
     account = f"{network}\n{author_id}"
-    return xxhash.xxh3_64_intdigest(account.encode("utf-8", "surrogatepass")) & _LOW_32
+    return xxhash.xxh64_intdigest(account.encode("utf-8", "surrogatepass")) & _LOW_32
 
 
 def judge(post: Post, hash_of_text: int, known: Known | None) -> Verdict:

@@ -5,7 +5,6 @@ The score begins at 255, and each thing that speaks against a post takes a state
 that anyone can say why a post has the score it has. Both come from counts that were made anyway.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from fairwitness.index.copies import Copies
 from fairwitness.kernels import rates
-from fairwitness.kernels.copies import EXACT, FIRST, NEAR, REPOST, Seen
+from fairwitness.kernels.copies import EXACT, NEAR, Seen
 from fairwitness.kernels.statements import Mark
 
 AUTHOR_FLOOD = 1
@@ -86,19 +85,3 @@ def quality(
     lost += 60 * np.minimum(cluster_posts / CLUSTER_POSTS_PER_MINUTE, 1)
     score: NDArray[np.uint8] = np.clip(_PERFECT - lost, 0, _PERFECT).astype(np.uint8)
     return score
-
-
-def totals(seen: Seen, judged: Judged) -> Counter[str]:
-    """Return how many posts of a batch are what; add them up to say what was found, and never
-    silently left out."""
-    how = np.bincount(seen.how, minlength=4)
-    return Counter(
-        posts=len(seen.how),
-        first=int(how[FIRST]),
-        exact_copies=int(how[EXACT]),
-        near_copies=int(how[NEAR]),
-        reposts=int(how[REPOST]),
-        author_floods=int(np.count_nonzero(judged.flags & AUTHOR_FLOOD)),
-        cluster_floods=int(np.count_nonzero(judged.flags & CLUSTER_FLOOD)),
-        low_quality=int(np.count_nonzero(judged.quality < LOW_QUALITY)),
-    )

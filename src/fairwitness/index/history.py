@@ -5,7 +5,6 @@ more happened have a change with the details, and every report of engagement is 
 Each store is whole and comes in an order in which readers without a lock see a row before or after.
 """
 
-from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -34,7 +33,7 @@ from fairwitness.index.reports import (
     some,
 )
 from fairwitness.index.texts import Texts
-from fairwitness.posts.post import Engagement, Post
+from fairwitness.posts.post import Engagement
 
 Rows = NDArray[np.int64]
 
@@ -78,6 +77,11 @@ class History:
             self.reports = Reports(opened(closing(file)), changes)
             self._files = files.pop_all()
 
+    def reserve(self, first: int, rows: int, said: NDArray[np.int64]) -> None:
+        """Make sure that rows can be added and what they `said` counted; raise IndexDiskFull."""
+        self.marks.reserve(first, rows)
+        self._changes.reserve(self._changed, max(len(_counted(said)) - len(self._free), 0))
+
     def add(self, first: int, flags: NDArray[np.uint16], latest_ms: int) -> None:
         """Add rows. Raises IndexDiskFull with nothing changed."""
         self.marks.reserve(first, len(flags))
@@ -112,18 +116,17 @@ class History:
             self.reports.begin(self._change(row), standing)
             self.marks.flags[row] |= COUNTED
 
-    def count_all(self, first_row: int, posts: Sequence[Post]) -> None:
-        """Do `count` for posts that were just added, from `first_row` on."""
-        counted = [
-            (row, post.engagement)
-            for row, post in enumerate(posts, first_row)
-            if post.engagement is not UNSAID and some(post.engagement)
-        ]
-        if not counted:
+    def count_all(self, first_row: int, said: NDArray[np.int64]) -> None:
+        """Do `count` for posts that were just added, from `first_row` on.
+
+        `said` has their likes, reposts, replies and views, shape (4, posts).
+        """
+        counted = _counted(said)
+        if not len(counted):
             return
-        rows = np.array([row for row, _ in counted], np.int64)
+        rows = first_row + counted
         numbers = self._new_changes(rows)
-        self.reports.begin_all(numbers, self._columns.since_ms[rows], [said for _, said in counted])
+        self.reports.begin_all(numbers, self._columns.since_ms[rows], said[:, counted])
         self.marks.flags[rows] |= COUNTED
 
     def prev(self, row: int) -> int:
@@ -281,3 +284,8 @@ class History:
         del self._free[: len(reused)]
         self._changed += fresh
         return numbers
+
+
+def _counted(said: NDArray[np.int64]) -> Rows:
+    """Return which posts somebody reacted to; `said` has the shape (4, posts)."""
+    return np.flatnonzero((said > 0).any(axis=0))

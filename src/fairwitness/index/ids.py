@@ -25,7 +25,7 @@ Hashes = NDArray[np.uint64]
 
 def id_hash(post_id: str) -> int:
     """Return the hash by which ids are found, 64 bits."""
-    return xxhash.xxh3_64_intdigest(post_id.encode("utf-8", "surrogatepass"))
+    return xxhash.xxh64_intdigest(post_id.encode("utf-8", "surrogatepass"))
 
 
 class SealedIds:

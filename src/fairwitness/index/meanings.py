@@ -26,10 +26,15 @@ class Meanings:
         if not self._open_sorted():
             self._flat = Codes(self._flat_path, rows_max, read_only=read_only)
 
+    def reserve(self, first: int, rows: int) -> None:
+        """Make sure that rows can be added; raise IndexDiskFull with nothing changed."""
+        assert self._flat is not None, "a sealed slice takes no rows"
+        self._flat.reserve(first, rows)
+
     def add(self, first: int, code: NDArray[np.uint8]) -> None:
         """Add rows. Raises IndexDiskFull with nothing changed."""
-        assert self._flat is not None, "a sealed slice takes no rows"
-        self._flat.reserve(first, len(code))
+        self.reserve(first, len(code))
+        assert self._flat is not None
         self._flat.code[first : first + len(code)] = code
 
     def near(

@@ -6,8 +6,7 @@ an opening shows them the rows that came since.
 """
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +17,15 @@ from fairwitness.index.columns import AUTHOR_FLOODS, COPIES_FLOOD
 from fairwitness.index.copies import Copies
 from fairwitness.index.errors import IndexCorrupt, IndexDiskFull
 from fairwitness.index.floods import AUTHOR_FLOOD, CLUSTER_FLOOD
+from fairwitness.index.rows import Fresh
 from fairwitness.index.slice import NewRows
 from fairwitness.index.table import Table
-from fairwitness.index.trends import Trends, chart_path, items_in, write_chart
+from fairwitness.index.trends import Trends, chart_path, items_of, write_chart
 from fairwitness.index.trends.sketch import TICK_MS
+from fairwitness.kernels import fields
 from fairwitness.kernels.copies import FIRST
 from fairwitness.kernels.texts import pack
 from fairwitness.kernels.words import Words
-from fairwitness.posts.post import Post
 
 _SAVE_ROWS = 500_000
 """So many rows an opening has to look at again, at most."""
@@ -45,8 +45,6 @@ class Noticing:
         self._chart_path = chart_path(folder)
         self._table = table
         self._ordinal_of = ordinal_of
-        self.totals: Counter[str] = Counter()
-        """How many posts were what since the opening: copies, floods, low quality."""
         self._copies = self._load()
         self._saved = self._copies.next_ordinal
         names = table.langs
@@ -54,25 +52,22 @@ class Noticing:
         self._drawn_ms = 0
         self._look_again()
 
-    def notice(
-        self, posts: Sequence[Post], rows: NewRows, first_ordinal: int, told: Words
-    ) -> NewRows:
+    def notice(self, new: Fresh, rows: NewRows, first_ordinal: int, told: Words) -> NewRows:
         """Return `rows`, which will have these ordinals, with what is noticed of their posts."""
-        texts = pack([post.text for post in posts])
-        seen = self._copies.see(texts, first_ordinal, self._originals(posts), self._clusters_of)
+        said = new.fields
+        seen = self._copies.see(said.texts, first_ordinal, self._originals(new), self._clusters_of)
         authors = rows.author.astype(np.uint64) + np.uint64(1)
         judged = floods.judge(self._copies, seen, authors, rows.since_ms)
-        self.totals += floods.totals(seen, judged)
         copied = np.where(seen.how == FIRST, 0, seen.cluster + 1).astype(np.uint64)
         if not _is_old_and_thin(rows.since_ms):
-            self.trends.see(items_in(posts, first_ordinal, self._table.langs.number, copied, told))
+            self.trends.see(items_of(said, told, first_ordinal, rows.lang, copied))
         flags = np.where(judged.flags & AUTHOR_FLOOD, AUTHOR_FLOODS, 0)
         flags |= np.where(judged.flags & CLUSTER_FLOOD, COPIES_FLOOD, 0)
         return rows._replace(
             cluster=seen.cluster.astype(np.uint32),
             quality=judged.quality,
             flags=rows.flags | flags.astype(np.uint16),
-            code=meaning.codes(texts),
+            code=meaning.codes(said.texts),
         )
 
     def draw(self) -> None:
@@ -119,12 +114,11 @@ class Noticing:
             floods.judge(self._copies, seen, authors, part.columns.since_ms[rows])
             at += len(posts)
 
-    def _originals(self, posts: Sequence[Post]) -> NDArray[np.int64]:
+    def _originals(self, new: Fresh) -> NDArray[np.int64]:
         """Return the ordinals of what posts repeat whole, -1 where it is nothing we know."""
-        originals = np.full(len(posts), -1, np.int64)
-        for at, post in enumerate(posts):
-            if post.repost_of:
-                originals[at] = self._ordinal_of(post.repost_of)
+        originals = np.full(len(new.posts), -1, np.int64)
+        for at in np.flatnonzero(new.fields.has & fields.REPOST).tolist():
+            originals[at] = self._ordinal_of(new.posts[at].repost_of)
         return originals
 
     def _clusters_of(self, ordinals: NDArray[np.int64]) -> NDArray[np.int64]:

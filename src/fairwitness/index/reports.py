@@ -5,7 +5,6 @@ row's change, the newest, and in a file, all of it, each report pointing to the 
 search as of some moment counts what was known then.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -65,14 +64,14 @@ class Reports:
         self._show(change, -1, standing)
 
     def begin_all(
-        self, changes: NDArray[np.int64], counted_ms: NDArray[np.int64], said: Sequence[Engagement]
+        self, changes: NDArray[np.int64], counted_ms: NDArray[np.int64], said: NDArray[np.int64]
     ) -> None:
-        """Do `begin` for new changes."""
-        counts = np.array([[min(n, _MOST) for n in _numbers(each)] for each in said], np.int64)
-        counts[:, :3] = np.minimum(counts[:, :3], COUNT_MAX)
+        """Do `begin` for new changes; what was `said` has the shape (4, changes)."""
         self._changes.counted_ms[changes] = counted_ms
-        for name, column in zip(("likes", "reposts", "replies", "views"), counts.T, strict=True):
-            getattr(self._changes, name)[changes] = column + 1
+        bounds = (COUNT_MAX, COUNT_MAX, COUNT_MAX, _MOST)
+        names = ("likes", "reposts", "replies", "views")
+        for name, counts, most in zip(names, said, bounds, strict=True):
+            getattr(self._changes, name)[changes] = np.minimum(counts, most) + 1
 
     def at(self, change: int, as_of_ms: int | None = None) -> Engagement | None:
         """Return what was reported of a row up to a moment, None where there was no report yet."""

@@ -7,6 +7,7 @@ the whole index is its ordinal: `first` of its slice plus its row there.
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from fairwitness.index.manifest import SliceExtent
 from fairwitness.index.meanings import Meanings
 from fairwitness.index.texts import Texts
 from fairwitness.index.words import Words
+from fairwitness.kernels.fields import Fields
 from fairwitness.kernels.words import Words as Told
 from fairwitness.posts.post import Post
 
@@ -106,7 +108,7 @@ class Slice:
             self.rows, texts.blocks, texts.size_bytes, reports.size_bytes, self._check
         )
 
-    def extend(self, rows: NewRows, posts: Sequence[Post], told: Told) -> int:
+    def extend(self, rows: NewRows, posts: Sequence[Post], fields: Fields, told: Told) -> int:
         """Add versions and return the ordinal of the first.
 
         There must be room for them. Raises IndexDiskFull with nothing changed.
@@ -117,7 +119,7 @@ class Slice:
         self.history.add(at, rows.flags, int(rows.since_ms.max(initial=0)))
         for name, values in zip(NewRows._fields[:-2], rows[:-2], strict=True):
             getattr(self.columns, name)[at:end] = values
-        self.texts.add(posts)
+        self.texts.add(posts, fields)
         self._newest.update(zip(rows.id_hash.tolist(), range(at, end), strict=True))
         self.words.add(posts, told)
         self.rows = end
@@ -134,8 +136,10 @@ class Slice:
     def newest_of(self, id_hashes: Hashes) -> Rows:
         """Return `newest` of each hash."""
         if self._sealed is None:
-            return np.array([self.newest(each) for each in id_hashes.tolist()], np.int64)
-        rows = self._sealed.newest(id_hashes)
+            newest = map(self._newest.get, id_hashes.tolist(), repeat(-1))
+            rows = np.fromiter(newest, np.int64, len(id_hashes))
+        else:
+            rows = self._sealed.newest(id_hashes)
         return np.where(rows >= 0, rows + self.first, -1)
 
     def rows_of(self, author: int) -> NDArray[np.intp]:

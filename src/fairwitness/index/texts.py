@@ -19,6 +19,7 @@ import zstandard
 
 from fairwitness.index.errors import IndexCorrupt
 from fairwitness.index.growing import GrowingFile
+from fairwitness.kernels.fields import Fields, head
 from fairwitness.posts.post import Post
 
 _BLOCK_POSTS = 32
@@ -58,6 +59,9 @@ class Texts:
         self._tail: tuple[int, list[Post]] = (rows, [])
         """Row of the first post that waits to be written, and those that do: one name, so that a
         reader gets both or neither."""
+        self._encoded = bytearray()
+        """Of the posts that wait."""
+        self._ends: list[int] = []
         self._compress = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress
 
     @property
@@ -70,8 +74,11 @@ class Texts:
         """How many blocks there are."""
         return len(self._first_rows)
 
-    def add(self, posts: Sequence[Post]) -> None:
-        """Add rows. They can be read at once, and are written by `flush`."""
+    def add(self, posts: Sequence[Post], fields: Fields) -> None:
+        """Add rows, encoded in `fields`. They can be read at once, and are written by `flush`."""
+        begin = fields.begin(0)
+        self._ends += (fields.ends + (len(self._encoded) - begin)).tolist()
+        self._encoded += memoryview(fields.encoded)[begin:]
         self._tail[1].extend(posts)
         self.rows += len(posts)
 
@@ -98,13 +105,16 @@ class Texts:
 
     def flush(self) -> None:
         """Hand what was added to the operating system; raise IndexDiskFull and lose nothing."""
-        first, waiting = self._tail
-        for start in range(0, len(waiting), _BLOCK_POSTS):
-            block = self._compress(_encode(waiting[start : start + _BLOCK_POSTS]))
+        first, begin = self._tail[0], 0
+        for start in range(0, len(self._ends), _BLOCK_POSTS):
+            ends = self._ends[start : start + _BLOCK_POSTS]
+            block = self._compress(head(len(ends)) + self._encoded[begin : ends[-1]])
+            begin = ends[-1]
             offset = self._file.append(block)
             self._blocks.append(_entry(offset, first + start, len(block)))
             self._first_rows.append(first + start)
         self._tail = (self.rows, [])
+        self._encoded, self._ends = bytearray(), []
         self._file.flush()
         self._blocks.flush()
 

@@ -23,7 +23,8 @@ LIBRARY = FOLDER / "_native.so"
 _COMPILERS = ("c++", "g++", "clang++")
 # No -march=native: a wheel may move to another machine. Kernels choose their instructions when
 # they run (`csrc/kernel.h`).
-_FLAGS = ("-O3", "-std=c++17", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-pthread")
+_WARNINGS = ("-Wall", "-Wextra", "-Wno-psabi")  # wide vectors never cross the library's border
+_FLAGS = ("-O3", "-std=c++17", "-fPIC", "-fvisibility=hidden", "-pthread", *_WARNINGS)
 
 
 class BuildFailed(Exception):

@@ -22,7 +22,7 @@ from fairwitness.kernels.folds import fold_table
 from fairwitness.kernels.lexicon import lexicon_table
 from fairwitness.kernels.sketch import ALIKE, KEYS, UNITS, Sketch, likeness, sketch
 from fairwitness.kernels.statements import Mark
-from fairwitness.kernels.texts import Texts
+from fairwitness.kernels.texts import Texts, unpack
 
 FIRST, EXACT, NEAR, REPOST = range(4)
 """How a post came to its cluster: as the first, by the same words, by likeness, as a repost."""
@@ -129,7 +129,7 @@ def sketches(texts: Texts) -> list[Sketch]:
     """Return the sketches of some texts."""
     library = native.library()
     if library is None:
-        return [sketch(text) for text in _unpacked(texts)]
+        return [sketch(text) for text in unpack(texts)]
     count = len(texts)
     exact, keys = np.empty(count, np.uint64), np.empty((count, KEYS), np.uint64)
     units, marks = np.empty((count, UNITS), np.uint16), np.empty((count, len(Mark)), np.uint16)
@@ -155,11 +155,6 @@ def sketches(texts: Texts) -> list[Sketch]:
     ]
 
 
-def _unpacked(texts: Texts) -> list[str]:
-    ends = [0, *texts.ends.tolist()]
-    return [texts.blob[ends[at] : ends[at + 1]].decode() for at in range(len(texts))]
-
-
 class _Plain:
     """What `csrc/copies.cpp` does, a post at a time."""
 
@@ -174,7 +169,7 @@ class _Plain:
         given: NDArray[np.int64],
         seen: Seen,
     ) -> None:
-        for at, text in enumerate(_unpacked(texts)):
+        for at, text in enumerate(unpack(texts)):
             source = int(original[at]) - first
             from_ = int(seen.cluster[source] if 0 <= source < at else given[at])
             made = sketch(text)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.kernels import native, runs
+from fairwitness.kernels import native, postings_plain, runs, runs_plain
 from fairwitness.kernels.bm25 import Ask, Ranked, norms
 from fairwitness.kernels.runs import Oversize, RunDamaged
 
@@ -59,30 +59,27 @@ class Run:
 
     def __init__(self, data: Buffer) -> None:
         """Open a run; raise RunDamaged if `data` is none, or not whole."""
-        self.data = memoryview(data).cast("B")
-        header = runs.read_header(self.data)
+        whole = memoryview(data).cast("B")
+        header = runs.read_header(whole)
         self.first_row, self.rows, self.terms, self.tokens = header[:4]
         self.end_row = self.first_row + self.rows
         self.size_bytes = header.size_bytes
-        self.places = runs.places(self.rows, self.terms, header.lists_bytes)
-        self.seen = np.zeros(runs.chunks_in(self.places.end), np.uint8)
-        self._bytes = np.frombuffer(self.data, np.uint8)
-        self.view = RunView(
-            native.at(self._bytes),
-            native.at(self.seen),
-            self.first_row,
-            self.rows,
-            self.terms,
-            *self.places,
-        )
+        places = runs.places(self.rows, self.terms, header.lists_bytes)
+        # Held for the view, which knows nothing of owners.
+        self._bytes = np.frombuffer(whole, np.uint8)
+        self._seen = np.zeros(runs.chunks_in(places.end), np.uint8)
+        begins = map(native.at, (self._bytes, self._seen))
+        self.view = RunView(*begins, self.first_row, self.rows, self.terms, *places)
         self._at = ctypes.byref(self.view)
+        self.opened = runs_plain.Opened(whole, header, self._seen)
 
     def counts(self, keys: NDArray[np.uint64], end_row: int | None = None) -> NDArray[np.int64]:
         """Return in how many rows, of those below `end_row`, each key occurs."""
         end = self._end(end_row)
-        library = native.library()
-        assert library is not None
         keys = np.ascontiguousarray(keys, np.uint64)
+        library = native.library()
+        if library is None:
+            return postings_plain.counts(self.opened, keys, end)
         out = np.empty(len(keys), np.int64)
         call = library.fw_postings_counts
         call.restype = ctypes.c_int64
@@ -96,7 +93,8 @@ class Run:
         if end == self.rows:
             return self.tokens
         library = native.library()
-        assert library is not None
+        if library is None:
+            return postings_plain.tokens(self.opened, end)
         call = library.fw_postings_tokens
         call.restype = ctypes.c_int64
         return _done(call(self._at, native.at(runs.sizes()), native.count(end)))
@@ -104,7 +102,8 @@ class Run:
     def rows_with(self, key: int | np.uint64) -> NDArray[np.int64]:
         """Return the rows that hold a key, ascending."""
         library = native.library()
-        assert library is not None
+        if library is None:
+            return postings_plain.rows_with(self.opened, int(key)) + self.first_row
         room = 0
         call = library.fw_postings_rows
         call.restype = ctypes.c_int64
@@ -125,7 +124,8 @@ class Run:
         if len(asked) == 1:
             return self.rows_with(asked[0])
         library = native.library()
-        assert library is not None
+        if library is None:
+            return postings_plain.rows_saying(self.opened, asked, apart) + self.first_row
         out = np.empty(self.rows, np.int64)
         call = library.fw_postings_phrase
         call.restype = ctypes.c_int64
@@ -154,13 +154,15 @@ class Run:
         if allowed is not None:
             allowed = np.ascontiguousarray(allowed[self.first_row : self.first_row + end])
             assert len(allowed) == end
-        library = native.library()
-        assert library is not None
         beside = norms(mean_length)  # held until the call is over
+        library = native.library()
+        if library is None:
+            found = postings_plain.rank(self.opened, ask, beside, depth, end, allowed)
+            return Ranked(found[0] + self.first_row, found[1].astype(np.float64) * ask.unit)
         rows, scores = np.empty(depth, np.int64), np.empty(depth, np.uint32)
         call = library.fw_postings_rank
         call.restype = ctypes.c_int64
-        found = _done(
+        count = _done(
             call(
                 self._at,
                 ctypes.byref(ask.view),
@@ -172,12 +174,13 @@ class Run:
                 native.at(scores),
             )
         )
-        return Ranked(rows[:found], scores[:found].astype(np.float64) * ask.unit)
+        return Ranked(rows[:count], scores[:count].astype(np.float64) * ask.unit)
 
     def verify(self) -> None:
         """Hold all bytes to their checksums."""
         library = native.library()
-        assert library is not None
+        if library is None:
+            return self.opened.touch_all()
         call = library.fw_postings_verify
         call.restype = ctypes.c_int64
         _done(call(self._at))
@@ -200,22 +203,25 @@ def build(first_row: int, text: Keys, aside: Keys) -> bytes:
     assert len(aside.starts) == rows + 1
     if max(first_row + rows, len(text.hashes), len(aside.hashes)) > runs.MAX_ROW:
         raise Oversize(f"a run of {len(text.hashes)} tokens up to row {first_row + rows}")
+    said, beside = _in_one_piece(text), _in_one_piece(aside)
     library = native.library()
-    assert library is not None
-    arrays = [
-        np.ascontiguousarray(array, kind)
-        for keys in (text, aside)
-        for array, kind in ((keys.hashes, np.uint64), (keys.starts, np.int64))
-    ]
-    assert max(text.starts[-1] - len(text.hashes), aside.starts[-1] - len(aside.hashes)) <= 0
+    if library is None:
+        return runs_plain.build(first_row, said, beside)
     return _made(
         library.fw_run_free,
         library.fw_run_build,
         native.count(first_row),
         native.count(rows),
-        *map(native.at, arrays),
+        *map(native.at, (*said, *beside)),
         native.at(runs.sizes()),
     )
+
+
+def _in_one_piece(keys: Keys) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    assert 0 <= keys.starts[0] <= keys.starts[-1] <= len(keys.hashes), keys.starts
+    assert (np.diff(keys.starts) >= 0).all()
+    hashes = np.ascontiguousarray(keys.hashes, np.uint64)
+    return hashes, np.ascontiguousarray(keys.starts, np.int64)
 
 
 def merge(
@@ -237,7 +243,8 @@ def merge(
         gone = np.ascontiguousarray(gone[:rows])
         assert len(gone) == rows
     library = native.library()
-    assert library is not None
+    if library is None:
+        return runs_plain.merge([part.opened for part in parts], rows, gone)
     views = (ctypes.c_void_p * len(parts))(*(ctypes.addressof(part.view) for part in parts))
     return _made(
         library.fw_run_free,

@@ -118,7 +118,7 @@ def sizes() -> NDArray[np.uint32]:
     """Return how many tokens each of the 256 lengths stands for, shape (256,).
 
     A length is exact below 128; above, the sixteenth roots of 2 part each doubling, so that it is
-    at most 4.3 % too small, and 31,393 at most.
+    at most 4.3 % too small, and 31,378 at most.
     """
     roots = np.arange(256 - _EXACT) / 16
     return np.append(np.arange(_EXACT), np.floor(_EXACT * 2.0**roots)).astype(np.uint32)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,3 +33,9 @@ def pack(texts: Sequence[str], surrogates: str = "replace") -> Texts:
         encoded = [text.encode("utf-8", surrogates) for text in texts]
     ends = np.fromiter(accumulate(map(len, encoded)), np.int64, len(encoded))
     return Texts(b"".join(encoded), ends)
+
+
+def unpack(texts: Texts) -> list[str]:
+    """Return `texts` as they were packed."""
+    ends = [0, *texts.ends.tolist()]
+    return [texts.blob[start:end].decode() for start, end in pairwise(ends)]

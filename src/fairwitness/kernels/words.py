@@ -17,7 +17,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from fairwitness.kernels import letters, native
-from fairwitness.kernels.texts import pack
+from fairwitness.kernels.texts import Texts, pack, unpack
 
 # csrc/words.cpp has the same numbers.
 _UNSPACED = 2
@@ -29,33 +29,41 @@ _SEVERAL = 0x80000000
 _STYLE = "[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Words:
     """The tokens of some texts."""
 
-    joined: list[str]
-    """Those of each text, joined by spaces."""
+    blob: bytes
+    """Those of each text in UTF-8, joined by spaces, and nothing between texts."""
+    ends: NDArray[np.int64]
+    """The byte behind each text's tokens, shape (texts,)."""
     hashes: NDArray[np.uint64]
     """XXH64 of each token's UTF-8, all texts in a row."""
     starts: NDArray[np.int64]
     """Where the hashes of each text begin, and where the last one's end; shape (texts + 1,)."""
 
+    @functools.cached_property
+    def joined(self) -> list[str]:
+        """The tokens of each text, joined by spaces; made when first asked for."""
+        ends = [0, *self.ends.tolist()]
+        return [self.blob[start:end].decode() for start, end in pairwise(ends)]
 
-def of_texts(texts: Sequence[str]) -> Words:
+
+def of_texts(texts: Sequence[str] | Texts) -> Words:
     """Return the words of what people wrote; a lone surrogate counts as `?`."""
     return _words(texts, 0)
 
 
-def of_asides(texts: Sequence[str]) -> Words:
+def of_asides(texts: Sequence[str] | Texts) -> Words:
     """Return the same, with `#津波`, `@nasa.gov` or `$tsla` as wholes in the place of theirs."""
     return _words(texts, 1)
 
 
-def _words(texts: Sequence[str], signs: int) -> Words:
+def _words(texts: Sequence[str] | Texts, signs: int) -> Words:
     library = native.library()
     if library is None:
-        return _words_plainly(texts, _pattern(signs))
-    packed = pack(texts)
+        return _words_plainly(unpack(texts) if isinstance(texts, Texts) else texts, _pattern(signs))
+    packed = texts if isinstance(texts, Texts) else pack(texts)
     joined = np.empty(2 * len(packed.blob) + 8, np.uint8)
     hashes = np.empty(len(packed.blob), np.uint64)
     ends = np.zeros((2, len(packed) + 1), np.int64)
@@ -73,10 +81,9 @@ def _words(texts: Sequence[str], signs: int) -> Words:
         native.at(hashes),
         native.at(ends[1, 1:]),
     )
-    text_ends = ends[0].tolist()
-    in_a_row = joined[: text_ends[-1]].tobytes()
-    pieces = [in_a_row[start:end].decode() for start, end in pairwise(text_ends)]
-    return Words(pieces, hashes[: ends[1, -1]].copy(), ends[1])
+    return Words(
+        joined[: ends[0, -1]].tobytes(), ends[0, 1:], hashes[: ends[1, -1]].copy(), ends[1]
+    )
 
 
 @functools.cache
@@ -100,8 +107,10 @@ def _words_plainly(texts: Sequence[str], pattern: re.Pattern[str]) -> Words:
         for text in texts
     ]
     hashes = [xxhash.xxh64_intdigest(token.encode()) for of_text in tokens for token in of_text]
+    joined = pack([" ".join(of_text) for of_text in tokens])
     return Words(
-        list(map(" ".join, tokens)),
+        joined.blob,
+        joined.ends,
         np.array(hashes, np.uint64),
         np.array([0, *accumulate(map(len, tokens))], np.int64),
     )

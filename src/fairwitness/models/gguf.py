@@ -76,6 +76,23 @@ class GgufFile:
         packed = self.data[tensor.start : tensor.start + tensor.size_bytes]
         return dequantise(tensor.format, packed).reshape(tensor.shape)
 
+    def read_blocks(self, name: str) -> NDArray[np.uint8]:
+        """One matrix as the file packs it, a row of bytes for each of its rows.
+
+        It is read and not mapped, so that no second copy of the weights stays in memory.
+
+        Raises:
+            ModelFileError: the file cannot be read any more.
+        """
+        tensor = self.tensors[name]
+        try:
+            packed = np.fromfile(self.path, np.uint8, tensor.size_bytes, offset=tensor.start)
+        except OSError as error:
+            raise ModelFileError(self.path, f"cannot be read: {error.strerror}") from error
+        if packed.size != tensor.size_bytes:
+            raise ModelFileError(self.path, f"tensor {name!r} is cut short")
+        return packed.reshape(tensor.shape[0], -1)
+
 
 def open_gguf(path: Path) -> GgufFile:
     """Map the file and read its header.

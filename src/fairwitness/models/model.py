@@ -15,10 +15,12 @@ from typing import Any
 
 import msgspec
 
+from fairwitness.kernels.stack import Weights
 from fairwitness.models.chat_template import ChatTemplate
 from fairwitness.models.config import DecoderConfig, config_from_gguf, config_from_hugging_face
 from fairwitness.models.errors import ModelFileError
 from fairwitness.models.gguf import GgufFile, open_gguf
+from fairwitness.models.packed import packed_weights
 from fairwitness.models.safetensors import open_folder
 from fairwitness.models.tokenizer import Tokenizer
 from fairwitness.models.tokenizer_files import tokenizer_from_gguf, tokenizer_from_hugging_face
@@ -42,13 +44,14 @@ class ModelCard(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Model:
-    """A model whose headers are read; the three functions read the rest."""
+    """A model whose headers are read; the functions read the rest."""
 
     config: DecoderConfig
     card: ModelCard
     parameters: Callable[[Place], dict[str, Any]]  # the tree of `weights`, each array placed
     tokenizer: Callable[[], Tokenizer]
     chat_template: Callable[[], ChatTemplate]
+    packed: Callable[[], Weights | None] = lambda: None  # as `packed_weights` gives them
 
 
 def open_model(path: Path) -> Model:
@@ -80,6 +83,7 @@ def _open_gguf_model(path: Path) -> Model:
         parameters=partial(parameters_from_gguf, file, config),
         tokenizer=partial(tokenizer_from_gguf, path, file.metadata, vocabulary),
         chat_template=partial(_gguf_chat_template, file),
+        packed=partial(packed_weights, file, config),
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,10 @@ from fairwitness.models.gguf import GgufFile
 from fairwitness.models.safetensors import Safetensors
 
 Floats = NDArray[np.float32]
+Rows = TypeVar("Rows", NDArray[np.float32], NDArray[np.uint8])
 Place = Callable[[Floats], Any]
 
-_GGUF_LAYER = {
+GGUF_LAYER = {
     "attention_norm": "blk.{}.attn_norm.weight",
     "query": "blk.{}.attn_q.weight",
     "key": "blk.{}.attn_k.weight",
@@ -37,7 +38,7 @@ _GGUF_LAYER = {
     "up": "blk.{}.ffn_up.weight",
     "down": "blk.{}.ffn_down.weight",
 }
-_GGUF_TOP = {
+GGUF_TOP = {
     "embedding": "token_embd.weight",
     "norm": "output_norm.weight",
     "head": "output.weight",
@@ -68,9 +69,9 @@ def parameters_from_gguf(file: GgufFile, config: DecoderConfig, place: Place) ->
     Raises:
         ModelFileError: a tensor is missing, unknown, or of another shape than the config says.
     """
-    source = _Tensors(file.path, config, file.read, set(file.tensors), _GGUF_TOP, _GGUF_LAYER)
+    source = _Tensors(file.path, config, file.read, set(file.tensors), GGUF_TOP, GGUF_LAYER)
     factors = source.optional("rope_factors", (config.head_size // 2,))
-    return _tree(source, place, rope_frequencies(config, factors), _halves_from_pairs)
+    return _tree(source, place, rope_frequencies(config, factors), halves_from_pairs)
 
 
 def parameters_from_hugging_face(
@@ -106,7 +107,7 @@ def _stretched(frequency_k: NDArray[np.float64], scaling: RopeScaling) -> NDArra
     return frequency_k * (keep_k + (1 - keep_k) / scaling.factor)
 
 
-def _halves_from_pairs(rows: Floats, heads: int) -> Floats:
+def halves_from_pairs(rows: Rows, heads: int) -> Rows:
     """Undo the row order of llama-architecture GGUF files.
 
     Their converter stores query and key rows so that RoPE turns neighbours (0, 1), (2, 3), ...
@@ -115,6 +116,19 @@ def _halves_from_pairs(rows: Floats, heads: int) -> Floats:
     out, width = rows.shape
     pairs = rows.reshape(heads, out // heads // 2, 2, width)
     return pairs.swapaxes(1, 2).reshape(out, width)
+
+
+def check_shape(path: Path, name: str, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    """Refuse a tensor of another shape than the config says."""
+    if shape != expected:
+        raise ModelFileError(path, f"tensor {name!r} has shape {shape}, the config says {expected}")
+
+
+def check_all_placed(path: Path, left: set[str]) -> None:
+    """Refuse a file with tensors that we would leave out."""
+    if left:
+        examples = ", ".join(sorted(left)[:3])
+        raise ModelFileError(path, f"{len(left)} tensors have no place in this decoder: {examples}")
 
 
 class _Tensors:
@@ -143,18 +157,11 @@ class _Tensors:
         return self.top(name, shape) if self._top[name] in self._left else None
 
     def finish(self) -> None:
-        if self._left:
-            examples = ", ".join(sorted(self._left)[:3])
-            raise ModelFileError(
-                self.path, f"{len(self._left)} tensors have no place in this decoder: {examples}"
-            )
+        check_all_placed(self.path, self._left)
 
     def _take(self, name: str, shape: tuple[int, ...]) -> Floats:
         tensor = self._read(name)
-        if tensor.shape != shape:
-            raise ModelFileError(
-                self.path, f"tensor {name!r} has shape {tensor.shape}, the config says {shape}"
-            )
+        check_shape(self.path, name, tensor.shape, shape)
         self._left.discard(name)
         return tensor
 

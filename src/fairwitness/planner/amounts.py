@@ -4,9 +4,9 @@ import math
 
 _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""),
              (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))  # fmt: skip
-# What of a prefix each unit may take: nobody reads megamonths, or milli-dollars.
+# What of a prefix each unit may take: nobody reads megamonths.
 _PREFIXED = {"W", "Wh", "J", "byte", "bit", "FLOP"}
-_THOUSANDS = {"USD", "EUR"}
+_MONEY = {"USD", "EUR", "GBP", "CNY", "JPY"}
 _TIMES = ((8760 * 3600.0, "years"), (86400.0, "days"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 _SHORT = {"byte": "B", "litre": "l"}
 _NOUNS = {"chip": "chips", "token": "tokens", "user": "users", "query": "queries", "post": "posts",
@@ -19,7 +19,7 @@ def shown(value: float, unit: str = "", digits: int = 3) -> str:
     if math.isnan(value):
         return "unknown"
     if math.isinf(value):
-        return "never" if unit in ("s", "h", "month", "year") else ("-" if value < 0 else "") + "∞"
+        return "never" if unit in ("s", "h", "month", "year") else digits_of(value)
     if unit == "%":
         return f"{digits_of(value * 100, digits)} %"
     over, slash, under = unit.partition("/")
@@ -28,16 +28,27 @@ def shown(value: float, unit: str = "", digits: int = 3) -> str:
 
 
 def band(median: float, low: float, high: float, unit: str = "") -> str:
-    """Return a median with its interval: 24.7 MW [22.1 MW .. 27.6 MW]; alone if certain."""
+    """Return a median with its interval: 24.7 [22.1 .. 27.6] MW; alone if certain."""
     if low == high:
         return shown(median, unit)
+    middle, name = _apart(median, unit)
+    ends = [_apart(end, unit) for end in (low, high)]
+    if all(each == name for _, each in ends):
+        return f"{middle} [{ends[0][0]} .. {ends[1][0]}] {name}".rstrip()
     return f"{shown(median, unit)} [{shown(low, unit)} .. {shown(high, unit)}]"
+
+
+def _apart(value: float, unit: str) -> tuple[str, str]:
+    number, _, name = shown(value, unit).partition(" ")
+    return number, name
 
 
 def digits_of(value: float, digits: int = 3) -> str:
     """Return a number with so many significant digits, thousands apart, no zeros to spare."""
-    if value == 0 or not math.isfinite(value):
-        return "0" if value == 0 else str(value)
+    if value == 0:
+        return "0"
+    if not math.isfinite(value):
+        return "unknown" if math.isnan(value) else "-∞" if value < 0 else "∞"
     size = math.floor(math.log10(abs(value)))
     if size >= 12 or size < -4:
         return f"{value:.{digits - 1}e}".replace("e+", "e").replace("e-0", "e-")
@@ -58,8 +69,10 @@ def _scaled(value: float, unit: str, digits: int, *, plural: bool) -> tuple[str,
         return _prefixed(value, "l", digits, least=1e3)
     if unit in _PREFIXED:
         return _prefixed(value, unit, digits)
-    if unit in _THOUSANDS:
-        return _prefixed(value, unit, digits, least=1e5)
+    if unit in _MONEY:
+        for factor, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+            if abs(value) >= factor * 0.9995:
+                return digits_of(value / factor, digits), f"{word} {unit}"
     name = _NOUNS.get(unit, unit) if plural and value != 1 else unit
     if abs(value) < 1e6:
         return digits_of(value, digits), name

@@ -32,7 +32,7 @@ class Reached:
     measure, and are not fitted.
     """
 
-    matrix: Number = 0.70  # of the peak, by large matrix products
+    matrix: Number = 0.67  # of the peak, by large matrix products
     attention: Number = 0.50  # of the peak, by attention's own products
     memory: Number = 0.80  # of the memory's rate
     scale_up: Number = 0.75  # of a link's rate, by collectives

@@ -138,8 +138,8 @@ def _told(
     if isinstance(field, Field) and field.figure:
         word, _, figure = field.figure.partition(".")
         row = catalogue.row(given[word].text) if word in given else None
-        if row and figure in row.figures:
-            found = row.figures[figure]
+        if row and figure in row.said:
+            found = row.said[figure]
             return found.text, "catalogue", f"{row.name}: {found.source}, {found.date}"
     if field.default is None and field.needed:
         right = field.right if isinstance(field, Field) else field.help

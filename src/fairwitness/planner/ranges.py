@@ -29,7 +29,8 @@ class Spread:
     """A point, or a distribution given by its quantiles.
 
     `low` and `high` are the quantiles `below` and `1 - below`; for uniform and triangular ones they
-    are the ends. `mode` is the peak of a triangular one. `floor` and `ceiling` hold a logit-normal.
+    are the ends. `mode` is the peak of a triangular one. No draw leaves `floor` .. `ceiling`: a
+    lognormal one starts at its floor, a logit-normal one lies between both, a normal one is cut.
     """
 
     kind: Kind
@@ -38,7 +39,7 @@ class Spread:
     mode: float = math.nan
     below: float = 0.05
     floor: float = 0.0
-    ceiling: float = 1.0
+    ceiling: float = math.inf
 
     def at(self, p: Array) -> Array:
         """Return the quantiles at probabilities `p`, each within (0, 1)."""
@@ -50,9 +51,10 @@ class Spread:
             case "triangular":
                 return self._triangular(p)
             case "normal":
-                return self._between(self.low, self.high, p)
+                return np.clip(self._between(self.low, self.high, p), self.floor, self.ceiling)
             case "lognormal":
-                return np.exp(self._between(math.log(self.low), math.log(self.high), p))
+                ends = math.log(self.low - self.floor), math.log(self.high - self.floor)
+                return np.minimum(self.floor + np.exp(self._between(*ends, p)), self.ceiling)
         z = self._between(self._logit(self.low), self._logit(self.high), p)
         return self.floor + (self.ceiling - self.floor) / (1 + np.exp(-z))
 

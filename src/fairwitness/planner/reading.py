@@ -58,15 +58,18 @@ def _spread(field: Field, text: str, shape: str, ends: list[float], below: float
     low, high = ends[0], ends[-1]
     if low == high:
         return point(low)
-    if shape == "lognormal" and low <= 0:
-        right = "a lognormal number is above 0: raise the low end or write uniform(..)"
-        raise InputError(field.name, text, "starts at or under 0", right)
+    floor = field.least if math.isfinite(field.least) else 0.0
+    if shape == "lognormal" and low <= floor:
+        right = f"a lognormal number is above {floor:g}: raise the low end or write uniform(..)"
+        raise InputError(field.name, text, f"starts at or under {floor:g}", right)
     if low > 0 and high / low > 1e4:
         right = "a range of more than four powers of ten says nothing; check the units of both ends"
         raise InputError(field.name, text, "is absurdly wide", right)
     kind: Kind = shape or _natural(field, low, high)  # type: ignore[assignment]
     mode = ends[1] if shape == "triangular" else math.nan
-    return Spread(kind, low, high, mode, below, field.least, field.most)
+    if kind == "normal":
+        floor = field.least
+    return Spread(kind, low, high, mode, below, floor, field.most)
 
 
 def _natural(field: Field, low: float, high: float) -> Kind:

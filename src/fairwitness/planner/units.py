@@ -75,7 +75,17 @@ machine = [machine] = car = cars
 """
 _NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d[\d_]*)?(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _AMOUNT = re.compile(rf"\s*({_NUMBER})\s*(.*?)\s*")
-_SHORT = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "bn": 1e9, "T": 1e12}
+_SHORT = {
+    "k": 1e3,
+    "K": 1e3,
+    "M": 1e6,
+    "G": 1e9,
+    "B": 1e9,
+    "bn": 1e9,
+    "T": 1e12,
+    "P": 1e15,
+    "E": 1e18,
+}
 _SIGNS = {"$": "USD", "€": "EUR", "£": "GBP"}
 _KINDS = {
     "W": "power",
@@ -122,7 +132,7 @@ def amount(field: str, text: str, unit: Unit, right: str, rates: Rates) -> float
         if not rest:
             return number * _SHORT[short]
         number, said = number * _SHORT[short], rest
-    said = f"1{said}" if said.startswith("/") else said
+    said = _plain(said)
     return number * _factor(field, text, said, unit, right, rates)
 
 
@@ -140,6 +150,14 @@ def split(field: str, text: str, right: str) -> tuple[float, str]:
     if re.match(r",\d", said):
         raise InputError(field, text, "has a comma in its number", "write a decimal point: 0.08")
     return float(digits.replace(",", "").replace("_", "")), said
+
+
+def _plain(said: str) -> str:
+    """Return a unit without the shorthand of people: "/day", "USD per hour", "USD/GPU-h"."""
+    said = re.sub(r"\s+per\s+", "/", f"1{said}" if said.startswith("/") else said)
+    over, *under = said.split("/")
+    hyphen = r"(?<=[A-Za-z])-(?=[A-Za-z])"
+    return "/".join([re.sub(hyphen, "*", over), *(re.sub(hyphen, "/", each) for each in under)])
 
 
 def countable(unit: str) -> bool:

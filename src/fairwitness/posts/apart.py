@@ -17,7 +17,15 @@ from multiprocessing.connection import Connection
 
 import msgspec
 
-from fairwitness.posts.source import Source, SourceBatch, SourceError, SourceLost, SourceRefused
+from fairwitness.posts import records
+from fairwitness.posts.source import (
+    Gap,
+    Source,
+    SourceBatch,
+    SourceError,
+    SourceLost,
+    SourceRefused,
+)
 
 
 class _Ended(msgspec.Struct, frozen=True, tag="ended"):
@@ -29,7 +37,13 @@ class _Ended(msgspec.Struct, frozen=True, tag="ended"):
 
 
 class _Said(msgspec.Struct, frozen=True, tag="said"):
-    batch: SourceBatch
+    """A batch, with its events as the log will hold them."""
+
+    events: msgspec.Raw
+    count: int
+    cursor: str
+    gaps: tuple[Gap, ...]
+    dropped: int
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -67,7 +81,7 @@ class Apart:
         except (EOFError, OSError) as error:
             raise SourceLost(f"the process of {self.name} has died") from error
         if isinstance(told, _Said):
-            return told.batch
+            return _batch(told)
         if told.refused:
             raise SourceRefused(told.problem)
         if told.problem:
@@ -103,7 +117,19 @@ async def _tell(source: Source, cursor: str, pipe: Connection) -> _Ended:
 
 
 def _send(pipe: Connection, batch: SourceBatch) -> None:
-    pipe.send_bytes(_encode(_Said(batch)))
+    try:
+        events = _encode(batch.events)
+    except records.UNWRITABLE:
+        events = records.storable(batch.events).encoded
+    told = _Said(msgspec.Raw(events), len(batch.events), batch.cursor, batch.gaps, batch.dropped)
+    pipe.send_bytes(_encode(told))
+
+
+def _batch(said: _Said) -> SourceBatch:
+    """Return what was said; what decodes here the log can give back, so nobody looks again."""
+    told = records.readable(bytes(said.events))
+    dropped = said.dropped + said.count - len(told.events)
+    return SourceBatch(tuple(told.events), said.cursor, said.gaps, dropped, told.encoded)
 
 
 def _end_with(pipe: Connection) -> None:

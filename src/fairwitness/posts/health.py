@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from fairwitness.posts.post import Event, Posted
+from fairwitness.posts.post import Event, Post, Posted
 from fairwitness.posts.records import Batch, SourceState
 from fairwitness.posts.source import Gap
 
@@ -15,6 +15,7 @@ State = Literal["idle", "live", "waiting", "refused", "ended"]
 
 _GAPS_KEPT = 64
 _times_ms = attrgetter("created_ms", "seen_ms")
+_created_ms, _seen_ms = attrgetter("created_ms"), attrgetter("seen_ms")
 
 
 class HealthReport(msgspec.Struct, frozen=True):
@@ -70,11 +71,11 @@ class SourceHealth:
         self.dropped += record.dropped
         self.gaps = (self.gaps + record.gaps)[-_GAPS_KEPT:]
         self.last_ms = max(self.last_ms, record.clock_ms)
-        posts = [event.post for event in told if isinstance(event, Posted)]
+        posts = [event.post for event in told if type(event) is Posted]
         if posts:
             # Only what is newer than all before tells of a delay: an old post is told again when
             # its engagement changes or a cursor goes back, and a time to come is a mistake.
-            made_ms, seen_ms = max([(min(c, s), s) for c, s in map(_times_ms, posts)])
+            made_ms, seen_ms = _newest(posts)
             if made_ms > self.newest_ms:
                 self.newest_ms, self.delay_ms = made_ms, seen_ms - made_ms
 
@@ -93,3 +94,11 @@ class SourceHealth:
             gaps=self.gaps,
             problem=self.problem,
         )
+
+
+def _newest(posts: Sequence[Post]) -> tuple[int, int]:
+    """Return when the newest post was made, at the latest when it was seen, and when that was."""
+    newest_ms = max(map(_created_ms, posts))
+    if newest_ms > min(map(_seen_ms, posts)):  # some author's clock is ahead
+        return max([(min(made, seen), seen) for made, seen in map(_times_ms, posts)])
+    return newest_ms, max([post.seen_ms for post in posts if post.created_ms == newest_ms])

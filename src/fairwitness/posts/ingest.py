@@ -24,7 +24,7 @@ from fairwitness.posts.listen import listen
 from fairwitness.posts.log import Log, LogRefused
 from fairwitness.posts.pace import Pace
 from fairwitness.posts.post import Event
-from fairwitness.posts.records import Batch, storable
+from fairwitness.posts.records import Batch, gathered
 from fairwitness.posts.source import Source, SourceBatch
 from fairwitness.posts.waiting import Waiting
 
@@ -182,8 +182,8 @@ class Ingest:
         self._dirty = self._dirty or bool(events)
 
     def _write_source(self, name: str, batches: Sequence[SourceBatch]) -> None:
-        said = [event for batch in batches for event in batch.events]
-        told = storable(said)
+        said_count = sum(len(batch.events) for batch in batches)
+        told = gathered(batches)
         fresh = self.index.novel(told.events)
         record = Batch(
             source=name,
@@ -192,7 +192,7 @@ class Ingest:
             clock_ms=self.clock.now_ms(),
             virtual=self.clock.virtual,
             gaps=tuple(gap for batch in batches for gap in batch.gaps),
-            dropped=sum(batch.dropped for batch in batches) + len(said) - len(told.events),
+            dropped=sum(batch.dropped for batch in batches) + said_count - len(told.events),
         )
         if fresh or record.gaps or record.dropped:
             try:

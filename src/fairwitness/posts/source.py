@@ -30,6 +30,9 @@ class SourceBatch(msgspec.Struct, frozen=True):
     gaps: tuple[Gap, ...] = ()
     dropped: int = 0
     """Frames that could not be read and were left out, each logged with its reason."""
+    encoded: bytes = b""
+    """The events as a list in MessagePack, from which they were decoded; empty when they were not.
+    Nobody need look whether such events can be read again."""
 
 
 class Source(Protocol):

@@ -1,6 +1,6 @@
 """Bursting words, hashtags, links and copied texts, in bounded memory."""
 
-from fairwitness.index.trends.items import PostItems, items_in, names_of
+from fairwitness.index.trends.items import PostItems, items_in, items_of, names_of
 from fairwitness.index.trends.listing import Listed, Listing, chart_of, chart_path, listing
 from fairwitness.index.trends.sketch import Bounds
 from fairwitness.index.trends.trend import Chart, Shown, Trend, read_chart, write_chart
@@ -18,6 +18,7 @@ __all__ = [
     "chart_of",
     "chart_path",
     "items_in",
+    "items_of",
     "listing",
     "names_of",
     "read_chart",

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from fairwitness.kernels import letters, words
+from fairwitness.kernels import fields, letters, words
+from fairwitness.kernels.fields import Fields
 from fairwitness.kernels.trends import Items, mixed
 from fairwitness.posts.post import Post
 
@@ -70,26 +72,41 @@ def items_in(
     first_ordinal: int,
     lang_number: Callable[[str], int],
     copies: NDArray[np.uint64] | None = None,
-    told: words.Words | None = None,
 ) -> PostItems:
-    """Return what posts say; their ordinals follow one another. `told` are their words."""
-    told = told or words.of_texts([post.text for post in posts])
+    """Return what posts say; their ordinals follow one another."""
+    try:
+        encoded = msgspec.msgpack.encode(posts)
+    except UnicodeEncodeError:
+        encoded = msgspec.msgpack.encode(list(map(_writable, posts)))
+    said = fields.read(encoded, len(posts))
+    langs = np.array([lang_number(post.lang) for post in posts], np.uint16)
+    if copies is None:
+        copies = np.zeros(len(posts), np.uint64)
+    return items_of(said, words.of_texts(said.texts), first_ordinal, langs, copies)
+
+
+def items_of(
+    said: Fields,
+    told: words.Words,
+    first_ordinal: int,
+    langs: NDArray[np.uint16],
+    copies: NDArray[np.uint64],
+) -> PostItems:
+    """Return what posts say of which fields and words were read."""
     word_items, word_starts = in_pairs(told.hashes, told.starts)
-    tagged = [" ".join(f"#{tag}" for tag in post.hashtags) for post in posts]
-    if any(tagged):
-        tags = words.of_asides(tagged)
+    if said.tags.blob:
+        tags = words.of_asides(said.tags)
         word_items, word_starts = _woven(word_items, word_starts, tags.hashes, tags.starts)
-    links = [_hash(link) for post in posts for link in post.links]
     return PostItems(
-        ordinals=np.arange(first_ordinal, first_ordinal + len(posts), dtype=np.int64),
-        seen_ms=np.array([post.seen_ms for post in posts], np.int64),
-        langs=np.array([lang_number(post.lang) for post in posts], np.uint16),
-        authors=np.array([_author(post) for post in posts], np.uint64),
-        copies=np.zeros(len(posts), np.uint64) if copies is None else copies,
+        ordinals=np.arange(first_ordinal, first_ordinal + len(said), dtype=np.int64),
+        seen_ms=said.seen_ms,
+        langs=langs,
+        authors=np.where(said.has & fields.ACCOUNT, said.account, np.uint64(0)),
+        copies=copies,
         words=word_items,
         word_starts=word_starts,
-        links=np.array(links, np.uint64),
-        link_starts=np.cumsum([0, *(len(post.links) for post in posts)], dtype=np.int64),
+        links=said.links,
+        link_starts=said.link_starts,
     )
 
 
@@ -175,8 +192,9 @@ def _hash(text: str) -> int:
     return xxhash.xxh64_intdigest(text.encode("utf-8", "replace"))
 
 
-def _author(post: Post) -> int:
-    return _hash(f"{post.network}\n{post.author_id}") if post.author_id else 0
+def _writable(post: Post) -> Post:
+    text = post.text.encode("utf-8", "replace").decode()
+    return msgspec.structs.replace(post, text=text)
 
 
 def _rows(
@@ -193,9 +211,10 @@ def _woven(
     one: Items, one_starts: NDArray[np.int64], other: Items, other_starts: NDArray[np.int64]
 ) -> tuple[Items, NDArray[np.int64]]:
     """Return the items of both, those of each post together."""
-    if not len(other):
-        return one, one_starts
-    posts = np.arange(len(one_starts) - 1)
-    of_post = [np.repeat(posts, np.diff(starts)) for starts in (one_starts, other_starts)]
-    order = np.argsort(np.concatenate(of_post), kind="stable")
-    return np.concatenate((one, other))[order], one_starts + other_starts
+    woven = np.empty(len(one) + len(other), np.uint64)
+    # Before an item come those of its own kind, and the others of earlier posts or up to its own.
+    before_one = np.repeat(other_starts[:-1], np.diff(one_starts))
+    before_other = np.repeat(one_starts[1:], np.diff(other_starts))
+    woven[np.arange(len(one)) + before_one] = one
+    woven[np.arange(len(other)) + before_other] = other
+    return woven, one_starts + other_starts

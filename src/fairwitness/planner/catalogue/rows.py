@@ -26,7 +26,7 @@ from typing import Any
 
 from fairwitness.planner.errors import CatalogueError, InputError
 from fairwitness.planner.fields import Field
-from fairwitness.planner.ranges import Spread
+from fairwitness.planner.ranges import HIGH, LOW, Spread
 from fairwitness.planner.reading import read
 
 # Every kind of row, and the unit of each figure that it may have.
@@ -118,10 +118,22 @@ class Row:
     title: str
     said: Mapping[str, "Said"] = field(repr=False)
 
-    @property
-    def figures(self) -> dict[str, "Said"]:
-        """Every figure's text and source, by name."""
-        return dict(self.said)
+    def told(self) -> dict[str, object]:
+        """Return the row as JSON shows it: each figure in its unit, with all that is said of it."""
+        figures = {}
+        for name, said in self.said.items():
+            figure = self.figure(name)
+            figures[name] = {
+                "value": said.text,
+                "median": figure.median,
+                "low": figure.spread.quantile(LOW),
+                "high": figure.spread.quantile(HIGH),
+                "unit": figure.unit,
+                "source": said.source,
+                "date": said.date,
+                "conflicts": said.conflicts,
+            }
+        return {"name": self.name, "kind": self.kind, "title": self.title, "figures": figures}
 
     def figure(self, name: str) -> Figure:
         """Return a figure in its unit."""

@@ -1,0 +1,76 @@
+"""The model on this machine's processor, through the native step: nothing to compile, no copies.
+
+A row's bits follow from what stands before it alone, so prompts may be cut anywhere, caches shared,
+and sequences run together, and nobody's answer changes.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairwitness.engine.sample import log_softmax
+from fairwitness.engine.sequence import CHUNK, MIN_CAPACITY, Sequence, capacity_for
+from fairwitness.kernels.stack import Row, Stack, Weights
+from fairwitness.models import Model
+from fairwitness.models.packed import shape_of
+
+THREADS = 2  # memory bandwidth is the limit of a stream, and few threads reach it
+
+
+class NativeRunner:
+    """Feeds tokens to the model. Not for several threads at once: the engine takes turns."""
+
+    def __init__(self, model: Model, weights: Weights) -> None:
+        self.config = model.config
+        threads = min(THREADS, len(os.sched_getaffinity(0)))
+        epsilon = model.config.norm_epsilon
+        self._stack = Stack(shape_of(model.config), epsilon, weights, threads)
+
+    def new_sequence(self) -> Sequence:
+        """An empty sequence."""
+        return Sequence(self._stack.new_cache(MIN_CAPACITY))
+
+    def feed(self, sequence: Sequence, ids: tuple[int, ...]) -> NDArray[np.float32]:
+        """Append at most one chunk of tokens; return the logits after the last, logits_v."""
+        logits_1v: NDArray[np.float32] = self._stack.step(
+            self._rows(sequence, ids), [len(ids) - 1]
+        )
+        is_whole_chunk = len(ids) == CHUNK and sequence.length == len(sequence.chunk_ids)
+        if is_whole_chunk:
+            sequence.chunk_ids += ids
+        sequence.length += len(ids)
+        return logits_1v.reshape(-1)
+
+    def score(
+        self, sequence: Sequence, ids: tuple[int, ...], targets: tuple[int, ...]
+    ) -> NDArray[np.float32]:
+        """Append at most one chunk; return log p(targets[i] | everything up to ids[i])."""
+        logits_tv = self._stack.step(self._rows(sequence, ids), range(len(ids)))
+        sequence.length += len(ids)
+        pairs = zip(logits_tv, targets, strict=True)
+        return np.array([_logprob(logits_v, target) for logits_v, target in pairs], np.float32)
+
+    def programs(self, positions: int) -> list[tuple[int, int]]:
+        """Capacity and piece of what is worth a run before anyone waits: there is one step."""
+        return [(MIN_CAPACITY, CHUNK)]
+
+    def try_out(self, capacity: int, piece: int) -> None:
+        """Run the step once on nothing, so that its memory is there."""
+        self.feed(self.new_sequence(), (0,) * piece)
+
+    def _rows(self, sequence: Sequence, ids: tuple[int, ...]) -> list[Row]:
+        capacity = capacity_for(sequence.length + len(ids))
+        if capacity != sequence.capacity:
+            sequence.cache = self._stack.resized(sequence.cache, capacity)
+            sequence.capacity = capacity
+        start = sequence.length
+        return [Row(token, start + i, sequence.cache, capacity) for i, token in enumerate(ids)]
+
+
+def _logprob(logits_v: NDArray[np.float32], target: int) -> float:
+    if not np.isfinite(logits_v).all():
+        return float("nan")  # as the reference has it: the engine refuses it
+    return float(log_softmax(logits_v)[target])

@@ -1,0 +1,138 @@
+// Whole steps of a decoder: any number of tokens of any number of sequences in one call.
+
+#include "decoder.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "kernel.h"
+
+namespace {
+
+constexpr int64_t kMostTogether = 16;  // rows of a run, so that threads have enough to share
+
+// Room for a kind of vectors, as large as was ever needed.
+class Room {
+  public:
+    Vectors of(int64_t count, int64_t columns) {
+        const auto blocks = static_cast<size_t>(count * columns / kColumns);
+        if (blocks > scales_.size()) {
+            scales_.resize(blocks);
+            numbers_.resize(blocks * kBlockBytes + 64);
+        }
+        auto address = reinterpret_cast<uintptr_t>(numbers_.data());
+        auto *aligned = reinterpret_cast<int8_t *>((address + 63) / 64 * 64);
+        return {aligned, scales_.data(), count, columns};
+    }
+
+  private:
+    std::vector<int8_t> numbers_;
+    std::vector<Scale> scales_;
+};
+
+float *room(std::vector<float> &held, int64_t size) {
+    if (static_cast<size_t>(size) > held.size()) held.resize(static_cast<size_t>(size));
+    return held.data();
+}
+
+Matrix matrix_of(const int64_t *told) {
+    return {static_cast<int32_t>(told[0]), (told[1] + kRows - 1) / kRows * kRows, told[2],
+            reinterpret_cast<const uint8_t *>(told[3])};
+}
+
+class Decoder {
+  public:
+    Decoder(const Form *form, const Network &network, std::vector<Layer> layers, int64_t threads)
+        : form_(form), layers_(std::move(layers)), network_(network), pool_(threads) {
+        network_.layers = layers_.data();
+    }
+
+    void run(const std::vector<Row> &rows, const int64_t *wants, int64_t wanted, float *logits) {
+        const Shape &shape = network_.shape;
+        const auto count = static_cast<int64_t>(rows.size());
+        const std::vector<Run> runs = runs_of(rows);
+        int64_t last = 0;
+        for (const Row &row : rows) last = std::max(last, row.position);
+        Step step{};
+        step.network = &network_;
+        step.pool = &pool_;
+        step.rows = count;
+        step.runs = static_cast<int64_t>(runs.size());
+        step.wanted = wanted;
+        step.row = rows.data();
+        step.run = runs.data();
+        step.wants = wants;
+        step.x = room(x_, count * shape.width);
+        step.q = room(q_, count * shape.queries());
+        step.turns = room(turns_, count * shape.head_size);
+        // Longer than needed, so that queries do not begin at the same place of a cache line set.
+        step.longest = last / 16 * 16 + 16 + 80;
+        step.scores = room(scores_, pool_.threads() * kTogether * step.longest);
+        step.normed = normed_.of(count, shape.width);
+        step.mixed = mixed_.of(count, shape.queries());
+        step.hidden = hidden_.of(count, shape.hidden);
+        step.logits = logits;
+        pool_.run(form_->step, &step);
+    }
+
+  private:
+    static std::vector<Run> runs_of(const std::vector<Row> &rows) {
+        std::vector<Run> runs;
+        for (int64_t r = 0; r < static_cast<int64_t>(rows.size()); r++) {
+            const bool goes_on = !runs.empty() && runs.back().count < kMostTogether &&
+                                 rows[r].cache.data == rows[r - 1].cache.data;
+            if (goes_on) runs.back().count++;
+            if (!goes_on) runs.push_back({r, 1});
+        }
+        return runs;
+    }
+
+    const Form *form_;
+    std::vector<Layer> layers_;
+    Network network_;
+    Pool pool_;
+    Room normed_, mixed_, hidden_;
+    std::vector<float> x_, q_, turns_, scores_;
+};
+
+}  // namespace
+
+// `shape` is vocabulary, width, layers, query heads, kv heads, head size, hidden. `matrices` has
+// kind, rows, columns and address of the embedding, the head, then of each layer qkv, out, gate and
+// up, down. `norms` has addresses: the last one, then of each layer those of attention and MLP.
+// All that is pointed to stays the caller's and has to outlive the decoder. Null where this machine
+// has no such form.
+FW_EXPORT void *fw_decoder_new(int64_t form_number, const int64_t *shape, float epsilon,
+                               const float *frequencies, const int64_t *matrices, const int64_t *norms, int64_t threads) {
+    const Form *form = form_numbered(form_number);
+    if (!form) return nullptr;
+    const auto norm = [norms](int64_t i) { return reinterpret_cast<const float *>(norms[i]); };
+    Network network{};
+    network.shape = {shape[0], shape[1], shape[2], shape[3], shape[4], shape[5], shape[6]};
+    network.epsilon = epsilon;
+    network.frequencies = frequencies;
+    network.norm = norm(0);
+    network.embedding = matrix_of(matrices);
+    network.head = matrix_of(matrices + 4);
+    std::vector<Layer> layers;
+    for (int64_t l = 0; l < network.shape.layers; l++) {
+        const int64_t *told = matrices + 8 + 16 * l;
+        layers.push_back({norm(1 + 2 * l), norm(2 + 2 * l), matrix_of(told), matrix_of(told + 4),
+                          matrix_of(told + 8), matrix_of(told + 12)});
+    }
+    return new Decoder(form, network, std::move(layers), threads);
+}
+
+FW_EXPORT void fw_decoder_free(void *decoder) { delete static_cast<Decoder *>(decoder); }
+
+// Runs tokens, each told as itself, its position, and address and capacity of its sequence's cache;
+// those of one sequence stand together in order. Writes the logits of rows `wants`, one below the
+// other.
+FW_EXPORT void fw_decoder_step(void *decoder, const int64_t *told, int64_t rows,
+                               const int64_t *wants, int64_t wanted, float *logits) {
+    std::vector<Row> row;
+    for (const int64_t *one = told; one < told + 4 * rows; one += 4)
+        row.push_back({one[0], one[1], {reinterpret_cast<float *>(one[2]), one[3]}});
+    static_cast<Decoder *>(decoder)->run(row, wants, wanted, logits);
+}

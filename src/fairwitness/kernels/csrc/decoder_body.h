@@ -1,0 +1,303 @@
+// The step of a decoder, for the registers that the including file is compiled for.
+//
+// All threads run `step` together. A stage's pieces are shared out as threads come for them; between
+// two stages all meet. Rows do not know each other except through keys and values.
+#pragma once
+
+#include "attention.h"
+#include "decoder.h"
+#include "dots.h"
+
+constexpr int64_t kSpan = 32;        // vectors that go through a panel while it is near
+constexpr int64_t kPanelsAtOnce = 4;  // a piece of work; about a microsecond for one vector
+
+struct Span {
+    int64_t first, end;
+};
+
+static Span span_of(int64_t index, int64_t count) {
+    const int64_t first = index * kSpan, end = first + kSpan;
+    return {first, end < count ? end : count};
+}
+
+static int64_t spans(int64_t count) { return (count + kSpan - 1) / kSpan; }
+
+static void normalise(const float *x, const float *scale, float epsilon, int64_t width,
+                      const Vectors &out, int64_t vector) {
+    f32x16 squares = {};
+    for (int64_t i = 0; i < width; i += 16) squares = fma(load(x + i), load(x + i), squares);
+    const float mean = total(squares) / static_cast<float>(width);
+    const float inverse = 1.0f / __builtin_sqrtf(mean + epsilon);
+    const Group group = group_of(vector, out.count);
+    for (int64_t b = 0; b < width / kColumns; b++) {
+        float block[kColumns];
+        for (int64_t i = 0; i < kColumns; i += 16)
+            store(block + i, load(x + b * kColumns + i) * inverse * load(scale + b * kColumns + i));
+        const int64_t place = out.place(group, vector, b);
+        quantise(block, out.numbers + place * kBlockBytes, out.scales + place);
+    }
+}
+
+static void quantise_row(const float *x, const Vectors &out, int64_t vector, int64_t first_block,
+                         int64_t blocks) {
+    const Group group = group_of(vector, out.count);
+    for (int64_t b = 0; b < blocks; b++) {
+        const int64_t place = out.place(group, vector, first_block + b);
+        quantise(x + b * kColumns, out.numbers + place * kBlockBytes, out.scales + place);
+    }
+}
+
+static void embed(const Matrix &matrix, int64_t token, float *out) {
+    const int64_t row = token % kRows;
+    const uint8_t *panel = matrix.panel(token / kRows);
+    const auto *halves = reinterpret_cast<const uint16_t *>(
+        panel + matrix.blocks() * tile_numbers(matrix.kind));
+    for (int64_t b = 0; b < matrix.blocks(); b++) {
+        const uint8_t *tile = panel + b * tile_numbers(matrix.kind);
+        const uint16_t *scales = halves + b * (tile_scales(matrix.kind) / 2);
+        const float d = widened(scales)[row];
+        const float least = matrix.kind == kQ4_1 ? widened(scales + 16)[row] : 0.0f;
+        const int excess = matrix.kind == kQ8_0 ? 128 : matrix.kind == kQ4_0 ? 8 : 0;
+        for (int64_t i = 0; i < kColumns; i++) {
+            const bool is_byte = matrix.kind == kQ8_0;
+            const int64_t c = is_byte ? i : i % 16;
+            const uint8_t byte = tile[c / 4 * 64 + row * 4 + c % 4];
+            const int number = is_byte ? byte : i < 16 ? byte & 15 : byte >> 4;
+            out[b * kColumns + i] = d * static_cast<float>(number - excess) + least;
+        }
+    }
+}
+
+static void begin(const Step &step) {
+    const Shape &shape = step.network->shape;
+    const int64_t half = shape.head_size / 2;
+    for (int64_t r; (r = step.pool->take()) < step.rows;) {
+        embed(step.network->embedding, step.row[r].token, step.x + r * shape.width);
+        float *turn = step.turns + r * shape.head_size;
+        for (int64_t i = 0; i < half; i++) {
+            const float angle =
+                static_cast<float>(step.row[r].position) * step.network->frequencies[i];
+            turn[i] = __builtin_cosf(angle);
+            turn[half + i] = __builtin_sinf(angle);
+        }
+    }
+}
+
+static void normalise_all(const Step &step, const float *scale) {
+    const int64_t width = step.network->shape.width;
+    for (int64_t r; (r = step.pool->take()) < step.rows;)
+        normalise(step.x + r * width, scale, step.network->epsilon, width, step.normed, r);
+}
+
+// Turns pair (i, i + half) of a head by the angle of its place.
+static void turn(float *head, const float *turns, int64_t half, float scale) {
+    for (int64_t i = 0; i < half; i++) {
+        const float a = head[i], b = head[i + half], cos = turns[i], sin = turns[half + i];
+        const float minus = b * sin, plus = a * sin;
+        head[i] = (a * cos - minus) * scale;
+        head[i + half] = (b * cos + plus) * scale;
+    }
+}
+
+// Puts one head of one row where attention looks for it.
+static void put_head(const Step &step, int64_t layer, int64_t head, int64_t r, float *numbers) {
+    const Shape &shape = step.network->shape;
+    const int64_t size = shape.head_size, half = size / 2;
+    const Row &row = step.row[r];
+    const float *turns = step.turns + r * size;
+    if (head < shape.query_heads) {
+        turn(numbers, turns, half, 1.0f / __builtin_sqrtf(static_cast<float>(size)));
+        __builtin_memcpy(step.q + r * shape.queries() + head * size, numbers,
+                         static_cast<size_t>(size) * sizeof(float));
+        return;
+    }
+    const int64_t kv = (head - shape.query_heads) % shape.kv_heads;
+    if (head < shape.query_heads + shape.kv_heads) {
+        turn(numbers, turns, half, 1.0f);
+        float *keys = row.cache.keys(shape, layer, kv) + row.position / 16 * size * 16;
+        for (int64_t i = 0; i < size; i++) keys[16 * i + row.position % 16] = numbers[i];
+        return;
+    }
+    __builtin_memcpy(row.cache.values(shape, layer, kv) + row.position * size, numbers,
+                     static_cast<size_t>(size) * sizeof(float));
+}
+
+constexpr int64_t kMostHead = 256;
+
+static void project_heads(const Step &step, int64_t layer) {
+    const Shape &shape = step.network->shape;
+    const Matrix &matrix = step.network->layers[layer].qkv;
+    const int64_t panels = shape.head_size / kRows, pieces = shape.heads() * spans(step.rows);
+    for (int64_t piece; (piece = step.pool->take()) < pieces;) {
+        const int64_t head = piece % shape.heads();
+        const Span span = span_of(piece / shape.heads(), step.rows);
+        for (int64_t r = span.first; r < span.end;) {
+            const Group group = group_of(r, step.rows);
+            float numbers[8][kMostHead];
+            for (int64_t p = 0; p < panels; p++) {
+                f32x16 out[8];
+                multiply(matrix, head * panels + p, step.normed, group, out);
+                for (int64_t i = 0; i < group.size; i++) store(numbers[i] + p * kRows, out[i]);
+            }
+            for (int64_t i = 0; i < group.size; i++) put_head(step, layer, head, r + i, numbers[i]);
+            r += group.size;
+        }
+    }
+}
+
+static void attend_all(const Step &step, int64_t layer, int64_t thread) {
+    const Shape &shape = step.network->shape;
+    const int64_t size = shape.head_size, sharing = shape.sharing();
+    float *scores = step.scores + thread * kTogether * step.longest;
+    for (int64_t piece; (piece = step.pool->take()) < step.runs * shape.kv_heads;) {
+        const Run &run = step.run[step.runs - 1 - piece / shape.kv_heads];  // the longest first
+        const int64_t kv = piece % shape.kv_heads, count = run.count * sharing;
+        const Cache &cache = step.row[run.first].cache;
+        for (int64_t first = 0; first < count; first += kTogether) {
+            Query queries[kTogether];
+            float mixed[kTogether][kMostHead];
+            const int64_t together = count - first < kTogether ? count - first : kTogether;
+            for (int64_t i = 0; i < together; i++) {
+                const int64_t r = run.first + (first + i) / sharing;
+                const int64_t head = kv * sharing + (first + i) % sharing;
+                queries[i] = {step.q + r * shape.queries() + head * size, step.row[r].position,
+                              mixed[i]};
+            }
+            attend(queries, together, cache.keys(shape, layer, kv), cache.values(shape, layer, kv),
+                   size, step.longest, scores);
+            for (int64_t i = 0; i < together; i++) {
+                const int64_t r = run.first + (first + i) / sharing;
+                const int64_t head = kv * sharing + (first + i) % sharing;
+                quantise_row(mixed[i], step.mixed, r, head * size / kColumns, size / kColumns);
+            }
+        }
+    }
+}
+
+// Adds a matrix times each vector to the residual stream.
+static void add_product(const Step &step, const Matrix &matrix, const Vectors &vectors) {
+    const int64_t width = step.network->shape.width;
+    const int64_t chunks = (matrix.panels() + kPanelsAtOnce - 1) / kPanelsAtOnce;
+    const int64_t pieces = chunks * spans(step.rows);
+    for (int64_t piece; (piece = step.pool->take()) < pieces;) {
+        const Span span = span_of(piece / chunks, step.rows);
+        const int64_t first = piece % chunks * kPanelsAtOnce;
+        for (int64_t p = first; p < first + kPanelsAtOnce && p < matrix.panels(); p++) {
+            for (int64_t r = span.first; r < span.end;) {
+                const Group group = group_of(r, step.rows);
+                f32x16 out[8];
+                multiply(matrix, p, vectors, group, out);
+                for (int64_t i = 0; i < group.size; i++) {
+                    float *x = step.x + (r + i) * width + p * kRows;
+                    store(x, load(x) + out[i]);
+                }
+                r += group.size;
+            }
+        }
+    }
+}
+
+// silu(gate) * up, 32 hidden numbers a piece, quantised for the way down.
+static void gate_and_up(const Step &step, const Matrix &matrix) {
+    const int64_t blocks = step.network->shape.hidden / kColumns;
+    const int64_t pieces = blocks * spans(step.rows);
+    for (int64_t piece; (piece = step.pool->take()) < pieces;) {
+        const Span span = span_of(piece / blocks, step.rows);
+        const int64_t block = piece % blocks;
+        for (int64_t r = span.first; r < span.end;) {
+            const Group group = group_of(r, step.rows);
+            float hidden[8][kColumns];
+            for (int64_t half = 0; half < 2; half++) {
+                f32x16 gate[8], up[8];
+                multiply(matrix, 4 * block + 2 * half, step.normed, group, gate);
+                multiply(matrix, 4 * block + 2 * half + 1, step.normed, group, up);
+                for (int64_t i = 0; i < group.size; i++) {
+                    const f32x16 bounded = gate[i] < -80.0f ? all(-80.0f) : gate[i];
+                    const f32x16 silu = gate[i] / (1.0f + exponential(-bounded));
+                    store(hidden[i] + 16 * half, silu * up[i]);
+                }
+            }
+            for (int64_t i = 0; i < group.size; i++)
+                quantise_row(hidden[i], step.hidden, r + i, block, 1);
+            r += group.size;
+        }
+    }
+}
+
+static void normalise_wanted(const Step &step, const Vectors &out) {
+    const int64_t width = step.network->shape.width;
+    for (int64_t w; (w = step.pool->take()) < step.wanted;)
+        normalise(step.x + step.wants[w] * width, step.network->norm, step.network->epsilon, width,
+                  out, w);
+}
+
+static void predict(const Step &step, const Vectors &vectors) {
+    const int64_t vocabulary = step.network->shape.vocabulary;
+    const Matrix &head = step.network->head;
+    constexpr int64_t kAtOnce = 4 * kPanelsAtOnce;
+    const int64_t chunks = (head.panels() + kAtOnce - 1) / kAtOnce;
+    for (int64_t piece; (piece = step.pool->take()) < chunks * spans(step.wanted);) {
+        const Span span = span_of(piece / chunks, step.wanted);
+        const int64_t first = piece % chunks * kAtOnce;
+        for (int64_t p = first; p < first + kAtOnce && p < head.panels(); p++) {
+            for (int64_t w = span.first; w < span.end;) {
+                const Group group = group_of(w, step.wanted);
+                f32x16 out[8];
+                multiply(head, p, vectors, group, out);
+                const int64_t left = vocabulary - p * kRows;
+                for (int64_t i = 0; i < group.size; i++) {
+                    float *logits = step.logits + (w + i) * vocabulary + p * kRows;
+                    if (left >= kRows) store(logits, out[i]);
+                    for (int64_t c = 0; left < kRows && c < left; c++) logits[c] = out[i][c];
+                }
+                w += group.size;
+            }
+        }
+    }
+}
+
+static void run_step(void *state, int64_t thread) {
+    const Step &step = *static_cast<const Step *>(state);
+    const Network &network = *step.network;
+    Pool &pool = *step.pool;
+    begin(step);
+    pool.barrier();
+    for (int64_t l = 0; l < network.shape.layers; l++) {
+        const Layer &layer = network.layers[l];
+        normalise_all(step, layer.attention_norm);
+        pool.barrier();
+        project_heads(step, l);
+        pool.barrier();
+        attend_all(step, l, thread);
+        pool.barrier();
+        add_product(step, layer.out, step.mixed);
+        pool.barrier();
+        normalise_all(step, layer.mlp_norm);
+        pool.barrier();
+        gate_and_up(step, layer.gate_up);
+        pool.barrier();
+        add_product(step, layer.down, step.hidden);
+        pool.barrier();
+    }
+    if (!step.wanted) return;
+    Vectors last = step.normed;
+    last.count = step.wanted;
+    normalise_wanted(step, last);
+    pool.barrier();
+    predict(step, last);
+}
+
+static void run_multiply(const Matrix *matrix, const float *x, int64_t count, const Vectors *room,
+                         float *out) {
+    for (int64_t v = 0; v < count; v++)
+        quantise_row(x + v * matrix->columns, *room, v, 0, matrix->blocks());
+    for (int64_t p = 0; p < matrix->panels(); p++)
+        for (int64_t v = 0; v < count;) {
+            const Group group = group_of(v, count);
+            f32x16 products[8];
+            multiply(*matrix, p, *room, group, products);
+            for (int64_t i = 0; i < group.size; i++)
+                store(out + (v + i) * matrix->rows + p * kRows, products[i]);
+            v += group.size;
+        }
+}

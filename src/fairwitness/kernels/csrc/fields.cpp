@@ -1,0 +1,223 @@
+// What encoded posts say, as columns of numbers, without making a post of any of them.
+// kernels/fields.py says what the columns are and has a plain twin.
+//
+// The bytes are MessagePack (https://github.com/msgpack/msgpack/blob/master/spec.md) that our own
+// encoder wrote: an array of maps whose keys are in a fixed order, so nothing is checked.
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "kernel.h"
+#include "xxh64.h"
+
+namespace {
+
+enum Name { ID, NETWORK, AUTHOR, AUTHOR_ID, TEXT, CREATED_MS, SEEN_MS, LANG, REPLY_TO, REPOST_OF,
+            LINKS, HASHTAGS, ENGAGEMENT, NAMES };
+constexpr const char *NAMED[NAMES] = {
+    "id",   "network",  "author",    "author_id", "text",     "created_ms", "seen_ms",
+    "lang", "reply_to", "repost_of", "links",     "hashtags", "engagement"};
+enum Hash { OF_ID, OF_TEXT, OF_ACCOUNT, OF_HANDLE, OF_LANG, OF_NETWORK, HASHES };
+enum Number { MADE, SEEN, COUNTS, NUMBERS = COUNTS + 4 };
+enum Has : uint8_t { HAS_LINKS = 1, HAS_REPLY = 2, HAS_REPOST = 4, HAS_ACCOUNT = 8, ODD_HANDLE = 16 };
+
+struct Piece {
+    const uint8_t *at;
+    size_t size;
+};
+
+class Reader {
+  public:
+    explicit Reader(const uint8_t *at) : at_(at) {}
+    const uint8_t *at() const { return at_; }
+
+    size_t array() {
+        const uint8_t kind = *at_++;
+        return kind < 0xA0 ? kind & 15 : big(kind == 0xDC ? 2 : 4);
+    }
+
+    size_t map() {
+        const uint8_t kind = *at_++;
+        return kind < 0x90 ? kind & 15 : big(kind == 0xDE ? 2 : 4);
+    }
+
+    Piece text() {
+        const uint8_t kind = *at_++;
+        const size_t size = kind < 0xC0 ? kind & 31 : big(1 << (kind - 0xD9));
+        at_ += size;
+        return {at_ - size, size};
+    }
+
+    int64_t number() {
+        const uint8_t kind = *at_++;
+        if (kind < 0x80 || kind >= 0xE0) return static_cast<int8_t>(kind);
+        const int size = 1 << (kind & 3);
+        const uint64_t whole = big(size);
+        if (kind < 0xD0) return std::min<uint64_t>(whole, INT64_MAX);
+        const int unused = 64 - 8 * size;
+        return static_cast<int64_t>(whole << unused) >> unused;
+    }
+
+    // Goes past a value, whatever it holds.
+    void skip() {
+        for (size_t left = 1; left > 0; left--) {
+            const uint8_t kind = *at_;
+            if (kind < 0x80 || kind >= 0xE0 || (kind >= 0xC0 && kind <= 0xC3)) at_++;
+            else if (kind < 0x90 || kind >= 0xDE) left += 2 * map();
+            else if (kind < 0xA0 || kind >= 0xDC) left += array();
+            else if (kind < 0xC0 || kind >= 0xD9) text();
+            else if (kind == 0xCA) at_ += 5;
+            else if (kind == 0xCB) at_ += 9;
+            else number();
+        }
+    }
+
+  private:
+    const uint8_t *at_;
+
+    uint64_t big(int size) {
+        uint64_t whole = 0;
+        while (size-- > 0) whole = whole << 8 | *at_++;
+        return whole;
+    }
+};
+
+struct Columns {
+    int64_t *ends;
+    uint64_t *hashes;  // (HASHES, posts)
+    int64_t *numbers;  // (NUMBERS, posts)
+    uint8_t *has;
+    uint8_t *texts;
+    int64_t *text_ends;
+    uint8_t *tags;
+    int64_t *tag_ends;
+    uint64_t *links;
+    int64_t *link_starts;
+};
+
+class Table {
+  public:
+    Table(int64_t posts, const Columns &out) : posts_(posts), out_(out) { *out.link_starts = 0; }
+
+    void read(Reader &reader, int64_t post) {
+        post_ = post;
+        for (int hash = 0; hash < HASHES; hash++) this->hash(hash) = 0;
+        for (int number = 0; number < NUMBERS; number++) this->number(number) = -1;
+        out_.has[post] = 0;
+        network_ = account_ = {nullptr, 0};
+        int next = 0;
+        for (size_t left = reader.map(); left > 0; left--) next = field(reader, next);
+        add_account();
+        out_.text_ends[post] = texts_;
+        out_.tag_ends[post] = tags_;
+        out_.link_starts[post + 1] = links_;
+    }
+
+  private:
+    const int64_t posts_;
+    const Columns out_;
+    int64_t post_ = 0, texts_ = 0, tags_ = 0, links_ = 0;
+    Piece network_{}, account_{};
+    std::vector<uint8_t> spelt_;
+
+    uint64_t &hash(int which) { return out_.hashes[which * posts_ + post_]; }
+    int64_t &number(int which) { return out_.numbers[which * posts_ + post_]; }
+    static uint64_t hashed(Piece piece) { return xxh64(piece.at, piece.size); }
+
+    // Reads one field, of which at least `next` come in this order; returns which is next.
+    int field(Reader &reader, int next) {
+        const Piece name = reader.text();
+        for (int turn = 0; turn < NAMES; turn++, next = (next + 1) % NAMES) {
+            if (std::strlen(NAMED[next]) != name.size) continue;
+            if (std::memcmp(NAMED[next], name.at, name.size) == 0) {
+                take(reader, next);
+                return (next + 1) % NAMES;
+            }
+        }
+        reader.skip();
+        return next;
+    }
+
+    void take(Reader &reader, int name) {
+        uint8_t &has = out_.has[post_];
+        switch (name) {
+            case ID: hash(OF_ID) = hashed(reader.text()); break;
+            case NETWORK: hash(OF_NETWORK) = hashed(network_ = reader.text()); break;
+            case AUTHOR: add_handle(reader.text()); break;
+            case AUTHOR_ID: account_ = reader.text(); break;
+            case TEXT: add_text(reader.text()); break;
+            case CREATED_MS: number(MADE) = reader.number(); break;
+            case SEEN_MS: number(SEEN) = reader.number(); break;
+            case LANG: hash(OF_LANG) = hashed(reader.text()); break;
+            case REPLY_TO: if (reader.text().size) has |= HAS_REPLY; break;
+            case REPOST_OF: if (reader.text().size) has |= HAS_REPOST; break;
+            case LINKS: add_links(reader); break;
+            case HASHTAGS: add_tags(reader); break;
+            case ENGAGEMENT: {
+                const size_t counts = reader.array();
+                for (size_t n = 0; n < counts; n++) number(COUNTS + n) = reader.number();
+            }
+        }
+    }
+
+    void add_text(Piece text) {
+        hash(OF_TEXT) = hashed(text);
+        std::copy_n(text.at, text.size, out_.texts + texts_);
+        texts_ += text.size;
+    }
+
+    void add_links(Reader &reader) {
+        const size_t count = reader.array();
+        if (count) out_.has[post_] |= HAS_LINKS;
+        for (size_t n = 0; n < count; n++) out_.links[links_++] = hashed(reader.text());
+    }
+
+    void add_tags(Reader &reader) {
+        const size_t count = reader.array();
+        for (size_t n = 0; n < count; n++) {
+            const Piece tag = reader.text();
+            if (n) out_.tags[tags_++] = ' ';
+            out_.tags[tags_++] = '#';
+            std::copy_n(tag.at, tag.size, out_.tags + tags_);
+            tags_ += tag.size;
+        }
+    }
+
+    void add_handle(Piece handle) {
+        if (handle.size && *handle.at == '@') handle = {handle.at + 1, handle.size - 1};
+        spelt_.assign(handle.at, handle.at + handle.size);
+        uint8_t all = 0;
+        for (uint8_t &letter : spelt_) {
+            all |= letter;
+            if (letter >= 'A' && letter <= 'Z') letter |= 32;
+        }
+        if (all & 0x80) out_.has[post_] |= ODD_HANDLE;
+        hash(OF_HANDLE) = xxh64(spelt_.data(), spelt_.size());
+    }
+
+    void add_account() {
+        if (account_.size) out_.has[post_] |= HAS_ACCOUNT;
+        spelt_.assign(network_.at, network_.at + network_.size);
+        spelt_.push_back('\n');
+        spelt_.insert(spelt_.end(), account_.at, account_.at + account_.size);
+        hash(OF_ACCOUNT) = xxh64(spelt_.data(), spelt_.size());
+    }
+};
+
+}  // namespace
+
+// encoded: an array of `posts` posts. Columns are (posts,), ends are behind what they end, in
+// `encoded`, in `texts` and in `tags`, which like `links` need no more room than `encoded` has
+// bytes, `tags` twice as much.
+FW_EXPORT void fw_fields(const uint8_t *encoded, int64_t posts, int64_t *ends, uint64_t *hashes,
+                         int64_t *numbers, uint8_t *has, uint8_t *texts, int64_t *text_ends,
+                         uint8_t *tags, int64_t *tag_ends, uint64_t *links, int64_t *link_starts) {
+    Table table(posts, {ends, hashes, numbers, has, texts, text_ends, tags, tag_ends, links, link_starts});
+    Reader reader(encoded);
+    reader.array();
+    for (int64_t post = 0; post < posts; post++) {
+        table.read(reader, post);
+        ends[post] = reader.at() - encoded;
+    }
+}

@@ -1,0 +1,69 @@
+// Sixteen floats at a time, in whatever registers the file is compiled for. Nothing of the standard
+// library is used here: its inline functions would be compiled for those registers too, and the
+// linker might give them to everyone.
+#pragma once
+
+#if FW_WIDE >= 256
+#include <immintrin.h>
+#endif
+
+typedef float f32x16 __attribute__((vector_size(64)));
+typedef int32_t i32x16 __attribute__((vector_size(64)));
+typedef float f32x16_loose __attribute__((vector_size(64), aligned(4), may_alias));
+#define FW_INLINE static inline __attribute__((always_inline))
+
+FW_INLINE f32x16 all(float x) { return x - f32x16{}; }
+FW_INLINE f32x16 load(const float *p) { return *reinterpret_cast<const f32x16_loose *>(p); }
+FW_INLINE void store(float *p, f32x16 x) { *reinterpret_cast<f32x16_loose *>(p) = x; }
+
+// a * b + c, rounded once where the machine can. Said outright, so that every caller, however many
+// vectors it handles at once, gets the same bits.
+FW_INLINE f32x16 fma(f32x16 a, f32x16 b, f32x16 c) {
+#if FW_WIDE == 512
+    return (f32x16)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif FW_WIDE == 256
+    union Both {
+        f32x16 whole;
+        __m256 half[2];
+    } x{a}, y{b}, z{c};
+    for (int i = 0; i < 2; i++) z.half[i] = _mm256_fmadd_ps(x.half[i], y.half[i], z.half[i]);
+    return z.whole;
+#else
+    return a * b + c;
+#endif
+}
+
+FW_INLINE f32x16 larger(f32x16 a, f32x16 b) { return a > b ? a : b; }
+
+FW_INLINE float highest(f32x16 x) {
+    float most = x[0];
+    for (int i = 1; i < 16; i++) most = x[i] > most ? x[i] : most;
+    return most;
+}
+
+FW_INLINE float total(f32x16 x) {
+    float lanes[16];
+    store(lanes, x);
+    for (int width = 8; width; width /= 2)
+        for (int i = 0; i < width; i++) lanes[i] += lanes[i + width];
+    return lanes[0];
+}
+
+// e to the x within 2 units in the last place; 0 below -87, and x is at most 88.
+FW_INLINE f32x16 exponential(f32x16 x) {
+    const f32x16 shift = all(12582912.0f);  // 1.5 * 2^23: what is added to it is rounded to whole
+    const f32x16 shifted = fma(x, all(1.44269504f), shift);
+    const f32x16 n = shifted - shift;
+    f32x16 r = fma(n, all(-0.693359375f), x);
+    r = fma(n, all(2.12194440e-4f), r);
+    f32x16 p = all(1.9875691500e-4f);
+    p = fma(p, r, all(1.3981999507e-3f));
+    p = fma(p, r, all(8.3334519073e-3f));
+    p = fma(p, r, all(4.1665795894e-2f));
+    p = fma(p, r, all(1.6666665459e-1f));
+    p = fma(p, r, all(5.0000001201e-1f));
+    p = fma(p, r * r, r + 1.0f);
+    const i32x16 exponent = (i32x16)shifted << 23;
+    const f32x16 scaled = (f32x16)((i32x16)p + exponent);
+    return x < -87.0f ? f32x16{} : scaled;
+}

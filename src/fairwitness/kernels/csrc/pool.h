@@ -1,0 +1,124 @@
+// A few threads that run one function together, with a barrier for its stages.
+//
+// Stages are microseconds long, so a thread that waits looks again for a while before it sleeps; the
+// while is bounded, for the machine may be shared. Nobody spins between two runs for longer either.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+inline void relax() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+// A number that threads wait on to change.
+class Bell {
+  public:
+    uint32_t now() const { return number_.load(std::memory_order_acquire); }
+
+    void ring() {
+        number_.fetch_add(1, std::memory_order_seq_cst);
+#if defined(__linux__)
+        if (sleepers_.load(std::memory_order_seq_cst))
+            syscall(SYS_futex, &number_, FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
+#endif
+    }
+
+    void wait(uint32_t heard) {
+        for (int i = 0; i < kSpins; i++) {
+            if (now() != heard) return;
+            relax();
+        }
+        while (now() == heard) {
+#if defined(__linux__)
+            sleepers_.fetch_add(1, std::memory_order_seq_cst);
+            syscall(SYS_futex, &number_, FUTEX_WAIT_PRIVATE, heard, nullptr, nullptr, 0);
+            sleepers_.fetch_sub(1, std::memory_order_relaxed);
+#else
+            std::this_thread::yield();
+#endif
+        }
+    }
+
+  private:
+    static constexpr int kSpins = 2000;  // about 50 us
+    alignas(64) std::atomic<uint32_t> number_{0};
+    std::atomic<uint32_t> sleepers_{0};
+};
+
+class Pool {
+  public:
+    using Work = void (*)(void *state, int64_t thread);
+
+    explicit Pool(int64_t threads) : threads_(threads) {
+        for (int64_t i = 1; i < threads; i++) others_.emplace_back([this, i] { serve(i); });
+    }
+
+    ~Pool() {
+        work_ = nullptr;
+        begin_.ring();
+        for (std::thread &other : others_) other.join();
+    }
+
+    Pool(const Pool &) = delete;
+    Pool &operator=(const Pool &) = delete;
+
+    int64_t threads() const { return threads_; }
+
+    // Runs `work` on all threads, this one is thread 0. Only one caller at a time.
+    void run(Work work, void *state) {
+        work_ = work;
+        state_ = state;
+        begin_.ring();
+        work(state, 0);
+        barrier();
+    }
+
+    // Returns when all threads have come here.
+    void barrier() {
+        const uint32_t heard = met_.now();
+        if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < threads_) {
+            met_.wait(heard);
+            return;
+        }
+        arrived_.store(0, std::memory_order_relaxed);
+        next_[(stage_ + 2) % 3].store(0, std::memory_order_relaxed);
+        stage_++;
+        met_.ring();
+    }
+
+    // Shares out the pieces of the stage that is running: which one is mine, from 0 on.
+    int64_t take() { return next_[stage_ % 3].fetch_add(1, std::memory_order_relaxed); }
+
+  private:
+    void serve(int64_t thread) {
+        for (uint32_t heard = 0;;) {
+            begin_.wait(heard);
+            heard = begin_.now();
+            if (!work_) return;
+            work_(state_, thread);
+            barrier();
+        }
+    }
+
+    const int64_t threads_;
+    Work work_ = nullptr;
+    void *state_ = nullptr;
+    Bell begin_, met_;
+    alignas(64) std::atomic<int64_t> arrived_{0};
+    uint64_t stage_ = 0;
+    alignas(64) std::atomic<int64_t> next_[3] = {};
+    std::vector<std::thread> others_;
+};

@@ -1,0 +1,71 @@
+// How quantised matrices and the vectors that they meet lie in memory.
+//
+// A matrix is cut into panels of 16 rows, a panel into tiles of 32 columns: one block of a GGUF
+// file from each of 16 rows. The whole numbers of a tile are turned so that four of each row stand
+// together, 64 bytes for 16 rows: one wide multiply-add takes four columns of sixteen rows, and the
+// vector's four numbers are broadcast to it. The scales of a panel stand behind its numbers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+constexpr int64_t kRows = 16;     // of a panel
+constexpr int64_t kColumns = 32;  // of a tile, and of a block of a vector
+
+// As GGUF numbers them (enum ggml_type in ggml.h).
+enum Kind : int32_t { kQ4_0 = 2, kQ4_1 = 3, kQ8_0 = 8 };
+
+constexpr int64_t tile_numbers(int32_t kind) { return kRows * kColumns / (kind == kQ8_0 ? 1 : 2); }
+constexpr int64_t tile_scales(int32_t kind) { return kRows * 2 * (kind == kQ4_1 ? 2 : 1); }
+
+constexpr int64_t panel_bytes(int32_t kind, int64_t blocks) {
+    return (blocks * (tile_numbers(kind) + tile_scales(kind)) + 63) / 64 * 64;
+}
+
+// `rows` is whole panels; rows that a file does not have are zeros.
+struct Matrix {
+    int32_t kind;
+    int64_t rows, columns;
+    const uint8_t *data;
+
+    int64_t blocks() const { return columns / kColumns; }
+    int64_t panels() const { return rows / kRows; }
+    const uint8_t *panel(int64_t index) const { return data + index * panel_bytes(kind, blocks()); }
+};
+
+// A block of 32 numbers x is step * (128 * high + low), whole numbers of 15 bits in two parts that
+// byte instructions take. `sum` is that of the whole numbers, `total` is sum * step.
+struct Scale {
+    float step, total;
+    int32_t sum, unused;
+};
+constexpr int64_t kBlockBytes = 2 * kColumns;  // 32 high parts, 32 low ones
+
+// Vectors go through a matrix in groups of eight, and what is left in fours, twos and ones. In a
+// group, blocks of the same columns stand together.
+struct Group {
+    int64_t first, size;
+};
+
+inline Group group_of(int64_t vector, int64_t count) {
+    const int64_t whole = count / 8 * 8;
+    if (vector < whole) return {vector / 8 * 8, 8};
+    int64_t first = whole;
+    for (int64_t size = 4;; size /= 2) {
+        if (!(count & size)) continue;
+        if (vector < first + size) return {first, size};
+        first += size;
+    }
+}
+
+// Room for `count` vectors of `columns` numbers.
+struct Vectors {
+    int8_t *numbers;
+    Scale *scales;
+    int64_t count, columns;
+
+    int64_t blocks() const { return columns / kColumns; }
+    int64_t place(Group group, int64_t vector, int64_t block) const {
+        return group.first * blocks() + block * group.size + (vector - group.first);
+    }
+};

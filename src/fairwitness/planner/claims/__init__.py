@@ -1,0 +1,1 @@
+"""Published claims as data, and what our formulas make of them."""

@@ -1,0 +1,212 @@
+"""An engine's effective rates, fitted on measured loads.
+
+A load is some clients that each ask again as soon as they are answered. The same simulation that a
+plan uses predicts it, and three rates (arithmetic, memory, host) are moved until prediction and
+measurement agree best, in the logarithm: being 10 % fast and 10 % slow count alike. Whether the
+engine steps its sequences together or each apart is tried both ways, and the better one kept.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairwitness.planner.errors import PlanError
+from fairwitness.planner.serving.arrivals import Arrival
+from fairwitness.planner.serving.pace import Pace, Served
+from fairwitness.planner.serving.simulate import Policy, simulate
+
+CHUNK_TOKENS = 128
+"""Tokens of a prompt that go in at once; our engine's, and near what others do."""
+
+_ROUNDS = 25
+_ASKED_EACH = 4  # times that each simulated client asks
+_SWINGS = math.log(1.01)
+_WIDEST = math.log(3.0)  # of one move
+# What sections of `bench engine --json` were measured with, unless they say so themselves.
+_STREAM_PROMPT, _STREAM_ANSWER, _PREFILL, _FIRST = 128, 128, 1024, 1500
+
+
+@dataclass(frozen=True)
+class Load:
+    """Clients in a closed loop, and what was measured; either measurement may be missing."""
+
+    prompt_tokens: int
+    answer_tokens: int
+    clients: int
+    tokens_per_s: float | None = None  # of answers, all clients together, prompts' time included
+    first_ms: float | None = None  # median time to the first token
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Fitted rates, how the engine steps, and how far the fit is off."""
+
+    pace: Pace
+    worst: float  # largest error of a load that was fitted, as a share
+
+    def predict(self, served: Served, load: Load) -> Load:
+        """The same load, with predicted measurements."""
+        return predict(served, self.pace, load)
+
+
+def predict(served: Served, pace: Pace, load: Load) -> Load:
+    """Simulate a load."""
+    apart = pace.apart == 1
+    policy = Policy(
+        load.clients, CHUNK_TOKENS, load.clients if apart else 1, in_flight=load.clients
+    )
+    arrivals = [Arrival(0.0, load.prompt_tokens, load.answer_tokens)] * (load.clients * _ASKED_EACH)
+    seen = simulate(served, pace, policy, arrivals)
+    return Load(
+        load.prompt_tokens,
+        load.answer_tokens,
+        load.clients,
+        seen.tokens_per_s,
+        1000 * seen.rank("first_s", 50),
+    )
+
+
+def calibrate(served: Served, loads: Sequence[Load]) -> Calibration:
+    """Fit on measured loads.
+
+    Raises:
+        PlanError: no load, or one without a measurement that can be.
+    """
+    if not loads:
+        raise PlanError("calibrate: no measured load; at least one of decoding is needed")
+    for load in loads:
+        _check(load)
+    fits = [_fit(served, loads, apart) for apart in (0.0, 1.0)]
+    return min(fits, key=lambda fit: fit.worst)
+
+
+def read_loads(path: Path) -> list[Load]:
+    """Loads from a JSON file: a list of rows, or what `fairwitness bench engine --json` prints.
+
+    A row has `prompt`, `output`, `concurrency`, and `tok_s`, `ttft_ms` or both.
+
+    Raises:
+        PlanError: names the file, and what is wrong with it.
+    """
+    try:
+        said = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise PlanError(f"{path}: no measurements: {error}") from error
+    try:
+        loads = _bench(said) if isinstance(said, Mapping) and "loads" not in said else _rows(said)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PlanError(f"{path}: no measurements: {error!r}") from error
+    if not loads:
+        raise PlanError(f"{path}: no measurements: neither rows nor decode, prefill, streams_N")
+    return loads
+
+
+def _rows(said: object) -> list[Load]:
+    rows = said["loads"] if isinstance(said, Mapping) else said
+    assert isinstance(rows, list)
+    return [
+        Load(
+            int(row["prompt"]),
+            int(row["output"]),
+            int(row["concurrency"]),
+            _optional(row.get("tok_s")),
+            _optional(row.get("ttft_ms")),
+        )
+        for row in rows
+    ]
+
+
+def _bench(said: Mapping[str, Mapping[str, float]]) -> list[Load]:
+    loads = []
+    if decode := said.get("decode"):
+        answer = int(decode.get("output", _STREAM_ANSWER))
+        loads.append(Load(int(decode.get("prompt", 1)), answer, 1, float(decode["tok_s"])))
+    if prefill := said.get("prefill"):
+        prompt = int(prefill.get("prompt", _PREFILL))
+        loads.append(Load(prompt, 1, 1, first_ms=1000 * prompt / float(prefill["tok_s"])))
+    if first := said.get("ttft_ms"):
+        loads.append(Load(int(first.get("prompt", _FIRST)), 1, 1, first_ms=float(first["cold"])))
+    for name, streams in said.items():
+        if name.startswith("streams_"):
+            prompt = int(streams.get("prompt", _STREAM_PROMPT))
+            answer = int(streams.get("output", _STREAM_ANSWER))
+            loads.append(Load(prompt, answer, int(name[8:]), float(streams["tok_s"])))
+    return loads
+
+
+def _optional(value: object) -> float | None:
+    return None if value is None else float(str(value))
+
+
+def _check(load: Load) -> None:
+    sizes = (load.prompt_tokens, load.answer_tokens, load.clients)
+    measured = [each for each in (load.tokens_per_s, load.first_ms) if each is not None]
+    sane = measured and all(math.isfinite(each) and each > 0 for each in measured)
+    if min(sizes) < 1 or not sane:
+        raise PlanError(
+            f"calibrate: {load} cannot be; sizes are at least 1, and a rate or a time to the first "
+            "token is there, above 0"
+        )
+
+
+def _fit(served: Served, loads: Sequence[Load], apart: float) -> Calibration:
+    """Damped Gauss-Newton on the logarithms of three rates."""
+    place = np.log(_start(served, loads))
+    error = _errors(served, loads, place, apart)
+    damping = 1e-2
+    for _ in range(_ROUNDS):
+        slopes = np.stack(
+            [
+                (_errors(served, loads, place + step, apart) - error) / _SWINGS
+                for step in _SWINGS * np.eye(len(place))
+            ],
+            axis=1,
+        )
+        squares = slopes.T @ slopes + damping * np.eye(len(place))
+        move = np.clip(-np.linalg.solve(squares, slopes.T @ error), -_WIDEST, _WIDEST)
+        tried = _errors(served, loads, place + move, apart)
+        if tried @ tried < error @ error:
+            place, error, damping = place + move, tried, damping / 3
+        else:
+            damping *= 4
+        if np.abs(move).max() < 1e-4:
+            break
+    return Calibration(_pace(place, apart), float(np.expm1(np.abs(error).max())))
+
+
+def _start(served: Served, loads: Sequence[Load]) -> NDArray[np.float64]:
+    """Rates of the right order: as if the fastest load were bound by each alone."""
+    tokens_per_s = max(
+        max(load.tokens_per_s or 0.0, 1000 * load.prompt_tokens / (load.first_ms or math.inf))
+        for load in loads
+    )
+    flops_per_s = 2 * served.weight_bytes / served.weight_bytes_each * tokens_per_s
+    slowest = min(load.tokens_per_s or tokens_per_s for load in loads)
+    return np.array([flops_per_s, served.weight_bytes * slowest, 0.1 / tokens_per_s])
+
+
+def _pace(place: NDArray[np.float64], apart: float) -> Pace:
+    flops_per_s, bytes_per_s, step_s = np.exp(place).tolist()
+    return Pace(flops_per_s, flops_per_s, bytes_per_s, step_s, apart=apart)
+
+
+def _errors(
+    served: Served, loads: Sequence[Load], place: NDArray[np.float64], apart: float
+) -> NDArray[np.float64]:
+    errors = []
+    for load in loads:
+        seen = predict(served, _pace(place, apart), load)
+        for predicted, measured in (
+            (seen.tokens_per_s, load.tokens_per_s),
+            (seen.first_ms, load.first_ms),
+        ):
+            if measured is not None and predicted is not None:
+                errors.append(math.log(predicted / measured))
+    return np.array(errors)

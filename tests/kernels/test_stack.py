@@ -1,0 +1,195 @@
+"""The native step of a decoder: against the decoder in JAX, and against itself cut otherwise."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fairwitness.kernels import quantised
+from fairwitness.kernels.native import library
+from fairwitness.kernels.quantised import AVX2, AVX512, PLAIN, Q4_0, Q4_1, Q8_0, pack, unpack
+from fairwitness.kernels.stack import LayerWeights, Row, Stack, Weights, interleaved
+from fairwitness.models import DecoderConfig, decoder
+from fairwitness.models.packed import shape_of
+
+pytestmark = pytest.mark.skipif(library() is None, reason="NO NATIVE KERNELS: no compiler")
+
+CONFIG = DecoderConfig(
+    vocabulary=75,
+    width=64,
+    layers=2,
+    query_heads=4,
+    kv_heads=2,
+    head_size=32,
+    hidden=96,
+    context=256,
+    rope_base=10_000.0,
+    norm_epsilon=1e-5,
+    tied_head=True,
+)
+WIDE = DecoderConfig(
+    vocabulary=33,
+    width=96,
+    layers=1,
+    query_heads=7,
+    kv_heads=1,
+    head_size=96,
+    hidden=32,
+    context=256,
+    rope_base=500.0,
+    norm_epsilon=1e-6,
+    tied_head=True,
+)
+
+
+def blocks(rng: np.random.Generator, kind: int, rows: int, columns: int) -> np.ndarray:
+    told = rng.integers(0, 256, (rows, columns // 32, quantised.BLOCK_BYTES[kind]), np.uint8)
+    size = 2.0 / np.sqrt(columns) / (127 if kind == Q8_0 else 8)
+    for half, scale in enumerate([size, -8 * size] if kind == Q4_1 else [size]):
+        scales = (scale * rng.uniform(0.5, 1.5, (rows, columns // 32, 1))).astype(np.float16)
+        told[:, :, 2 * half : 2 * half + 2] = scales.view(np.uint8)
+    return told.reshape(rows, -1)
+
+
+def random_weights(config: DecoderConfig, kind: int) -> Weights:
+    rng = np.random.default_rng(5)
+    queries = config.query_heads * config.head_size
+    heads = queries + 2 * config.kv_heads * config.head_size
+
+    def norm() -> np.ndarray:
+        return rng.uniform(0.5, 1.5, config.width).astype(np.float32)
+
+    def layer() -> LayerWeights:
+        gate, up = (blocks(rng, kind, config.hidden, config.width) for _ in range(2))
+        return LayerWeights(
+            norm(),
+            norm(),
+            pack(kind, blocks(rng, kind, heads, config.width)),
+            pack(kind, blocks(rng, kind, config.width, queries)),
+            pack(kind, interleaved(gate, up)),
+            pack(kind, blocks(rng, kind, config.width, config.hidden)),
+        )
+
+    table = pack(Q8_0, blocks(rng, Q8_0, config.vocabulary, config.width))
+    half = config.head_size // 2
+    frequencies = (config.rope_base ** (-np.arange(half) / half)).astype(np.float32)
+    return Weights(table, table, norm(), frequencies, [layer() for _ in range(config.layers)])
+
+
+def tree(weights: Weights) -> dict[str, object]:
+    """The same weights as the decoder in JAX takes them."""
+
+    def split(gate_up: np.ndarray) -> np.ndarray:
+        pairs = gate_up.reshape(-1, 2, 16, gate_up.shape[1])
+        return np.concatenate([pairs[:, 0], pairs[:, 1]]).reshape(gate_up.shape)
+
+    return {
+        "embedding": jnp.asarray(unpack(weights.embedding)),
+        "norm": jnp.asarray(weights.norm),
+        "rope_k": jnp.asarray(weights.frequencies),
+        "layers": [
+            {
+                "attention_norm": jnp.asarray(layer.attention_norm),
+                "qkv": jnp.asarray(unpack(layer.qkv)),
+                "out": jnp.asarray(unpack(layer.out)),
+                "mlp_norm": jnp.asarray(layer.mlp_norm),
+                "gate_up": jnp.asarray(split(unpack(layer.gate_up))),
+                "down": jnp.asarray(unpack(layer.down)),
+            }
+            for layer in weights.layers
+        ],
+    }
+
+
+def ids(count: int, config: DecoderConfig = CONFIG, seed: int = 1) -> list[int]:
+    return np.random.default_rng(seed).integers(0, config.vocabulary, count).tolist()
+
+
+def reference(config: DecoderConfig, weights: Weights, tokens: list[int]) -> np.ndarray:
+    parameters = tree(weights)
+    cache = decoder.new_cache(config, 256)
+    _, x_td = decoder.extend(config, parameters, cache, jnp.asarray(tokens), jnp.int32(0))
+    return np.asarray(decoder.predict(config, parameters, x_td))
+
+
+def logits(stack: Stack, tokens: list[int], cuts: list[int], capacity: int = 256) -> np.ndarray:
+    """All logits of a sequence that is fed in pieces."""
+    cache, out, start = stack.new_cache(capacity), [], 0
+    for size in cuts:
+        piece = tokens[start : start + size]
+        rows = [Row(token, start + i, cache, capacity) for i, token in enumerate(piece)]
+        out.append(stack.step(rows, range(size)))
+        start += size
+    assert start == len(tokens)
+    return np.concatenate(out)
+
+
+def make(config: DecoderConfig, weights: Weights, threads: int = 2, instructions: int = 0) -> Stack:
+    try:
+        return Stack(shape_of(config), config.norm_epsilon, weights, threads, instructions)
+    except OSError as error:
+        pytest.skip(str(error).upper())
+
+
+@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512])
+@pytest.mark.parametrize("kind", [Q4_0, Q4_1, Q8_0])
+@pytest.mark.parametrize("config", [CONFIG, WIDE])
+def test_logits_are_those_of_the_decoder_in_jax(config, kind, instructions):
+    weights, tokens = random_weights(config, kind), ids(75, config)
+    got = logits(make(config, weights, 2, instructions), tokens, [40, 1, 34])
+    expected = reference(config, weights, tokens)
+    assert np.abs(expected).max() > 1
+    np.testing.assert_allclose(got, expected, rtol=0, atol=4e-3)
+
+
+@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_cuts_and_threads_change_no_bit(threads, instructions):
+    weights, tokens = random_weights(CONFIG, Q4_1), ids(150)
+    whole = logits(make(CONFIG, weights, 2, instructions), tokens, [150])
+    stack = make(CONFIG, weights, threads, instructions)
+    for cuts in ([1] * 150, [128, 22], [3, 17, 1, 64, 65]):
+        assert np.array_equal(logits(stack, tokens, cuts), whole)
+
+
+def test_sequences_in_one_step_do_not_touch_each_other():
+    stack = make(CONFIG, random_weights(CONFIG, Q4_1))
+    texts = [ids(length, seed=length) for length in (5, 40, 17, 33)]
+    alone = [logits(stack, text, [len(text)])[-1] for text in texts]
+    caches = [stack.new_cache(64) for _ in texts]
+    for text, cache in zip(texts, caches, strict=True):
+        rows = [Row(token, i, cache, 64) for i, token in enumerate(text[:-1])]
+        assert stack.step(rows, []).shape == (0, CONFIG.vocabulary)
+    rows = [
+        Row(text[-1], len(text) - 1, cache, 64) for text, cache in zip(texts, caches, strict=True)
+    ]
+    assert np.array_equal(stack.step(rows, range(4)), np.array(alone))
+    assert np.array_equal(stack.step(rows, [3, 1]), np.array(alone)[[3, 1]])
+
+
+def test_a_cache_that_grows_keeps_what_was_there():
+    stack = make(CONFIG, random_weights(CONFIG, Q8_0))
+    tokens = ids(40)
+    whole = logits(stack, tokens, [40])
+    small = stack.new_cache(32)
+    stack.step([Row(token, i, small, 32) for i, token in enumerate(tokens[:32])], [])
+    large = stack.resized(small, 64)
+    rows = [Row(token, 32 + i, large, 64) for i, token in enumerate(tokens[32:])]
+    assert np.array_equal(stack.step(rows, range(8)), whole[32:])
+    assert np.array_equal(stack.resized(large, 32), small)
+
+
+def test_what_stands_behind_a_row_does_not_matter():
+    stack = make(CONFIG, random_weights(CONFIG, Q4_0))
+    tokens = ids(20)
+    whole = logits(stack, tokens, [20])
+    cache = stack.new_cache(32)
+    cache[:] = np.nan
+    rows = [Row(token, i, cache, 32) for i, token in enumerate(tokens)]
+    assert np.array_equal(stack.step(rows, range(20)), whole)
+
+
+def test_many_decoders_come_and_go():
+    weights, tokens = random_weights(CONFIG, Q4_1), ids(3)
+    first = logits(make(CONFIG, weights), tokens, [3])
+    for _ in range(20):
+        assert np.array_equal(logits(make(CONFIG, weights, 3), tokens, [3]), first)
