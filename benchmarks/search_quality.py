@@ -1,22 +1,48 @@
 """Does meaning find more than words alone?
 
-python benchmarks/search_quality.py ../shared/data > quality.json
+    python benchmarks/search_quality.py ../shared/data [--json]
+
+A table of nDCG@10, MAP@5, recall@10 and recall@100, of each way on each set. `ir-agentset` is its
+four parts, each question counted once; `cross-lingual` is MGSM without digits in the languages that
+the table of meanings knows, an English question for its translation.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from fairwitness.evals.quality import measure, sets
+from fairwitness.evals.judged import AGENTSET
+from fairwitness.evals.quality import Figures, measure, sets, together
+
+KNOWN = ("ja", "zh", "es", "de", "fr", "ru", "th")
+GROUPS = {
+    "ir-agentset": [f"agentset {part}" for part in AGENTSET],
+    "cross-lingual": [f"mgsm en-{lang} no digits" for lang in KNOWN],
+}
+HEAD = "| set | questions | way | nDCG@10 | MAP@5 | recall@10 | recall@100 |\n" + "|---" * 7 + "|"
+
+
+def with_groups(figures: Sequence[Figures]) -> list[Figures]:
+    grouped = list(figures)
+    for name, members in GROUPS.items():
+        for way in dict.fromkeys(part.way for part in figures):
+            mine = [part for part in figures if part.way == way and part.name in members]
+            grouped.append(together(name, mine))
+    return grouped
 
 
 def main() -> None:
-    figures = [part for one in sets(Path(sys.argv[1])) for part in measure(one)]
+    figures = with_groups([part for one in sets(Path(sys.argv[1])) for part in measure(one)])
+    if "--json" in sys.argv:
+        print(msgspec.json.encode(figures).decode())
+        return
+    print(HEAD)
     for part in figures:
-        told = f"{part.ndcg_10:.3f} {part.map_5:.3f} {part.recall_10:.3f} {part.recall_100:.3f}"
-        print(f"{part.name:28} {part.way:8} {told}", file=sys.stderr)
-    print(msgspec.json.encode(figures).decode())
+        told = (part.ndcg_10, part.map_5, part.recall_10, part.recall_100)
+        measures = " | ".join(f"{share:.3f}" for share in told)
+        print(f"| {part.name} | {part.questions} | {part.way} | {measures} |")
 
 
 if __name__ == "__main__":

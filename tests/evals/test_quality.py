@@ -7,7 +7,7 @@ import pytest
 
 from fairwitness.evals import judged
 from fairwitness.evals.judged import Judged
-from fairwitness.evals.quality import candidates, measure, ranked
+from fairwitness.evals.quality import measure, ranked, together
 
 
 def test_the_measures_by_hand() -> None:
@@ -33,8 +33,18 @@ def test_meaning_finds_what_shares_no_word_and_both_keep_what_words_found() -> N
     one = Judged("made", texts, questions, [{0: 1}, {3: 1}])
     figures = {part.way: part for part in measure(one)}
     assert figures["words"].ndcg_10 < figures["both"].ndcg_10 == 1.0
-    earthquake, _ = candidates(one)
-    assert ranked(earthquake, "meaning")[0] == ranked(earthquake, "both")[0] == 0
+    found = ranked(one)
+    assert found["meaning"][0][0] == found["both"][0][0] == 0
+    pair = together("pair", [figures["both"], figures["both"]])
+    assert (pair.questions, pair.ndcg_10) == (4, 1.0)
+
+
+@pytest.mark.parametrize("name", ["msmarco", "arcd"])
+def test_both_are_no_worse_than_either(shared: Path, name: str) -> None:
+    figures = {p.way: p for p in measure(judged.agentset(shared / "data", name))}
+    better = max(figures["words"].ndcg_10, figures["meaning"].ndcg_10)
+    assert figures["both"].ndcg_10 >= better
+    assert figures["both"].ndcg_10 > figures["words"].ndcg_10 + 0.03
 
 
 @pytest.mark.parametrize("lang", ["ja", "ru"])

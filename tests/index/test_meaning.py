@@ -81,6 +81,15 @@ def test_alike_finds_the_answer_inside_a_text_that_says_much_else() -> None:
     assert found.cosine[6] == pytest.approx(vectors[0] @ vectors[1], abs=1e-5)
 
 
+def test_a_piece_that_all_texts_say_tells_them_apart_no_more() -> None:
+    question = "earthquake in Taiwan"
+    alone = meaning.alike(question, pack(["strong earthquake", "rain", "sun"])).cover[0]
+    among = meaning.alike(question, pack(["strong earthquake", "no earthquake", "earthquake"]))
+    assert among.cover[0] < alone - 0.05
+    lengths = np.linalg.norm(among.directions_nd, axis=1)
+    assert lengths == pytest.approx(1.0, abs=1e-5)
+
+
 def test_alike_with_nothing_to_compare() -> None:
     assert meaning.alike("", pack(QUAKE)).cover.tolist() == [0.0] * len(QUAKE)
     assert meaning.alike("?", pack([""])).cosine.tolist() == [0.0]

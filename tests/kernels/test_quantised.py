@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fairwitness.kernels import quantised as room
 from fairwitness.kernels.native import library
-from fairwitness.kernels.quantised import ANY, AVX2, AVX512, PLAIN, Q4_0, Q4_1, Q8_0
+from fairwitness.kernels.quantised import AMX, ANY, AVX2, AVX512, PLAIN, Q4_0, Q4_1, Q8_0
 from fairwitness.models.dequantise import FORMATS, dequantise
 
 native_only = pytest.mark.skipif(library() is None, reason="NO NATIVE KERNELS: no compiler")
@@ -33,9 +33,9 @@ def vectors(count: int, columns: int, seed: int) -> np.ndarray:
     return x.astype(np.float32)
 
 
-@pytest.mark.parametrize("instructions", [None, ANY, PLAIN, AVX2, AVX512])
+@pytest.mark.parametrize("instructions", [None, ANY, PLAIN, AVX2, AVX512, AMX])
 @settings(max_examples=40, deadline=None)
-@given(kinds, st.integers(1, 70), st.integers(1, 7), st.integers(1, 21), st.integers(0, 999))
+@given(kinds, st.integers(1, 70), st.integers(1, 7), st.integers(1, 40), st.integers(0, 999))
 def test_products_are_those_of_float64(instructions, kind, rows, blocks, count, seed):
     tiles = room.pack(kind, random_blocks(kind, rows, blocks, seed))
     x = vectors(count, tiles.columns, seed)
@@ -66,14 +66,14 @@ def test_tiles_hold_what_the_file_says(kind, rows, blocks, seed):
 
 @native_only
 @pytest.mark.parametrize("kind", [Q4_0, Q4_1, Q8_0])
-@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512])
+@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512, AMX])
 def test_a_vector_has_the_same_product_in_any_company(kind, instructions):
     tiles = room.pack(kind, random_blocks(kind, 48, 18, 1))
-    x = vectors(23, tiles.columns, 2)
+    x = vectors(45, tiles.columns, 2)
     together = room.multiply(tiles, x, instructions)
     if together is None:
         pytest.skip(f"THIS MACHINE HAS NO INSTRUCTIONS {instructions}")
-    for first, end in [(0, 1), (1, 3), (3, 10), (5, 22), (22, 23)]:
+    for first, end in [(0, 1), (1, 3), (3, 10), (5, 22), (2, 40), (44, 45)]:
         assert np.array_equal(room.multiply(tiles, x[first:end], instructions), together[first:end])
 
 
@@ -81,15 +81,16 @@ def test_a_vector_has_the_same_product_in_any_company(kind, instructions):
 @pytest.mark.parametrize("kind", [Q4_0, Q4_1, Q8_0])
 def test_wide_machines_agree_to_the_bit(kind):
     tiles = room.pack(kind, random_blocks(kind, 64, 9, 3))
-    x = vectors(9, tiles.columns, 4)
-    two = room.multiply(tiles, x, AVX2), room.multiply(tiles, x, AVX512)
-    if two[0] is None or two[1] is None:
-        pytest.skip("THIS MACHINE HAS NOT BOTH AVX2 AND AVX-512")
-    assert np.array_equal(two[0], two[1])
+    x = vectors(45, tiles.columns, 4)
+    got = [room.multiply(tiles, x, instructions) for instructions in (AVX2, AVX512, AMX)]
+    there = [products for products in got if products is not None]
+    if len(there) < 2:
+        pytest.skip("THIS MACHINE HAS NOT TWO OF AVX2, AVX-512 AND AMX")
+    assert all(np.array_equal(products, there[0]) for products in there[1:])
 
 
 @native_only
-@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512])
+@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512, AMX])
 @pytest.mark.parametrize("damage", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_is_not_hidden(instructions, damage):
     tiles = room.pack(Q4_1, random_blocks(Q4_1, 16, 4, 5))
@@ -103,7 +104,7 @@ def test_what_is_not_finite_is_not_hidden(instructions, damage):
 
 
 @native_only
-@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512])
+@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512, AMX])
 @pytest.mark.parametrize("size", [1e-45, 1e-38, 1e-30, 1e30])
 def test_the_smallest_and_largest_numbers_pass(instructions, size):
     tiles = room.pack(Q8_0, random_blocks(Q8_0, 16, 2, 7, scale=1e-3))
@@ -122,7 +123,7 @@ def test_scales_at_the_ends_of_half_precision_are_read(scale):
     told[:, :2] = np.array([scale], np.float16).view(np.uint8)
     tiles = room.pack(Q8_0, told)
     x = np.ones((1, 32), np.float32)
-    for instructions in (PLAIN, AVX2, AVX512):
+    for instructions in (PLAIN, AVX2, AVX512, AMX):
         got = room.multiply(tiles, x, instructions)
         if got is None:
             continue

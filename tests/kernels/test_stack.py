@@ -6,7 +6,7 @@ import pytest
 
 from fairwitness.kernels import quantised
 from fairwitness.kernels.native import library
-from fairwitness.kernels.quantised import AVX2, AVX512, PLAIN, Q4_0, Q4_1, Q8_0, pack, unpack
+from fairwitness.kernels.quantised import AMX, AVX2, AVX512, PLAIN, Q4_0, Q4_1, Q8_0, pack, unpack
 from fairwitness.kernels.stack import LayerWeights, Row, Stack, Weights, interleaved
 from fairwitness.models import DecoderConfig, decoder
 from fairwitness.models.packed import shape_of
@@ -130,7 +130,7 @@ def make(config: DecoderConfig, weights: Weights, threads: int = 2, instructions
         pytest.skip(str(error).upper())
 
 
-@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512])
+@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512, AMX])
 @pytest.mark.parametrize("kind", [Q4_0, Q4_1, Q8_0])
 @pytest.mark.parametrize("config", [CONFIG, WIDE])
 def test_logits_are_those_of_the_decoder_in_jax(config, kind, instructions):
@@ -141,7 +141,7 @@ def test_logits_are_those_of_the_decoder_in_jax(config, kind, instructions):
     np.testing.assert_allclose(got, expected, rtol=0, atol=4e-3)
 
 
-@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512])
+@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512, AMX])
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_cuts_and_threads_change_no_bit(threads, instructions):
     weights, tokens = random_weights(CONFIG, Q4_1), ids(150)

@@ -1,11 +1,12 @@
 """How well a search finds what people judged right: by words, by meaning, and by both.
 
-Words are BM25 as the index asks it. Codes are a look at all codes and nothing else; meaning ranks
-what codes found by exact cosines. Both takes what either found and fuses it as the index does. The
-same questions and judgements go all four ways. A set of fewer texts than DEPTH puts none out of the
-reach of meaning, so there the way of codes says what a first look is worth.
+The texts go as posts into a real index, all of one moment and nobody's, so that age and reach say
+nothing. Words and both are searches of it, as anybody's. Codes are a look at all codes and nothing
+else; meaning reads the nearest of them and ranks as the index does where no word was found. The
+same questions and judgements go all four ways.
 """
 
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,18 +17,16 @@ from numpy.typing import NDArray
 
 from fairwitness.evals import judged
 from fairwitness.evals.judged import Judged
-from fairwitness.index import codes, fusion, meaning
-from fairwitness.index.ask import Statistics, compile_query
-from fairwitness.index.meaning import Alike
-from fairwitness.index.query import Query
-from fairwitness.kernels import postings, words
-from fairwitness.kernels.postings import Run
+from fairwitness.index import LiveIndex, Query, codes, fusion, meaning
 from fairwitness.kernels.texts import pack
+from fairwitness.posts.post import Post, Posted
 
-DEPTH = 300
-"""So many candidates come from words, and as many from codes."""
+DEPTH = 100
+"""So many posts are looked at of what each way finds."""
+READ = 50
+"""So many of the nearest by code are read for what they mean, as in the index."""
 
-Ranked = NDArray[np.int64]
+Ranked = list[int]
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -44,33 +43,9 @@ class Figures(msgspec.Struct, frozen=True):
     recall_100: float
 
 
-class Candidates(msgspec.Struct, frozen=True):
-    """What was found for one question, in ascending order of rows."""
-
-    rows: NDArray[np.int64]
-    words: NDArray[np.float64]
-    """BM25 by that of a perfect text, as the index counts; 0 where words did not find the row."""
-    differ: NDArray[np.float64]
-    """Bits in which the code differs, infinite where codes did not find the row."""
-    like: Alike
-
-
-def _meaning(found: Candidates) -> NDArray[np.float64]:
-    return fusion.fuse(np.zeros(len(found.rows)), *found.like).total
-
-
-WAYS: dict[str, Callable[[Candidates], NDArray[np.float64]]] = {
-    "words": lambda found: np.where(found.words > 0, found.words, -np.inf),
-    "codes": lambda found: -found.differ,
-    "meaning": lambda found: np.where(np.isinf(found.differ), -np.inf, _meaning(found)),
-    "both": lambda found: fusion.fuse(found.words, *found.like).total,
-}
-
-
 def measure(one: Judged) -> list[Figures]:
     """Return the figures of each way."""
-    found = candidates(one)
-    return [_figures(one, way, [ranked(part, way) for part in found]) for way in WAYS]
+    return [_figures(one, way, rankings) for way, rankings in ranked(one).items()]
 
 
 def sets(folder: Path) -> list[Judged]:
@@ -84,48 +59,57 @@ def sets(folder: Path) -> list[Judged]:
     ]
 
 
-def ranked(found: Candidates, way: str) -> Ranked:
-    """Return the rows that one way finds, best first, of equals the lowest."""
-    worth = WAYS[way](found)
-    order = np.lexsort((found.rows, -worth))
-    return found.rows[order[worth[order] > -np.inf]]
+def together(name: str, parts: Sequence[Figures]) -> Figures:
+    """Return the figures of one way over several sets, each question counted once."""
+    questions = sum(part.questions for part in parts)
+
+    def mean(of: str) -> float:
+        total = sum(getattr(part, of) * part.questions for part in parts)
+        return round(float(total / questions), 4)
+
+    measures = ("ndcg_10", "map_5", "recall_10", "recall_100")
+    texts = sum(part.texts for part in parts)
+    return Figures(name, parts[0].way, questions, texts, *map(mean, measures))
 
 
-def candidates(one: Judged) -> list[Candidates]:
-    """Return what words and codes find for each question, together."""
+def ranked(one: Judged) -> dict[str, list[Ranked]]:
+    """Return the numbers of the texts that each way finds, best first, for each question."""
     texts_codes = meaning.codes(pack(one.texts))
     asked_codes = meaning.codes(pack(one.questions))
-    found: list[Candidates] = []
-    for at, (rows, worth) in enumerate(by_words(one)):
-        near = codes.nearest(texts_codes, asked_codes[at], DEPTH)
-        union = np.union1d(rows, near.rows)
-        words, differ = np.zeros(len(union)), np.full(len(union), np.inf)
-        words[np.searchsorted(union, rows)] = worth
-        differ[np.searchsorted(union, near.rows)] = near.distances
-        like = meaning.alike(one.questions[at], pack([one.texts[row] for row in union.tolist()]))
-        found.append(Candidates(union, words, differ, like))
-    return found
+    near = [codes.nearest(texts_codes, code, DEPTH).rows for code in asked_codes]
+    with tempfile.TemporaryDirectory() as folder:
+        index = LiveIndex.open(Path(folder))
+        index.apply([Posted(_post(at, text)) for at, text in enumerate(one.texts)], 1)
+        index.refresh()
+        words = [_found(index, Query(words=asked)) for asked in one.questions]
+        both = [_found(index, Query(words=asked, meaning=asked)) for asked in one.questions]
+        index.close()
+    return {
+        "words": words,
+        "codes": [rows.tolist() for rows in near],
+        "meaning": [_by_meaning(one, at, rows) for at, rows in enumerate(near)],
+        "both": both,
+    }
 
 
-def by_words(one: Judged) -> list[tuple[Ranked, NDArray[np.float64]]]:
-    """Return rows and what words are worth of each question's best texts."""
-    texts = words.of_texts(one.texts)
-    nothing = words.of_asides([""] * len(one.texts))
-    run = Run(postings.build(0, texts, nothing))
-    return [_ask(run, question) for question in one.questions]
+def _found(index: LiveIndex, query: Query) -> Ranked:
+    return [int(hit.post.id) for hit in index.search(query, limit=DEPTH).hits]
 
 
-def _ask(run: Run, question: str) -> tuple[Ranked, NDArray[np.float64]]:
-    ask = compile_query(Query(words=question), Statistics([(run, run.end_row)]))
-    if ask is None:
-        return np.empty(0, np.int64), np.empty(0)
-    rows, scores = run.rank(ask.terms, ask.mean_length, DEPTH, run.end_row, None)
-    return rows, scores / ask.perfect
+def _by_meaning(one: Judged, at: int, near: NDArray[np.int64]) -> Ranked:
+    read, rest = near[:READ], near[READ:]
+    like = meaning.alike(one.questions[at], pack([one.texts[row] for row in read.tolist()]))
+    total = fusion.fuse(np.zeros(len(read)), like).total
+    return [*read[np.argsort(-total, kind="stable")].tolist(), *rest.tolist()]
+
+
+def _post(at: int, text: str) -> Post:
+    return Post(id=str(at), network="", author="", author_id="", text=text, created_ms=0, seen_ms=0)
 
 
 def _figures(one: Judged, way: str, rankings: Sequence[Ranked]) -> Figures:
     def mean(of: Callable[[Sequence[int], judged.Worth], float]) -> float:
-        told = [of(rows.tolist(), worth) for rows, worth in zip(rankings, one.worth, strict=True)]
+        told = [of(rows, worth) for rows, worth in zip(rankings, one.worth, strict=True)]
         return round(float(np.mean(told)), 4)
 
     return Figures(

@@ -132,6 +132,8 @@ class Hit(NamedTuple):
     parts: Parts
     cluster: int = -1
     """Posts that say the same share it; in one index, not between indexes."""
+    words: float = 0.0
+    """What its words are worth by themselves, also where meaning was asked for."""
 
 
 def all_or_any(search: Callable[[Query], "Results"], query: Query) -> tuple["Results", bool]:
@@ -180,8 +182,7 @@ class Results(NamedTuple):
     """The time that age is counted from: that of the newest post that was ranked, 0 if none was."""
     coverage: Coverage = Coverage()
     best_words: float = 0.0
-    """What the best of what was ranked is worth by words; where meaning was asked for, the words of
-    a hit are a share of it."""
+    """What the best of what was ranked is worth by words."""
 
 
 @dataclass(frozen=True)

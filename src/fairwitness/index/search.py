@@ -40,9 +40,9 @@ _DEPTH = 300
 """How many of a slice's best posts by words are ranked by everything: recency and reach can lift a
 post from that deep, not from deeper."""
 _NEAREST = 50
-"""How many posts that no word found are looked at because of their codes."""
+"""How many posts are read for what they mean because their codes are near."""
 _REREAD = 50
-"""How many of those that words found are read again for what they mean."""
+"""How many are because of all else."""
 
 Rows = NDArray[np.int64]
 
@@ -68,8 +68,8 @@ class Found(NamedTuple):
     at: int
     rows: Rows
     words: NDArray[np.float64]
-    by_code: bool = False
-    """Whether no word found them."""
+    near: NDArray[np.bool_] | None = None
+    """Which are among the nearest of all slices by their codes; None where nobody looked."""
 
 
 def take_view(table: Table) -> View:
@@ -121,7 +121,7 @@ class Search:
         allowed = [self._allowed(at, filters) for at in self._slices]
         found = [self._matching(at, ask, allowed[at]) for at in self._slices]
         if query.meaning and not query.phrases and not any(map(is_said, clauses)):
-            found += self._alike(found, allowed)
+            found = self._with_nearest(found, allowed)
         return self._ranked(found, WEIGHTS, matched=sum(len(part.rows) for part in found))
 
     def _newest_first(self, filters: Filters) -> Results:
@@ -141,23 +141,23 @@ class Search:
             found.append(self._newest(at, allowed, count=False))
         return self._ranked(found, WEIGHTS, matched=None)
 
-    def _alike(self, found: Sequence[Found], allowed: Sequence[Mask | None]) -> list[Found]:
-        """Return the posts nearest to what is asked by their codes, but for those found already."""
+    def _with_nearest(self, found: Sequence[Found], allowed: Sequence[Mask | None]) -> list[Found]:
+        """Mark which posts are the nearest to what is asked, and add those that no word found."""
         (query,) = meaning.codes(pack([self._query.meaning]))
         nearest: list[tuple[int, int, int]] = []
         for at in self._slices:
             near = self._near(at, query, allowed[at])
-            new = ~np.isin(near.rows, found[at].rows)
-            nearest += zip(
-                near.distances[new].tolist(), near.rows[new].tolist(), repeat(at), strict=False
-            )
+            nearest += zip(near.distances.tolist(), near.rows.tolist(), repeat(at), strict=False)
         by_slice: dict[int, list[int]] = defaultdict(list)
         for _, row, at in sorted(nearest)[:_NEAREST]:
             by_slice[at].append(row)
-        return [
-            Found(at, np.array(rows, np.int64), np.zeros(len(rows)), by_code=True)
-            for at, rows in by_slice.items()
-        ]
+        marked: list[Found] = []
+        for part in found:
+            rows = np.array(by_slice[part.at], np.int64)
+            new = rows[~np.isin(rows, part.rows)]
+            marked.append(part._replace(near=np.isin(part.rows, rows)))
+            marked.append(Found(part.at, new, np.zeros(len(new)), np.ones(len(new), bool)))
+        return marked
 
     def _near(self, at: int, query: NDArray[np.uint8], allowed: Mask | None) -> Near:
         part, _, row_count = self._view.slices[at]
@@ -235,8 +235,8 @@ class Search:
         places = [(part.at, row) for part in found for row in part.rows.tolist()]
         parts = rank.score(Candidates(words_worth, made_ms, reach, quality), weights)
         if self._query.meaning and weights.words:
-            by_code = np.concatenate([np.full(len(part.rows), part.by_code) for part in found])
-            self._weigh_meaning(parts, places, words_worth, made_ms, by_code)
+            near = np.concatenate([_near_of(part) for part in found])
+            self._weigh_meaning(parts, places, words_worth, made_ms, near)
         total = parts.sum(axis=1)
         hits: list[Hit] = []
         for chosen in rank.best_first(total, made_ms).tolist():
@@ -247,7 +247,8 @@ class Search:
             post = post_as_of(part, row, self._as_of_ms)
             if post is not None:
                 score, cluster = float(total[chosen]), int(part.columns.cluster[row])
-                hits.append(Hit(post, score, Parts(*parts[chosen].tolist()), cluster))
+                words = float(words_worth[chosen])
+                hits.append(Hit(post, score, Parts(*parts[chosen].tolist()), cluster, words))
         return Results(
             tuple(hits),
             matched,
@@ -262,24 +263,24 @@ class Search:
         places: Sequence[tuple[int, int]],
         words_worth: NDArray[np.float64],
         made_ms: NDArray[np.int64],
-        by_code: NDArray[np.bool_],
+        near: NDArray[np.bool_],
     ) -> None:
         """Put into `parts` what words and meaning are worth together; -inf for what is unrelated.
 
-        The texts of the best so far, and of those that only their codes found, are read for it.
+        The texts of the best so far, and of the nearest, are read for it; all others rank behind.
         """
-        best = rank.best_first(parts.sum(axis=1), made_ms)[:_REREAD]
-        read = np.union1d(best, np.flatnonzero(by_code))
+        first = rank.best_first(parts.sum(axis=1), made_ms)[:_REREAD]
+        read = np.union1d(first, np.flatnonzero(near))
         posts = [self._view.slices[at].part.post_at(row) for at, row in (places[i] for i in read)]
         like = meaning.alike(
             self._query.meaning, pack([post.text if post else "" for post in posts])
         )
-        cosine, cover = np.zeros(len(parts)), np.zeros(len(parts))
-        cosine[read], cover[read] = like
-        fused = fusion.fuse(words_worth, cosine, cover)
-        parts[:, Parts._fields.index("words")] = fused.words
-        parts[:, Parts._fields.index("meaning")] = fused.meaning
-        parts[by_code & ~fusion.related(words_worth, cosine)] = -np.inf
+        best = words_worth.max()
+        fused = fusion.fuse(words_worth[read], like, best=best)
+        by_words, by_meaning = map(Parts._fields.index, ("words", "meaning"))
+        parts[:, by_words] = words_worth / max(best, 1e-6) - 1.0
+        parts[read, by_words], parts[read, by_meaning] = fused.words, fused.meaning
+        parts[read[~fusion.related(words_worth[read], like.cosine)]] = -np.inf
 
     def _column(self, found: Found, name: str) -> NDArray[np.int64]:
         column: NDArray[np.int64] = getattr(self._view.slices[found.at].part.columns, name)
@@ -288,6 +289,10 @@ class Search:
     def _reactions(self, found: Found, weights: Weights) -> NDArray[np.float64]:
         part = self._view.slices[found.at].part
         return rank.reactions(part.history.counts(found.rows, self._as_of_ms), weights)
+
+
+def _near_of(found: Found) -> NDArray[np.bool_]:
+    return np.zeros(len(found.rows), bool) if found.near is None else found.near
 
 
 def post_as_of(part: Slice, row: int, as_of_ms: int | None) -> Post | None:

@@ -19,7 +19,7 @@ from fairwitness.kernels.native import at, count, library
 ROWS, COLUMNS = 16, 32  # of a tile
 Q4_0, Q4_1, Q8_0 = 2, 3, 8  # as `enum ggml_type` numbers them
 BLOCK_BYTES = {Q4_0: 18, Q4_1: 20, Q8_0: 34}
-ANY, PLAIN, AVX2, AVX512 = 0, 1, 2, 3
+ANY, PLAIN, AVX2, AVX512, AMX = 0, 1, 2, 3, 4
 """What the machine instructions are: the best that there are, or these."""
 
 _ALIGNMENT = 64

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("ray", reason="NO RAY HERE: pip install -e '.[dev]'")
 
-from fairwitness.index import Coverage, Hit, IndexStats, Lag, Parts, Query, Results
+from fairwitness.index import Coverage, Hit, IndexStats, Lag, Parts, Query, Results, fusion
 from fairwitness.index.search import WEIGHTS
 from fairwitness.index.shards.gather import Found, asked_words, counted, covered, merged
 from fairwitness.posts.post import Post
@@ -57,6 +57,27 @@ def test_a_shard_that_lacks_a_word_does_not_gain_by_it() -> None:
     assert results.hits[2].parts.words == pytest.approx(share, rel=1e-5)
     nobody = found(hit("same", 1.0), counts={"rain": 50, "unheard": 0})
     assert merged([nobody, nobody], 9, WHOLE).hits[0].parts.words == 1.0
+
+
+def test_what_is_meant_is_judged_among_all() -> None:
+    def said(id_: str, text: str, words: float, fused: float) -> Hit:
+        post = Post(
+            id=id_, network="x", author="", author_id="", text=text, created_ms=1, seen_ms=1
+        )
+        return Hit(post, fused, Parts(fused, 0.0, 0.0, meaning=0.1), words=words)
+
+    quake, rain = "a strong earthquake hit Tokyo", "it rains in Tokyo and it will rain"
+    one = Found(Results((said("quake", quake, 2.0, 0.1),), 1, 1, 1, best_words=2.0), {}, 9)
+    two = Found(Results((said("rain", rain, 0.5, 0.9),), 1, 1, 1, best_words=0.5), {}, 9)
+    for order in ([one, two], [two, one]):
+        results = merged(order, 9, WHOLE, meant="big earthquake in Japan")
+        assert [each.post.id for each in results.hits] == ["quake", "rain"]
+        assert results.best_words == 2.0
+        first, second = results.hits
+        assert first.parts.words == pytest.approx(fusion.WORDS)
+        assert second.parts.words == 0.0
+        assert first.parts.meaning > second.parts.meaning > 0.0
+        assert first.score == pytest.approx(sum(first.parts))
 
 
 def test_words_that_are_asked() -> None:

@@ -113,3 +113,13 @@ def test_an_account_that_did_not_come_along_is_known_by_its_number() -> None:
     assert parts is not None
     assert (parts.author, parts.author_id) == ("99", "99")
     assert parts_of(XPost(id="1")) is None
+
+
+def test_of_links_that_overlap_the_first_in_the_text_and_in_the_list_is_shown() -> None:
+    short, long = "https://t.co/a", "https://t.co/ab"
+    urls = [
+        {"url": u, "expanded_url": f"https://{n}.example"} for n, u in (("l", long), ("s", short))
+    ]
+    event = read({"text": f"{short} {long} {short}", "entities": {"urls": urls}})
+    assert event.post.text == "https://s.example https://l.example https://s.example"
+    assert [cut.was for cut in event.post.cuts] == [short, long, short]

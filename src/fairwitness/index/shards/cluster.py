@@ -106,7 +106,7 @@ class Cluster:
         """
         answers = self._ask_all(Call("search", (query,), {"as_of_ms": as_of_ms, "limit": limit}))
         found = [answer.value for answer in answers.values()]
-        return merged(found, limit, self._coverage(answers), meaning=bool(query.meaning))
+        return merged(found, limit, self._coverage(answers), meant=query.meaning)
 
     def get(self, post_id: str, *, as_of_ms: int | None = None) -> Post | None:
         """Return a post as it was at a moment, None when it is gone, not yet seen or unknown.

@@ -6,9 +6,12 @@ from itertools import pairwise
 from math import log1p
 from typing import NamedTuple
 
-from fairwitness.index import tokens
+import numpy as np
+
+from fairwitness.index import fusion, meaning, tokens
 from fairwitness.index.query import Coverage, Hit, IndexStats, Lag, Query, Results
 from fairwitness.index.search import WEIGHTS
+from fairwitness.kernels.texts import pack
 
 LATE_MS = 2_000
 """A shard that is fresh up to so long ago is called behind. The house promises one second; a
@@ -38,27 +41,29 @@ def asked_words(query: Query) -> list[str]:
     return list(dict.fromkeys(words))[:_ASKED_WORDS]
 
 
-def merged(
-    found: Sequence[Found], limit: int, coverage: Coverage, *, meaning: bool = False
-) -> Results:
+def merged(found: Sequence[Found], limit: int, coverage: Coverage, *, meant: str = "") -> Results:
     """Return the best of all shards' hits, ranked by what is true of all shards.
 
     Age is counted from each shard's newest post: it is counted here from the newest of all. What
     words are worth is a share of the words that the shard knows at all: it is made here a share of
-    those that any shard knows. Where `meaning` was asked for, it is also a share of what the best
-    post was worth. Of a shard that gave `limit` hits and whose order changes by this,
-    a hit may be missing that ranked lower there.
+    those that any shard knows. Where it was asked what is `meant`, words and meaning are fused
+    again, by the best of all. Of a shard that gave `limit` hits and whose order changes by this, a
+    hit may be missing that ranked lower there.
     """
     newest_ms = max((each.results.newest_ms for each in found if each.results.hits), default=0)
     known = {word for each in found for word, count in each.counts.items() if count}
-    best_words = max((each.results.best_words for each in found), default=0.0)
+    shares = [_share(each, known) for each in found]
+    best_words = max(
+        (each.results.best_words * share for each, share in zip(found, shares, strict=True)),
+        default=0.0,
+    )
     hits: list[Hit] = []
-    for each in found:
+    for each, share in zip(found, shares, strict=True):
         half_lives = (newest_ms - each.results.newest_ms) / WEIGHTS.half_life_ms
-        share, fade = _share(each, known), 2.0 ** -max(half_lives, 0.0)
-        if meaning and best_words:  # the words of a hit are a share of the shard's best
-            share *= each.results.best_words / best_words
+        fade = 2.0 ** -max(half_lives, 0.0)
         hits += [_scaled(hit, share, fade) for hit in each.results.hits]
+    if meant and any(hit.parts.meaning for hit in hits):
+        hits = _fused(hits, meant, best_words)
     hits.sort(key=_best_first)
     return Results(
         hits=tuple(hits[: max(limit, 0)]),
@@ -88,7 +93,18 @@ def _scaled(hit: Hit, share: float, fade: float) -> Hit:
     if share == fade == 1.0:
         return hit
     parts = hit.parts._replace(words=hit.parts.words * share, recency=hit.parts.recency * fade)
-    return Hit(hit.post, sum(parts), parts)
+    return Hit(hit.post, sum(parts), parts, words=hit.words * share)
+
+
+def _fused(hits: Sequence[Hit], meant: str, best_words: float) -> list[Hit]:
+    """Return hits as one index that had found them all would score them."""
+    like = meaning.alike(meant, pack([hit.post.text for hit in hits]))
+    fused = fusion.fuse(np.array([hit.words for hit in hits]), like, best=best_words)
+    again: list[Hit] = []
+    for hit, words, meant_part in zip(hits, *map(np.ndarray.tolist, fused), strict=True):
+        parts = hit.parts._replace(words=words, meaning=meant_part)
+        again.append(Hit(hit.post, sum(parts), parts, words=hit.words))
+    return again
 
 
 def _best_first(hit: Hit) -> tuple[float, int, str]:

@@ -15,60 +15,55 @@ template <int Q>
 static void attend_together(const Query *queries, const float *keys, const float *values,
                             int64_t size, int64_t longest, float *scores) {
     int64_t last = 0;
-    for (int i = 0; i < Q; i++)
-        last = queries[i].position > last ? queries[i].position : last;
+    each<Q>(FW_EACH { last = queries[i].position > last ? queries[i].position : last; });
     const int64_t blocks = last / 16 + 1;
-    f32x16 most[Q], sums[Q];
-    for (int i = 0; i < Q; i++) most[i] = all(-__builtin_inff());
+    const f32x16 lowest = all(-__builtin_inff());
     const i32x16 lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    f32x16 most[Q];
+    each<Q>(FW_EACH { most[i] = lowest; });
     for (int64_t b = 0; b < blocks; b++) {
         const float *block = keys + b * size * 16;
-        f32x16 score[Q] = {};
+        f32x16 score[Q];
+        each<Q>(FW_EACH { score[i] = f32x16{}; });
         for (int64_t k = 0; k < size; k++) {
             const f32x16 key = load(block + 16 * k);
-            for (int i = 0; i < Q; i++) score[i] = fma(key, all(queries[i].q[k]), score[i]);
+            each<Q>(FW_EACH { score[i] = fma(key, all(queries[i].q[k]), score[i]); });
         }
-        for (int i = 0; i < Q; i++) {
+        each<Q>(FW_EACH {
             const i32x16 ahead = lanes + static_cast<int32_t>(16 * b - queries[i].position);
-            score[i] = ahead > 0 ? all(-__builtin_inff()) : score[i];
-            most[i] = larger(score[i], most[i]);
-            store(scores + i * longest + 16 * b, score[i]);
-        }
+            const f32x16 seen = ahead > 0 ? lowest : score[i];
+            most[i] = larger(seen, most[i]);
+            store(scores + i * longest + 16 * b, seen);
+        });
     }
-    for (int i = 0; i < Q; i++) {
+    float share[Q];
+    each<Q>(FW_EACH {
         float *row = scores + i * longest;
         const float peak = highest(most[i]);
-        sums[i] = f32x16{};
+        f32x16 sum = {};
         for (int64_t b = 0; b < blocks; b++) {
             const f32x16 e = exponential(load(row + 16 * b) - peak);
-            sums[i] += e;
+            sum += e;
             store(row + 16 * b, e);
         }
-    }
-    for (int64_t k = 0; k < size; k += 64) {
-        const int64_t wide = size - k < 64 ? (size - k) / 16 : 4;
-        f32x16 mixed[Q][4] = {};
-        if (wide == 4) {
-            for (int64_t s = 0; s <= last; s++) {
-                f32x16 value[4];
-                for (int c = 0; c < 4; c++) value[c] = load(values + s * size + k + 16 * c);
-                for (int i = 0; i < Q; i++) {
-                    const f32x16 weight = all(scores[i * longest + s]);
-                    for (int c = 0; c < 4; c++) mixed[i][c] = fma(value[c], weight, mixed[i][c]);
-                }
-            }
-        } else {
-            for (int64_t s = 0; s <= last; s++)
-                for (int64_t c = 0; c < wide; c++)
-                    for (int i = 0; i < Q; i++)
-                        mixed[i][c] = fma(load(values + s * size + k + 16 * c),
-                                          all(scores[i * longest + s]), mixed[i][c]);
+        share[i] = 1.0f / total(sum);
+    });
+    for (int64_t k = 0; k < size; k += 32) {  // as much as registers hold
+        f32x16 left[Q], right[Q];
+        each<Q>(FW_EACH { left[i] = right[i] = f32x16{}; });
+        for (int64_t s = 0; s <= last; s++) {
+            const float *value = values + s * size + k;
+            const f32x16 first = load(value), second = load(value + 16);
+            each<Q>(FW_EACH {
+                const f32x16 weight = all(scores[i * longest + s]);
+                left[i] = fma(first, weight, left[i]);
+                right[i] = fma(second, weight, right[i]);
+            });
         }
-        for (int i = 0; i < Q; i++) {
-            const float scale = 1.0f / total(sums[i]);
-            for (int64_t c = 0; c < wide; c++)
-                store(queries[i].out + k + 16 * c, mixed[i][c] * scale);
-        }
+        each<Q>(FW_EACH {
+            store(queries[i].out + k, left[i] * share[i]);
+            store(queries[i].out + k + 16, right[i] * share[i]);
+        });
     }
 }
 

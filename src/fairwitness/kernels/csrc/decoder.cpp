@@ -12,29 +12,28 @@ namespace {
 
 constexpr int64_t kMostTogether = 16;  // rows of a run, so that threads have enough to share
 
-// Room for a kind of vectors, as large as was ever needed.
-class Room {
-  public:
-    Vectors of(int64_t count, int64_t columns) {
-        const auto blocks = static_cast<size_t>(count * columns / kColumns);
-        if (blocks > scales_.size()) {
-            scales_.resize(blocks);
-            numbers_.resize(blocks * kBlockBytes + 64);
-        }
-        auto address = reinterpret_cast<uintptr_t>(numbers_.data());
-        auto *aligned = reinterpret_cast<int8_t *>((address + 63) / 64 * 64);
-        return {aligned, scales_.data(), count, columns};
-    }
-
-  private:
-    std::vector<int8_t> numbers_;
-    std::vector<Scale> scales_;
+struct alignas(64) Line {
+    uint8_t bytes[64];
 };
 
-float *room(std::vector<float> &held, int64_t size) {
+// Room for numbers, as large as was ever needed.
+template <class T>
+T *room(std::vector<T> &held, int64_t size) {
     if (static_cast<size_t>(size) > held.size()) held.resize(static_cast<size_t>(size));
     return held.data();
 }
+
+struct Room {
+    std::vector<Line> numbers;
+    std::vector<Scale> scales;
+
+    Vectors of(int64_t count, int64_t columns) {
+        static_assert(sizeof(Line) == kBlockBytes);
+        const int64_t blocks = count * columns / kColumns;
+        auto *lines = reinterpret_cast<int8_t *>(room(numbers, blocks));
+        return {lines, room(scales, blocks), count, columns};
+    }
+};
 
 Matrix matrix_of(const int64_t *told) {
     return {static_cast<int32_t>(told[0]), (told[1] + kRows - 1) / kRows * kRows, told[2],
@@ -69,6 +68,9 @@ class Decoder {
         // Longer than needed, so that queries do not begin at the same place of a cache line set.
         step.longest = last / 16 * 16 + 16 + 80;
         step.scores = room(scores_, pool_.threads() * kTogether * step.longest);
+        const int64_t columns = std::max({shape.width, shape.queries(), shape.hidden});
+        step.panel_room = columns * kRows;
+        step.panels = room(panels_, 2 * pool_.threads() * step.panel_room / 64)->bytes;
         step.normed = normed_.of(count, shape.width);
         step.mixed = mixed_.of(count, shape.queries());
         step.hidden = hidden_.of(count, shape.hidden);
@@ -93,6 +95,7 @@ class Decoder {
     Network network_;
     Pool pool_;
     Room normed_, mixed_, hidden_;
+    std::vector<Line> panels_;
     std::vector<float> x_, q_, turns_, scores_;
 };
 

@@ -68,6 +68,8 @@ struct Step {
     float *turns;          // rows * head_size: cosines, then sines
     float *scores;         // for each thread: kTogether * longest
     int64_t longest;
+    uint8_t *panels;  // for each thread two panels unpacked, 64-byte aligned
+    int64_t panel_room;
     Vectors normed, mixed, hidden;
     float *logits;         // wanted * vocabulary
 };
@@ -77,16 +79,17 @@ constexpr int64_t kTogether = 6;  // queries that look at the same keys at once
 // The step as it is compiled for some kind of machine; run by each thread of the pool.
 using RunStep = void (*)(void *step, int64_t thread);
 using Multiply = void (*)(const Matrix *matrix, const float *x, int64_t count, const Vectors *room,
-                          float *out);
+                          uint8_t *panel_room, float *out);
 struct Form {
     RunStep step;
     Multiply multiply;
 };
 
 // Null where the compiler cannot make it.
+const Form *form_amx();
 const Form *form_avx512();
 const Form *form_avx2();
 const Form *form_plain();
 // A form by its number, null where this machine cannot run it: 0 is the best, 1 any machine's, 2 that
-// of AVX2, 3 that of AVX-512.
+// of AVX2, 3 that of AVX-512, 4 that of AMX.
 const Form *form_numbered(int64_t number);

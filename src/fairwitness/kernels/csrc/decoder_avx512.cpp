@@ -7,6 +7,7 @@
 
 // After all inline functions of others, which must not be compiled for this machine.
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c,bmi2")
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // inside immintrin.h
 #define FW_WIDE 512
 

@@ -8,8 +8,8 @@
 #include "decoder.h"
 #include "dots.h"
 
-constexpr int64_t kSpan = 32;        // vectors that go through a panel while it is near
-constexpr int64_t kPanelsAtOnce = 4;  // a piece of work; about a microsecond for one vector
+constexpr int64_t kSpan = 4 * kGroup;  // vectors that go through a panel while it is near
+constexpr int64_t kPanelsAtOnce = 4;    // a piece of work; about a microsecond for one vector
 
 struct Span {
     int64_t first, end;
@@ -22,13 +22,18 @@ static Span span_of(int64_t index, int64_t count) {
 
 static int64_t spans(int64_t count) { return (count + kSpan - 1) / kSpan; }
 
+// Where a thread unpacks one of two panels.
+static uint8_t *room_of(const Step &step, int64_t thread, int64_t which) {
+    return step.panels + (2 * thread + which) * step.panel_room;
+}
+
 static void normalise(const float *x, const float *scale, float epsilon, int64_t width,
                       const Vectors &out, int64_t vector) {
     f32x16 squares = {};
     for (int64_t i = 0; i < width; i += 16) squares = fma(load(x + i), load(x + i), squares);
     const float mean = total(squares) / static_cast<float>(width);
     const float inverse = 1.0f / __builtin_sqrtf(mean + epsilon);
-    const Group group = group_of(vector, out.count);
+    const Group group = group_here(vector, out.count);
     for (int64_t b = 0; b < width / kColumns; b++) {
         float block[kColumns];
         for (int64_t i = 0; i < kColumns; i += 16)
@@ -40,7 +45,7 @@ static void normalise(const float *x, const float *scale, float epsilon, int64_t
 
 static void quantise_row(const float *x, const Vectors &out, int64_t vector, int64_t first_block,
                          int64_t blocks) {
-    const Group group = group_of(vector, out.count);
+    const Group group = group_here(vector, out.count);
     for (int64_t b = 0; b < blocks; b++) {
         const int64_t place = out.place(group, vector, first_block + b);
         quantise(x + b * kColumns, out.numbers + place * kBlockBytes, out.scales + place);
@@ -124,24 +129,28 @@ static void put_head(const Step &step, int64_t layer, int64_t head, int64_t r, f
 
 constexpr int64_t kMostHead = 256;
 
-static void project_heads(const Step &step, int64_t layer) {
+static void project_heads(const Step &step, int64_t layer, int64_t thread) {
     const Shape &shape = step.network->shape;
     const Matrix &matrix = step.network->layers[layer].qkv;
     const int64_t panels = shape.head_size / kRows, pieces = shape.heads() * spans(step.rows);
     for (int64_t piece; (piece = step.pool->take()) < pieces;) {
         const int64_t head = piece % shape.heads();
         const Span span = span_of(piece / shape.heads(), step.rows);
-        for (int64_t r = span.first; r < span.end;) {
-            const Group group = group_of(r, step.rows);
-            float numbers[8][kMostHead];
-            for (int64_t p = 0; p < panels; p++) {
-                f32x16 out[8];
-                multiply(matrix, head * panels + p, step.normed, group, out);
-                for (int64_t i = 0; i < group.size; i++) store(numbers[i] + p * kRows, out[i]);
+        float numbers[kSpan][kMostHead];
+        for (int64_t p = 0; p < panels; p++) {
+            const Panel panel =
+                panel_of(matrix, head * panels + p, step.rows, room_of(step, thread, 0));
+            for (int64_t r = span.first; r < span.end;) {
+                const Group group = group_here(r, step.rows);
+                f32x16 out[kGroup];
+                multiply(panel, step.normed, group, out);
+                for (int64_t i = 0; i < group.size; i++)
+                    store(numbers[r + i - span.first] + p * kRows, out[i]);
+                r += group.size;
             }
-            for (int64_t i = 0; i < group.size; i++) put_head(step, layer, head, r + i, numbers[i]);
-            r += group.size;
         }
+        for (int64_t r = span.first; r < span.end; r++)
+            put_head(step, layer, head, r, numbers[r - span.first]);
     }
 }
 
@@ -175,7 +184,8 @@ static void attend_all(const Step &step, int64_t layer, int64_t thread) {
 }
 
 // Adds a matrix times each vector to the residual stream.
-static void add_product(const Step &step, const Matrix &matrix, const Vectors &vectors) {
+static void add_product(const Step &step, const Matrix &matrix, const Vectors &vectors,
+                        int64_t thread) {
     const int64_t width = step.network->shape.width;
     const int64_t chunks = (matrix.panels() + kPanelsAtOnce - 1) / kPanelsAtOnce;
     const int64_t pieces = chunks * spans(step.rows);
@@ -183,10 +193,11 @@ static void add_product(const Step &step, const Matrix &matrix, const Vectors &v
         const Span span = span_of(piece / chunks, step.rows);
         const int64_t first = piece % chunks * kPanelsAtOnce;
         for (int64_t p = first; p < first + kPanelsAtOnce && p < matrix.panels(); p++) {
+            const Panel panel = panel_of(matrix, p, step.rows, room_of(step, thread, 0));
             for (int64_t r = span.first; r < span.end;) {
-                const Group group = group_of(r, step.rows);
-                f32x16 out[8];
-                multiply(matrix, p, vectors, group, out);
+                const Group group = group_here(r, step.rows);
+                f32x16 out[kGroup];
+                multiply(panel, vectors, group, out);
                 for (int64_t i = 0; i < group.size; i++) {
                     float *x = step.x + (r + i) * width + p * kRows;
                     store(x, load(x) + out[i]);
@@ -198,29 +209,32 @@ static void add_product(const Step &step, const Matrix &matrix, const Vectors &v
 }
 
 // silu(gate) * up, 32 hidden numbers a piece, quantised for the way down.
-static void gate_and_up(const Step &step, const Matrix &matrix) {
+static void gate_and_up(const Step &step, const Matrix &matrix, int64_t thread) {
     const int64_t blocks = step.network->shape.hidden / kColumns;
     const int64_t pieces = blocks * spans(step.rows);
     for (int64_t piece; (piece = step.pool->take()) < pieces;) {
         const Span span = span_of(piece / blocks, step.rows);
         const int64_t block = piece % blocks;
-        for (int64_t r = span.first; r < span.end;) {
-            const Group group = group_of(r, step.rows);
-            float hidden[8][kColumns];
-            for (int64_t half = 0; half < 2; half++) {
-                f32x16 gate[8], up[8];
-                multiply(matrix, 4 * block + 2 * half, step.normed, group, gate);
-                multiply(matrix, 4 * block + 2 * half + 1, step.normed, group, up);
+        float hidden[kSpan][kColumns];
+        for (int64_t half = 0; half < 2; half++) {
+            const int64_t first = 4 * block + 2 * half;
+            const Panel gates = panel_of(matrix, first, step.rows, room_of(step, thread, 0));
+            const Panel ups = panel_of(matrix, first + 1, step.rows, room_of(step, thread, 1));
+            for (int64_t r = span.first; r < span.end;) {
+                const Group group = group_here(r, step.rows);
+                f32x16 gate[kGroup], up[kGroup];
+                multiply(gates, step.normed, group, gate);
+                multiply(ups, step.normed, group, up);
                 for (int64_t i = 0; i < group.size; i++) {
                     const f32x16 bounded = gate[i] < -80.0f ? all(-80.0f) : gate[i];
                     const f32x16 silu = gate[i] / (1.0f + exponential(-bounded));
-                    store(hidden[i] + 16 * half, silu * up[i]);
+                    store(hidden[r + i - span.first] + 16 * half, silu * up[i]);
                 }
+                r += group.size;
             }
-            for (int64_t i = 0; i < group.size; i++)
-                quantise_row(hidden[i], step.hidden, r + i, block, 1);
-            r += group.size;
         }
+        for (int64_t r = span.first; r < span.end; r++)
+            quantise_row(hidden[r - span.first], step.hidden, r, block, 1);
     }
 }
 
@@ -231,7 +245,7 @@ static void normalise_wanted(const Step &step, const Vectors &out) {
                   out, w);
 }
 
-static void predict(const Step &step, const Vectors &vectors) {
+static void predict(const Step &step, const Vectors &vectors, int64_t thread) {
     const int64_t vocabulary = step.network->shape.vocabulary;
     const Matrix &head = step.network->head;
     constexpr int64_t kAtOnce = 4 * kPanelsAtOnce;
@@ -240,10 +254,11 @@ static void predict(const Step &step, const Vectors &vectors) {
         const Span span = span_of(piece / chunks, step.wanted);
         const int64_t first = piece % chunks * kAtOnce;
         for (int64_t p = first; p < first + kAtOnce && p < head.panels(); p++) {
+            const Panel panel = panel_of(head, p, step.wanted, room_of(step, thread, 0));
             for (int64_t w = span.first; w < span.end;) {
-                const Group group = group_of(w, step.wanted);
-                f32x16 out[8];
-                multiply(head, p, vectors, group, out);
+                const Group group = group_here(w, step.wanted);
+                f32x16 out[kGroup];
+                multiply(panel, vectors, group, out);
                 const int64_t left = vocabulary - p * kRows;
                 for (int64_t i = 0; i < group.size; i++) {
                     float *logits = step.logits + (w + i) * vocabulary + p * kRows;
@@ -256,8 +271,7 @@ static void predict(const Step &step, const Vectors &vectors) {
     }
 }
 
-static void run_step(void *state, int64_t thread) {
-    const Step &step = *static_cast<const Step *>(state);
+static void run_stages(const Step &step, int64_t thread) {
     const Network &network = *step.network;
     Pool &pool = *step.pool;
     begin(step);
@@ -266,17 +280,17 @@ static void run_step(void *state, int64_t thread) {
         const Layer &layer = network.layers[l];
         normalise_all(step, layer.attention_norm);
         pool.barrier();
-        project_heads(step, l);
+        project_heads(step, l, thread);
         pool.barrier();
         attend_all(step, l, thread);
         pool.barrier();
-        add_product(step, layer.out, step.mixed);
+        add_product(step, layer.out, step.mixed, thread);
         pool.barrier();
         normalise_all(step, layer.mlp_norm);
         pool.barrier();
-        gate_and_up(step, layer.gate_up);
+        gate_and_up(step, layer.gate_up, thread);
         pool.barrier();
-        add_product(step, layer.down, step.hidden);
+        add_product(step, layer.down, step.hidden, thread);
         pool.barrier();
     }
     if (!step.wanted) return;
@@ -284,20 +298,30 @@ static void run_step(void *state, int64_t thread) {
     last.count = step.wanted;
     normalise_wanted(step, last);
     pool.barrier();
-    predict(step, last);
+    predict(step, last, thread);
+}
+
+static void run_step(void *state, int64_t thread) {
+    begin_tiles();
+    run_stages(*static_cast<const Step *>(state), thread);
+    end_tiles();
 }
 
 static void run_multiply(const Matrix *matrix, const float *x, int64_t count, const Vectors *room,
-                         float *out) {
+                         uint8_t *panel_room, float *out) {
+    begin_tiles();
     for (int64_t v = 0; v < count; v++)
         quantise_row(x + v * matrix->columns, *room, v, 0, matrix->blocks());
-    for (int64_t p = 0; p < matrix->panels(); p++)
+    for (int64_t p = 0; p < matrix->panels(); p++) {
+        const Panel panel = panel_of(*matrix, p, count, panel_room);
         for (int64_t v = 0; v < count;) {
-            const Group group = group_of(v, count);
-            f32x16 products[8];
-            multiply(*matrix, p, *room, group, products);
+            const Group group = group_here(v, count);
+            f32x16 products[kGroup];
+            multiply(panel, *room, group, products);
             for (int64_t i = 0; i < group.size; i++)
                 store(out + (v + i) * matrix->rows + p * kRows, products[i]);
             v += group.size;
         }
+    }
+    end_tiles();
 }

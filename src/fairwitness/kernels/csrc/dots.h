@@ -1,4 +1,4 @@
-// Sixteen rows of a quantised matrix times one, two, four or eight vectors.
+// Sixteen rows of a quantised matrix times one, two, four, eight or sixteen vectors.
 //
 // Sums of whole numbers are exact, so each form gives the same ones; what follows in floating point
 // has one order that no caller changes. A vector's product is the same in whatever company it goes.
@@ -145,7 +145,7 @@ FW_INLINE void panel_times(const uint8_t *panel, int64_t blocks, const int8_t *n
     const auto *halves =
         reinterpret_cast<const uint16_t *>(panel + blocks * tile_numbers(kKind));
     f32x16 sum[T];
-    for (int v = 0; v < T; v++) sum[v] = f32x16{};
+    each<T>(FW_EACH { sum[i] = f32x16{}; });
     for (int64_t b = 0; b < blocks; b++) {
         Bytes w[8];
         if (kKind == kQ8_0) unpacked8(panel + b * tile_numbers(kKind), w);
@@ -153,9 +153,9 @@ FW_INLINE void panel_times(const uint8_t *panel, int64_t blocks, const int8_t *n
         const f32x16 d = widened(halves + b * (tile_scales(kKind) / 2));
         f32x16 least = f32x16{};
         if (kKind == kQ4_1) least = widened(halves + b * (tile_scales(kKind) / 2) + 16);
-        for (int v = 0; v < T; v++) {
-            const int8_t *x = numbers + (b * T + v) * kBlockBytes;
-            const Scale &scale = scales[b * T + v];
+        each<T>(FW_EACH {
+            const int8_t *x = numbers + (b * T + i) * kBlockBytes;
+            const Scale &scale = scales[b * T + i];
             Whole high = none(), low = none();
             for (int j = 0; j < 8; j++) {
                 high = dot(high, w[j], x + 4 * j);
@@ -164,34 +164,140 @@ FW_INLINE void panel_times(const uint8_t *panel, int64_t blocks, const int8_t *n
             i32x16 whole = joined(high, low);
             if (kKind == kQ4_0) whole -= 8 * scale.sum;
             if (kKind == kQ8_0) whole -= excess8() * scale.sum;
-            sum[v] = fma(floats(whole), d * scale.step, sum[v]);
-            if (kKind == kQ4_1) sum[v] = fma(least, all(scale.total), sum[v]);
-        }
+            sum[i] = fma(floats(whole), d * scale.step, sum[i]);
+            if (kKind == kQ4_1) sum[i] = fma(least, all(scale.total), sum[i]);
+        });
     }
-    for (int v = 0; v < T; v++) out[v] = sum[v];
+    each<T>(FW_EACH { out[i] = sum[i]; });
 }
+
+// A panel that vectors are about to go through.
+struct Panel {
+    int32_t kind;
+    int64_t blocks;
+    const uint8_t *packed;
+    const uint8_t *bytes;  // a byte a number, where a form works on these
+};
+
+constexpr int64_t kBytes = kRows * kColumns;  // of a tile, a byte a number
+
+#if FW_AMX
+
+constexpr int64_t kGroup = 16;
+
+// Tiles 0 to 3 hold sums, [vector][row]; 4 and 5 vectors' parts, [vector][32 bytes]; 6 and 7
+// numbers of rows, which stand as `tiles.h` has them: [4 columns][row][column].
+static void begin_tiles() {
+    struct {
+        uint8_t palette, row;
+        uint8_t reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } told = {};
+    told.palette = 1;
+    for (int i = 0; i < 8; i++) {
+        told.row_bytes[i] = i == 4 || i == 5 ? 32 : 64;
+        told.rows[i] = i >= 6 ? 8 : 16;
+    }
+    _tile_loadconfig(&told);
+}
+static void end_tiles() { _tile_release(); }
+
+static Panel panel_of(const Matrix &matrix, int64_t index, int64_t vectors, uint8_t *room) {
+    Panel panel{matrix.kind, matrix.blocks(), matrix.panel(index), matrix.panel(index)};
+    if (matrix.kind == kQ8_0 || vectors < kGroup) return panel;
+    for (int64_t b = 0; b < panel.blocks; b++) {
+        Bytes w[8];
+        unpacked4(panel.packed + b * tile_numbers(kQ4_0), w);
+        for (int j = 0; j < 8; j++) _mm512_store_si512(room + b * kBytes + 64 * j, w[j]);
+    }
+    panel.bytes = room;
+    return panel;
+}
+
+// The whole-number sums of one block, high parts at `sums` and low ones behind them.
+#define FW_TILE_SUMS(HIGH, LOW, W, B, SUMS)                                  \
+    _tile_loadd(4, numbers + (B) * kGroup * kBlockBytes, kBlockBytes);       \
+    _tile_loadd(5, numbers + (B) * kGroup * kBlockBytes + 32, kBlockBytes);  \
+    _tile_loadd(W, panel.bytes + (B) * kBytes, 64);                          \
+    _tile_zero(HIGH);                                                        \
+    _tile_zero(LOW);                                                         \
+    _tile_dpbsud(HIGH, 4, W);                                                \
+    _tile_dpbsud(LOW, 5, W);                                                 \
+    _tile_stored(HIGH, (SUMS), 64);                                          \
+    _tile_stored(LOW, (SUMS) + 256, 64)
 
 template <int kKind>
-static void panel_times_group(const uint8_t *panel, int64_t blocks, const int8_t *numbers,
-                              const Scale *scales, int64_t size, f32x16 *out) {
-    if (size == 8) return panel_times<kKind, 8>(panel, blocks, numbers, scales, out);
-    if (size == 4) return panel_times<kKind, 4>(panel, blocks, numbers, scales, out);
-    if (size == 2) return panel_times<kKind, 2>(panel, blocks, numbers, scales, out);
-    panel_times<kKind, 1>(panel, blocks, numbers, scales, out);
+static void panel_times_tiles(const Panel &panel, const int8_t *numbers, const Scale *scales,
+                              f32x16 *out) {
+    const auto *halves =
+        reinterpret_cast<const uint16_t *>(panel.packed + panel.blocks * tile_numbers(kKind));
+    alignas(64) int32_t sums[2][512];
+    f32x16 sum[kGroup];
+    each<kGroup>(FW_EACH { sum[i] = f32x16{}; });
+    FW_TILE_SUMS(0, 1, 6, 0, sums[0]);
+    for (int64_t b = 0; b < panel.blocks; b++) {
+        // The next block's sums are on their way while this one's are used.
+        if (b + 1 < panel.blocks && b % 2) {
+            FW_TILE_SUMS(0, 1, 6, b + 1, sums[0]);
+        } else if (b + 1 < panel.blocks) {
+            FW_TILE_SUMS(2, 3, 7, b + 1, sums[1]);
+        }
+        const f32x16 d = widened(halves + b * (tile_scales(kKind) / 2));
+        f32x16 least = f32x16{};
+        if (kKind == kQ4_1) least = widened(halves + b * (tile_scales(kKind) / 2) + 16);
+        each<kGroup>(FW_EACH {
+            const Scale &scale = scales[b * kGroup + i];
+            const int32_t *here = sums[b % 2] + 16 * i;
+            i32x16 whole = joined(_mm512_load_si512(here), _mm512_load_si512(here + 256));
+            if (kKind == kQ4_0) whole -= 8 * scale.sum;
+            if (kKind == kQ8_0) whole -= excess8() * scale.sum;
+            sum[i] = fma(floats(whole), d * scale.step, sum[i]);
+            if (kKind == kQ4_1) sum[i] = fma(least, all(scale.total), sum[i]);
+        });
+    }
+    each<kGroup>(FW_EACH { out[i] = sum[i]; });
 }
 
-// The 16 rows of panel `index` times each vector of a group.
-static void multiply(const Matrix &matrix, int64_t index, const Vectors &vectors, Group group,
-                     f32x16 *out) {
-    const int64_t blocks = matrix.blocks(), first = group.first * blocks;
+#else
+
+constexpr int64_t kGroup = 8;
+
+static void begin_tiles() {}
+static void end_tiles() {}
+static Panel panel_of(const Matrix &matrix, int64_t index, int64_t, uint8_t *) {
+    return {matrix.kind, matrix.blocks(), matrix.panel(index), nullptr};
+}
+
+#endif
+
+FW_INLINE Group group_here(int64_t vector, int64_t count) { return group_of<kGroup>(vector, count); }
+
+template <int kKind>
+static void panel_times_group(const Panel &panel, const int8_t *numbers, const Scale *scales,
+                              int64_t size, f32x16 *out) {
+    const uint8_t *packed = panel.packed;
+    switch (size) {
+#if FW_AMX
+        case 16: return panel_times_tiles<kKind>(panel, numbers, scales, out);
+#endif
+        case 8: return panel_times<kKind, 8>(packed, panel.blocks, numbers, scales, out);
+        case 4: return panel_times<kKind, 4>(packed, panel.blocks, numbers, scales, out);
+        case 2: return panel_times<kKind, 2>(packed, panel.blocks, numbers, scales, out);
+        default: return panel_times<kKind, 1>(packed, panel.blocks, numbers, scales, out);
+    }
+}
+
+// The 16 rows of a panel times each vector of a group.
+static void multiply(const Panel &panel, const Vectors &vectors, Group group, f32x16 *out) {
+    const int64_t first = group.first * panel.blocks;
     const int8_t *numbers = vectors.numbers + first * kBlockBytes;
     const Scale *scales = vectors.scales + first;
-    const uint8_t *panel = matrix.panel(index);
-    if (matrix.kind == kQ4_0)
-        return panel_times_group<kQ4_0>(panel, blocks, numbers, scales, group.size, out);
-    if (matrix.kind == kQ4_1)
-        return panel_times_group<kQ4_1>(panel, blocks, numbers, scales, group.size, out);
-    panel_times_group<kQ8_0>(panel, blocks, numbers, scales, group.size, out);
+    switch (panel.kind) {
+        case kQ4_0: return panel_times_group<kQ4_0>(panel, numbers, scales, group.size, out);
+        case kQ4_1: return panel_times_group<kQ4_1>(panel, numbers, scales, group.size, out);
+        default: return panel_times_group<kQ8_0>(panel, numbers, scales, group.size, out);
+    }
 }
 
 // Puts 32 floats into a block. If one of them is not finite, no product with the block is.
@@ -203,19 +309,21 @@ static void quantise(const float *x, int8_t *numbers, Scale *scale) {
     // Smaller than any number that matters, and its inverse would not be finite.
     const bool empty = !(peak > 1e-30f) || damage != 0;
     const float step = empty ? 0 : peak / 16256.0f, inverse = empty ? 0 : 16256.0f / peak;
-    int32_t sum = 0;
+    i32x16 sums = {};
     for (int half = 0; half < 2; half++) {
         const f32x16 scaled = (half ? second : first) * inverse;
         // 1.5 * 2^23 rounds to whole numbers, which then stand in the lowest bits
         i32x16 whole = (i32x16)(scaled + 12582912.0f) - 0x4b400000;
         if (empty) whole = i32x16{};
         const i32x16 high = (whole + 64) >> 7, low = whole - (high << 7);
-        for (int i = 0; i < 16; i++) {
-            numbers[16 * half + i] = static_cast<int8_t>(high[i]);
-            numbers[32 + 16 * half + i] = static_cast<int8_t>(low[i]);
-            sum += whole[i];
-        }
+        const i8x16 narrow[2] = {__builtin_convertvector(high, i8x16),
+                                       __builtin_convertvector(low, i8x16)};
+        __builtin_memcpy(numbers + 16 * half, &narrow[0], 16);
+        __builtin_memcpy(numbers + 32 + 16 * half, &narrow[1], 16);
+        sums += whole;
     }
+    int32_t sum = 0;
+    for (int i = 0; i < 16; i++) sum += sums[i];
     const float told = step + damage;
     *scale = {told, told * static_cast<float>(sum), sum, 0};
 }

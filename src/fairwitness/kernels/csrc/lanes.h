@@ -7,10 +7,27 @@
 #include <immintrin.h>
 #endif
 
+typedef int8_t i8x16 __attribute__((vector_size(16)));
 typedef float f32x16 __attribute__((vector_size(64)));
 typedef int32_t i32x16 __attribute__((vector_size(64)));
 typedef float f32x16_loose __attribute__((vector_size(64), aligned(4), may_alias));
 #define FW_INLINE static inline __attribute__((always_inline))
+
+
+// Runs `f` for 0 to N - 1, written out before the compiler gives out registers: what an array holds
+// for each of them then stays in registers. A loop would be written out too late for that.
+template <int N>
+struct Index {
+    constexpr operator int() const { return N; }
+};
+template <int N, class F>
+FW_INLINE void each(const F &f) {
+    if constexpr (N > 0) {
+        each<N - 1>(f);
+        f(Index<N - 1>{});
+    }
+}
+#define FW_EACH [&](auto i) __attribute__((always_inline))
 
 FW_INLINE f32x16 all(float x) { return x - f32x16{}; }
 FW_INLINE f32x16 load(const float *p) { return *reinterpret_cast<const f32x16_loose *>(p); }
@@ -36,17 +53,26 @@ FW_INLINE f32x16 fma(f32x16 a, f32x16 b, f32x16 c) {
 FW_INLINE f32x16 larger(f32x16 a, f32x16 b) { return a > b ? a : b; }
 
 FW_INLINE float highest(f32x16 x) {
+#if FW_WIDE == 512
+    return _mm512_reduce_max_ps((__m512)x);
+#else
     float most = x[0];
     for (int i = 1; i < 16; i++) most = x[i] > most ? x[i] : most;
     return most;
+#endif
 }
 
+// Upper half to lower half, and again: the order in which wide machines have it.
 FW_INLINE float total(f32x16 x) {
+#if FW_WIDE == 512
+    return _mm512_reduce_add_ps((__m512)x);
+#else
     float lanes[16];
     store(lanes, x);
     for (int width = 8; width; width /= 2)
         for (int i = 0; i < width; i++) lanes[i] += lanes[i + width];
     return lanes[0];
+#endif
 }
 
 // e to the x within 2 units in the last place; 0 below -87, and x is at most 88.

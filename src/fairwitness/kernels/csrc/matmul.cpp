@@ -4,33 +4,62 @@
 #include <cstring>
 #include <vector>
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <cpuid.h>
+#endif
+
 #include "decoder.h"
 #include "kernel.h"
 
 namespace {
 
-const Form *best_form() {
+#if defined(__x86_64__) && defined(__GNUC__)
+
+bool has_avx2() {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("f16c") && __builtin_cpu_supports("bmi2");
+}
+
+bool has_avx512() {
+    return has_avx2() && __builtin_cpu_supports("avx512vnni") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512dq");
+}
+
+// Tiles have to be in the processor, kept by the system, and granted to the process when it asks
+// (Documentation/arch/x86/xstate.rst in the Linux source).
+bool has_amx() {
+#if defined(__linux__)
+    constexpr int kTile = 1 << 24, kInt8 = 1 << 25, kAskPermission = 0x1023, kTileData = 18;
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (!has_avx512() || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+    if (!(d & kTile) || !(d & kInt8)) return false;
+    return syscall(SYS_arch_prctl, kAskPermission, kTileData) == 0;
+#else
+    return false;
+#endif
+}
+
+#endif
+
+// From any machine's form to the best.
+const Form *form_if_here(int64_t number) {
 #if defined(__x86_64__) && defined(__GNUC__)
     __builtin_cpu_init();
-    const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                          __builtin_cpu_supports("f16c") && __builtin_cpu_supports("bmi2");
-    const bool has_avx512 =
-        __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-    if (has_avx2 && has_avx512 && form_avx512()) return form_avx512();
-    if (has_avx2 && form_avx2()) return form_avx2();
+    if (number == 2) return has_avx2() ? form_avx2() : nullptr;
+    if (number == 3) return has_avx512() ? form_avx512() : nullptr;
+    if (number == 4) return has_amx() ? form_amx() : nullptr;
 #endif
-    return form_plain();
+    return number == 1 ? form_plain() : nullptr;
 }
 
 }  // namespace
 
 const Form *form_numbered(int64_t number) {
-    const Form *best = best_form();
-    if (number == 0) return best;
-    if (number == 1) return form_plain();
-    if (number == 2) return best == form_plain() ? nullptr : form_avx2();
-    return best == form_avx512() ? best : nullptr;
+    if (number) return form_if_here(number);
+    for (number = 4; number > 1; number--)
+        if (const Form *form = form_if_here(number)) return form;
+    return form_plain();
 }
 
 // Turns rows of GGUF blocks into tiles; `out` has zeros for all panels.
@@ -54,6 +83,14 @@ FW_EXPORT void fw_tiles_pack(int64_t kind_number, int64_t rows, int64_t columns,
     }
 }
 
+namespace {
+
+struct alignas(64) Line {
+    uint8_t bytes[64];
+};
+
+}  // namespace
+
 // out[v][r] = row r of the matrix times vector v. False where this machine has no such form.
 FW_EXPORT bool fw_matmul(int64_t form_number, int64_t kind, int64_t rows, int64_t columns,
                          const uint8_t *tiles, const float *x, int64_t count, float *out) {
@@ -65,7 +102,8 @@ FW_EXPORT bool fw_matmul(int64_t form_number, int64_t kind, int64_t rows, int64_
     std::vector<Scale> scales(static_cast<size_t>(count * blocks));
     std::vector<float> products(static_cast<size_t>(count * matrix.rows));
     const Vectors room{numbers.data(), scales.data(), count, columns};
-    form->multiply(&matrix, x, count, &room, products.data());
+    std::vector<Line> panel(static_cast<size_t>(blocks * kRows * kColumns / 64));
+    form->multiply(&matrix, x, count, &room, panel.data()->bytes, products.data());
     for (int64_t v = 0; v < count; v++)
         std::copy_n(products.data() + v * matrix.rows, rows, out + v * rows);
     return true;

@@ -138,6 +138,8 @@ class Segmenter {
     std::vector<Step> steps_;
 };
 
+constexpr int64_t kRowsAhead = 6;  // rows that are asked for before they are needed
+
 FW_CLONES
 void add_row(int32_t *__restrict sum, const int8_t *__restrict row, int32_t weight, int64_t dims) {
     for (int64_t i = 0; i < dims; i++) sum[i] += weight * row[i];
@@ -286,11 +288,16 @@ FW_EXPORT void fw_pieces_pool(const int32_t *pieces, const int64_t *ends, int64_
                               const int8_t *rows, const int16_t *weights, int64_t dims,
                               uint8_t *codes, float *vectors) {
     std::vector<int32_t> sum(dims);
+    const int64_t count = texts ? ends[texts - 1] : 0;
     int64_t at = 0;
     for (int64_t text = 0; text < texts; text++) {
         std::fill(sum.begin(), sum.end(), 0);
         for (; at < ends[text]; at++) {
             const int32_t piece = pieces[at];
+            if (at + kRowsAhead < count) {
+                const int8_t *ahead = rows + pieces[at + kRowsAhead] * dims;
+                for (int64_t line = 0; line < dims; line += 64) __builtin_prefetch(ahead + line);
+            }
             add_row(sum.data(), rows + piece * dims, weights[piece], dims);
         }
         write_code(sum.data(), dims, codes + text * (dims / 8));

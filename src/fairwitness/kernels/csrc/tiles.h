@@ -41,17 +41,18 @@ struct Scale {
 };
 constexpr int64_t kBlockBytes = 2 * kColumns;  // 32 high parts, 32 low ones
 
-// Vectors go through a matrix in groups of eight, and what is left in fours, twos and ones. In a
-// group, blocks of the same columns stand together.
+// Vectors go through a matrix in groups as large as the machine takes at once, what is left in groups
+// of half the size, and so on. In a group, blocks of the same columns stand together.
 struct Group {
     int64_t first, size;
 };
 
-inline Group group_of(int64_t vector, int64_t count) {
-    const int64_t whole = count / 8 * 8;
-    if (vector < whole) return {vector / 8 * 8, 8};
+template <int64_t kMost>
+Group group_of(int64_t vector, int64_t count) {
+    const int64_t whole = count / kMost * kMost;
+    if (vector < whole) return {vector / kMost * kMost, kMost};
     int64_t first = whole;
-    for (int64_t size = 4;; size /= 2) {
+    for (int64_t size = kMost / 2;; size /= 2) {
         if (!(count & size)) continue;
         if (vector < first + size) return {first, size};
         first += size;

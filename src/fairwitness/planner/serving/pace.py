@@ -1,9 +1,9 @@
 """How fast one replica of a model steps: its effective rates, from data sheets or measurement.
 
 One step of an engine takes some tokens through the model: pieces of prompts, and one token for
-each answer under way. Its time is a roofline (arithmetic, or reading weights and caches) plus what the
-replica's chips exchange, plus what the host does. The rates are effective ones, so that a fit to a
-measured engine and a product of peaks and efficiencies are the same thing.
+each answer under way. Its time is a roofline (arithmetic, or reading weights and caches) plus what
+the replica's chips exchange, plus what the host does. The rates are effective ones, so that a fit
+to a measured engine and a product of peaks and efficiencies are the same thing.
 """
 
 from __future__ import annotations

@@ -1,0 +1,26 @@
+// The step for AMX: Sapphire Rapids and later.
+#include "decoder.h"
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+
+#include <immintrin.h>
+
+// After all inline functions of others, which must not be compiled for this machine.
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c,bmi2,amx-tile,amx-int8")
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // inside immintrin.h
+#define FW_WIDE 512
+#define FW_AMX 1
+
+namespace {
+#include "decoder_body.h"
+const Form kForm = {run_step, run_multiply};
+}  // namespace
+
+const Form *form_amx() { return &kForm; }
+
+#else
+
+const Form *form_amx() { return nullptr; }
+
+#endif
