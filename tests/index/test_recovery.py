@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fairwitness.index import IndexCorrupt, IndexDiskFull, LiveIndex, Query
+from fairwitness.index.syntax import parse
 from fairwitness.kernels import postings
 from fairwitness.kernels.postings import Run
 from fairwitness.posts.post import Deleted, Edited, Engagement, Event, Post, Posted
@@ -252,4 +253,25 @@ def test_numbers_that_a_kill_freed_are_used_again(tmp_path: Path, post: Make) ->
     index.refresh()
     found = {id: likes for id, _, likes in shown(index)}
     assert found == {"a": 7} | {f"p{n}": n + 1 for n in range(39)}
+    index.close()
+
+
+def test_what_a_full_disk_stopped_is_noticed_once_and_counted(small_disk: Path, post: Make) -> None:
+    index = LiveIndex.open(small_disk / "index", slice_rows=20_000)
+    disk, ballast = os.statvfs(small_disk), small_disk / "ballast"
+    room_for_rows_and_not_for_counts = 450_000
+    ballast.write_bytes(b"\0" * (disk.f_bavail * disk.f_bsize - room_for_rows_and_not_for_counts))
+    texts = [
+        f"{n} boats left the harbour of {n * 7} towns before {n + 9} storms" for n in range(50)
+    ]
+    liked = [
+        Posted(post(f"p{n}", text, engagement=Engagement(likes=9))) for n, text in enumerate(texts)
+    ]
+    with pytest.raises(IndexDiskFull):
+        index.apply(liked, 1)
+    assert index.versions == 0
+    ballast.unlink()
+    index.checkpoint()
+    assert len(index.search(parse("boats min_faves:9", 10_000), limit=99).hits) == 50
+    assert index.stats().copies == 0
     index.close()

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from fairwitness.cli.asking import json_option, print_json
+from fairwitness.cli.plan_check import plan_check
 from fairwitness.cli.planning import (
     FILE,
     SHARED,
@@ -84,6 +85,7 @@ def _option(field: Field | Word) -> click.Option:
 
 for _verb in VERBS.values():
     plan.add_command(verb_command(_verb))
+plan.add_command(plan_check)
 
 
 @plan.command("compare", params=[*SHOWN])

@@ -20,6 +20,15 @@ Example:
 """
 
 
+_NOTICED = {
+    "copies": "copies",
+    "author_floods": "of accounts that flood",
+    "copy_floods": "of texts that flood",
+    "low_quality": "worth little",
+}
+"""What the index noticed of posts, as `IndexStats` has it, and in words."""
+
+
 @click.command(help=_HELP)
 @home_option
 @json_option
@@ -58,6 +67,10 @@ def _show(told: dict[str, Any]) -> None:
     where = told.get("running") or "not running"
     click.echo(f"{told.get('home', '')} ({where})")
     click.echo(f"{told['posts']:,} posts, newest seen {told['newest_seen_at'] or 'never'}")
+    noticed = told.get("index", told)  # a server says it beside the posts
+    if any(noticed.get(name) for name in _NOTICED):
+        shown = (f"{noticed[name]:,} {words}" for name, words in _NOTICED.items() if noticed[name])
+        click.echo(f"  of them {', '.join(shown)}")
     for source in told["sources"]:
         line = f"  {source['name']}: {source['state']}, {source['events']:,} events"
         line += f", lag {source['lag_s']:.1f} s"

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairwitness.index import floods, meaning
-from fairwitness.index.columns import AUTHOR_FLOODS, COPIES_FLOOD
+from fairwitness.index.columns import AUTHOR_FLOODS, COPIES_FLOOD, REPOST
 from fairwitness.index.copies import Copies
 from fairwitness.index.errors import IndexCorrupt, IndexDiskFull
 from fairwitness.index.floods import AUTHOR_FLOOD, CLUSTER_FLOOD
+from fairwitness.index.history import Rows
 from fairwitness.index.rows import Fresh
-from fairwitness.index.slice import NewRows
+from fairwitness.index.slice import NewRows, Slice
 from fairwitness.index.table import Table
 from fairwitness.index.trends import Trends, chart_path, items_of, write_chart
 from fairwitness.index.trends.sketch import TICK_MS
@@ -128,6 +129,19 @@ class Noticing:
                 part, row = self._table.locate(ordinal)
                 clusters[at] = part.columns.cluster[row]
         return clusters
+
+
+def noticed_in(part: Slice, rows: Rows) -> dict[str, int]:
+    """Return how many of some rows are copies, of a flood, or worth little."""
+    columns, flags = part.columns, part.history.marks.flags[rows]
+    is_copy = (columns.cluster[rows] != rows + part.first) & (flags & REPOST == 0)
+    found = {
+        "copies": is_copy,
+        "author_floods": flags & AUTHOR_FLOODS,
+        "copy_floods": flags & COPIES_FLOOD,
+        "low_quality": columns.quality[rows] < floods.LOW_QUALITY,
+    }
+    return {name: int(np.count_nonzero(each)) for name, each in found.items()}
 
 
 def _is_old_and_thin(seen_ms: NDArray[np.int64]) -> bool:

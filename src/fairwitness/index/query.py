@@ -213,3 +213,11 @@ class IndexStats:
     """On disk."""
     networks: dict[str, int]
     """Visible posts of each network."""
+    copies: int
+    """Visible posts that say what another said before, reposts left out."""
+    author_floods: int
+    """Visible posts of accounts that said too much when they came."""
+    copy_floods: int
+    """Visible posts whose text came too often when they came."""
+    low_quality: int
+    """Visible posts that are worth little (`floods.py`)."""

@@ -57,6 +57,7 @@ def _all(status: Status, house: House) -> list[Metric]:
     counts = house.counts
     return [
         _one("fw_index_posts", "gauge", "Posts that a search can show.", status.posts),
+        _noticed(status),
         _one("fw_index_size_bytes", "gauge", "Index on disk.", status.size_bytes),
         _one("fw_index_newest_age_seconds", "gauge", "Age of the newest.", status.newest_age_s),
         *_of_sources(status.sources),
@@ -75,6 +76,17 @@ def _all(status: Status, house: House) -> list[Metric]:
         _one("fw_server_rss_bytes", "gauge", "Memory of the process.", rss_bytes(os.getpid())),
         _one("fw_server_writer_rss_bytes", "gauge", "Of the writer.", rss_bytes(house.writer.pid)),
     ]
+
+
+def _noticed(status: Status) -> Metric:
+    counts = {
+        "copy": status.copies,
+        "author_flood": status.author_floods,
+        "copy_flood": status.copy_floods,
+        "low_quality": status.low_quality,
+    }
+    samples: list[tuple[str, Labels, float]] = [("", {"as": each}, n) for each, n in counts.items()]
+    return Metric("fw_index_noticed_posts", "gauge", "Of the posts, by what they are.", samples)
 
 
 def _of_sources(sources: Sequence[HealthReport]) -> list[Metric]:

@@ -45,6 +45,11 @@ class Status(msgspec.Struct, frozen=True):
     """Whether that clock is a replay's."""
     posts: int
     networks: dict[str, int]
+    copies: int
+    """Of the posts, and so are the next three; see `IndexStats`."""
+    author_floods: int
+    copy_floods: int
+    low_quality: int
     newest_seen_at: str
     newest_age_s: float
     sources: tuple[HealthReport, ...]
@@ -83,6 +88,10 @@ class StatusBoard:
             virtual=home.virtual,
             posts=stats.posts,
             networks=stats.networks,
+            copies=stats.copies,
+            author_floods=stats.author_floods,
+            copy_floods=stats.copy_floods,
+            low_quality=stats.low_quality,
             newest_seen_at=to_iso(newest_ms) if newest_ms else "",
             newest_age_s=max(0, now_ms - newest_ms) / 1000 if newest_ms else 0.0,
             sources=tuple(home.health(now_ms)),

@@ -142,4 +142,8 @@ def counted(stats: Sequence[IndexStats]) -> IndexStats:
         oldest_seen_ms=min(oldest_ms, default=0),
         size_bytes=sum(each.size_bytes for each in stats),
         networks=dict(networks),
+        copies=sum(each.copies for each in stats),
+        author_floods=sum(each.author_floods for each in stats),
+        copy_floods=sum(each.copy_floods for each in stats),
+        low_quality=sum(each.low_quality for each in stats),
     )

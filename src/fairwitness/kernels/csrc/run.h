@@ -9,6 +9,9 @@
 
 #include "xxh64.h"
 
+// Other kernels of the library have runs, readers and rows of their own.
+namespace postings {
+
 constexpr int64_t BODY_AT = 64, CHUNK_BYTES = 32768;
 constexpr uint32_t BLOCK_ROWS = 128;
 
@@ -239,3 +242,5 @@ struct List {
         block.several = several;
     }
 };
+
+}  // namespace postings

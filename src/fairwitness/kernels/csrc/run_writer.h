@@ -5,6 +5,8 @@
 
 #include "run.h"
 
+namespace postings {
+
 using Bytes = std::vector<uint8_t>;
 
 constexpr int64_t MAX_BYTES = INT32_MAX;
@@ -136,3 +138,5 @@ class Writer {
         }
     }
 };
+
+}  // namespace postings

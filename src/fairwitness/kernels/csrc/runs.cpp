@@ -6,6 +6,8 @@
 #include "kernel.h"
 #include "run_writer.h"
 
+using namespace postings;
+
 namespace {
 
 struct Tokens {

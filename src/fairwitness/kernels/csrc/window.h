@@ -6,6 +6,8 @@
 
 #include "run.h"
 
+namespace postings {
+
 constexpr int64_t WINDOW_ROWS = 1 << 14;
 constexpr int64_t GROUPS = WINDOW_ROWS / 64;
 
@@ -39,7 +41,7 @@ class Reader {
             if (groups && misses(number, low, end, groups)) continue;
             read(number);
             const uint32_t *rows = block_.rows, *rows_end = rows + block_.count;
-            const uint32_t first = rows[0] >= low ? 0 : std::lower_bound(rows, rows_end, low) - rows;
+            const uint32_t first = std::lower_bound(rows, rows_end, low) - rows;
             if (rows_end[-1] >= end) rows_end = std::lower_bound(rows, rows_end, end);
             if (first < rows_end - rows)
                 use(block_, static_cast<uint32_t>(number), first,
@@ -72,33 +74,33 @@ class Placed {
   public:
     Placed(const List &list, int64_t end_row) : reader_(list), end_row_(end_row) {}
 
-    struct Row {
-        uint32_t times;
-        const uint8_t *at, *stop;
-
-        // The first place in the row if it is written in one byte, else -1.
-        int only() const { return times == 1 && *at < 128 ? *at : -1; }
-
-        void positions(std::vector<uint64_t> &out) const {
-            out.clear();
-            const uint8_t *byte = at;
-            uint64_t position = UINT64_MAX;
-            for (uint32_t i = 0; i < times; i++)
-                out.push_back(position += read_varint(byte, stop) + 1);
-        }
-    };
-
     uint32_t count() const { return reader_.list.count; }
     int64_t below(int64_t row) { return reader_.below(row); }
+    // A bit a row, and a bit for each group of 64 that has one.
     const uint64_t *bits() const { return bits_; }
-    const Row &row(int64_t in_window) const { return rows_[slots_[in_window]]; }
+    const uint64_t *groups() const { return any_; }
+
+    // Returns where the token stands in a row that holds it once and early, else -1.
+    int only(int64_t in_window) const {
+        const Row &row = rows_[slots_[in_window]];
+        return row.times == 1 && *row.at < 128 ? *row.at : -1;
+    }
+
+    // Writes where it stands in a row that holds it.
+    void positions(int64_t in_window, std::vector<uint64_t> &out) const {
+        const Row &row = rows_[slots_[in_window]];
+        const uint8_t *at = row.at;
+        uint64_t position = UINT64_MAX;
+        out.clear();
+        for (uint32_t i = 0; i < row.times; i++)
+            out.push_back(position += read_varint(at, reader_.list.end) + 1);
+    }
 
     // Reads the window from `low` on, or those of its blocks that touch `groups`.
     void open(int64_t low, Groups groups) {
         if (low_ == low && (groups_ == nullptr || groups_ == groups)) return;
         low_ = -1;
-        rows_.clear();
-        std::fill(bits_, bits_ + GROUPS, 0);
+        clear();
         reader_.take(low, end_row_, groups,
                      [&](const Block &block, uint32_t number, uint32_t first, uint32_t end) {
                          place(block, number, first, end, low);
@@ -108,29 +110,45 @@ class Placed {
     }
 
   private:
+    struct Row {
+        uint32_t times;
+        const uint8_t *at;
+    };
     Reader reader_;
     int64_t end_row_, low_ = -1;
     Groups groups_ = nullptr;
-    uint64_t bits_[GROUPS];
+    uint64_t bits_[GROUPS] = {}, any_[GROUPS / 64] = {};
     uint16_t slots_[WINDOW_ROWS];
     std::vector<Row> rows_;
+
+    void clear() {
+        for (int64_t word = 0; word < GROUPS / 64; word++) {
+            for (uint64_t any = any_[word]; any; any &= any - 1)
+                bits_[word << 6 | __builtin_ctzll(any)] = 0;
+            any_[word] = 0;
+        }
+        rows_.clear();
+    }
 
     void place(const Block &block, uint32_t number, uint32_t first, uint32_t end, int64_t low) {
         const uint8_t *stop, *at = reader_.list.positions(number, block, &stop);
         uint64_t times_of_all = block.count;
         for (uint32_t i = 0; i < block.several; i++) times_of_all += block.times[i] - 1;
+        // Most blocks stand before token 128 of their rows, so that each position is one byte.
         const bool is_narrow = times_of_all == static_cast<uint64_t>(stop - at);
-        for (uint32_t i = 0, next = 0; i < end; i++) {
+        uint32_t slot = rows_.size(), next = 0;
+        rows_.resize(slot + end - first);
+        for (uint32_t i = 0; i < end; i++) {
             const bool is_several = next < block.several && block.which[next] == i;
             const uint32_t times = is_several ? block.times[next++] : 1;
             const uint8_t *from = at;
-            if (is_narrow) at += times;
-            else at = past(at, stop, times);
+            at = is_narrow ? at + times : past(at, stop, times);
             if (i < first) continue;
             const int64_t row = block.rows[i] - low;
             bits_[row >> 6] |= uint64_t{1} << (row & 63);
-            slots_[row] = rows_.size();
-            rows_.push_back({times, from, stop});
+            any_[row >> 12] |= uint64_t{1} << (row >> 6 & 63);
+            slots_[row] = slot;
+            rows_[slot++] = {times, from};
         }
     }
 };
@@ -157,15 +175,11 @@ class Phrase {
     // Gives `use` each row of the window that says the phrase, less `low`, and how often.
     template <typename Use>
     void take(int64_t low, Groups groups, const Use &use) {
-        if (!open(low, groups)) return;
-        for (int64_t group = 0; group < GROUPS; group++) {
-            uint64_t bits = members_[0].placed->bits()[group];
-            for (size_t i = 1; bits && i < members_.size(); i++)
-                bits &= members_[i].placed->bits()[group];
-            for (; bits; bits &= bits - 1) {
-                const int64_t row = group << 6 | __builtin_ctzll(bits);
-                if (const uint32_t times = times_in(row)) use(row, times);
-            }
+        open(low, groups);
+        for (int64_t word = 0; word < GROUPS / 64; word++) {
+            uint64_t any = members_[0].placed->groups()[word];
+            for (size_t i = 1; i < members_.size(); i++) any &= members_[i].placed->groups()[word];
+            for (; any; any &= any - 1) take_group(word << 6 | __builtin_ctzll(any), use);
         }
     }
 
@@ -179,30 +193,41 @@ class Phrase {
     uint8_t near_[GROUPS];
 
     // Reads all members; of much more frequent ones than the rarest only what is near its rows.
-    bool open(int64_t low, Groups groups) {
+    void open(int64_t low, Groups groups) {
         members_[0].placed->open(low, groups);
-        bool is_any = false;
-        for (int64_t group = 0; group < GROUPS; group++)
-            is_any |= near_[group] = members_[0].placed->bits()[group] != 0;
-        if (!is_any) return false;
+        const uint64_t *rarest = members_[0].placed->bits();
+        bool knows_near = false;
         for (size_t i = 1; i < members_.size(); i++) {
             const bool is_frequent = members_[i].placed->count() / 16 > count();
+            if (is_frequent && !knows_near) {
+                for (int64_t group = 0; group < GROUPS; group++) near_[group] = rarest[group] != 0;
+                knows_near = true;
+            }
             members_[i].placed->open(low, is_frequent ? near_ : groups);
         }
-        return true;
+    }
+
+    template <typename Use>
+    void take_group(int64_t group, const Use &use) {
+        uint64_t bits = members_[0].placed->bits()[group];
+        for (size_t i = 1; i < members_.size(); i++) bits &= members_[i].placed->bits()[group];
+        for (; bits; bits &= bits - 1) {
+            const int64_t row = group << 6 | __builtin_ctzll(bits);
+            if (const uint32_t times = times_in(row)) use(row, times);
+        }
     }
 
     uint32_t times_in(int64_t row) {
         const int64_t offset = members_[0].offset;
         if (members_.size() == 2) {
-            const int first = members_[0].placed->row(row).only();
-            const int second = members_[1].placed->row(row).only();
+            const int first = members_[0].placed->only(row);
+            const int second = members_[1].placed->only(row);
             if (first >= 0 && second >= 0)
                 return first - offset == second - members_[1].offset;
         }
-        members_[0].placed->row(row).positions(found_);
+        members_[0].placed->positions(row, found_);
         for (size_t i = 1; i < members_.size() && !found_.empty(); i++) {
-            members_[i].placed->row(row).positions(held_);
+            members_[i].placed->positions(row, held_);
             const uint64_t distance = members_[i].offset - offset;
             auto held = held_.begin();
             const auto is_elsewhere = [&](uint64_t position) {
@@ -215,3 +240,5 @@ class Phrase {
         return found_.size();
     }
 };
+
+}  // namespace postings

@@ -17,7 +17,7 @@ EVAPORATE_L_PER_KWH = 1.59
 """Water that carries a kWh of heat away as steam: 3.6 MJ over 2.26 MJ/kg."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """One source of power; `storage_h` above 0 makes it a battery that holds so many hours."""
 
@@ -30,8 +30,8 @@ class Source:
     carbon_kg_per_kwh: Number = 0.0
     water_l_per_kwh: Number = 0.0
     capex_usd_per_w: Number = 0.0
-    storage_h: float = 0.0
-    efficiency: float = 0.88
+    storage_h: Number = 0.0
+    efficiency: Number = 0.88
     """Of a battery, in and out again; our assumption for lithium cells with their inverters."""
 
     def available_m(self, months: int) -> Array:
@@ -64,7 +64,7 @@ class Supply:
 
 
 def dispatch(
-    sources: Sequence[Source], average_w_m: Array, peak_w_m: Array, peak_h_per_day: float = 4.0
+    sources: Sequence[Source], average_w_m: Array, peak_w_m: Array, peak_h_per_day: Number = 4.0
 ) -> Supply:
     """Return what each source gives when a site draws so much, the cheapest first."""
     if not sources:
@@ -72,8 +72,9 @@ def dispatch(
     if np.any(peak_w_m < average_w_m):
         raise PlanError("the peak is below the average draw; give the peak at the meter")
     months = average_w_m.shape[-1]
-    makers = sorted((s for s in sources if not s.storage_h), key=lambda s: np.mean(s.usd_per_kwh))
-    stores = [source for source in sources if source.storage_h]
+    stores = [source for source in sources if np.any(np.asarray(source.storage_h) > 0)]
+    makers = [source for source in sources if source not in stores]
+    makers.sort(key=lambda source: float(np.mean(source.usd_per_kwh)))
     made_w = sum((s.available_m(months) for s in makers), np.zeros(months))
     short_w, lost_w = _carry_peaks(stores, np.maximum(peak_w_m - made_w, 0.0), peak_h_per_day)
     wanted_w = average_w_m + lost_w
@@ -93,15 +94,16 @@ def dispatch(
 
 
 def _carry_peaks(
-    stores: Sequence[Source], short_w_m: Array, peak_h_per_day: float
+    stores: Sequence[Source], short_w_m: Array, peak_h_per_day: Number
 ) -> tuple[Array, Array]:
     """Return what is still missing at the peak, and the mean watts that storing loses."""
     lost_w = np.zeros_like(short_w_m)
     for store in stores:
-        held = min(1.0, store.storage_h / peak_h_per_day)
+        held = np.minimum(1.0, store.storage_h / np.asarray(peak_h_per_day))[..., None]
         carried_w = np.minimum(short_w_m, store.available_m(short_w_m.shape[-1]) * held)
         short_w_m = short_w_m - carried_w
-        lost_w = lost_w + carried_w * peak_h_per_day / 24 * (1 / store.efficiency - 1)
+        lost_share = (1 / np.asarray(store.efficiency) - 1) * peak_h_per_day / 24
+        lost_w = lost_w + carried_w * lost_share[..., None]
     return short_w_m, lost_w
 
 

@@ -76,7 +76,7 @@ class Site:
     """What a useful hour earns; None is what one costs that is rented."""
     rate_per_year: Number = 0.10
     months: int = 60
-    peak_h_per_day: float = 4.0
+    peak_h_per_day: Number = 4.0
 
     def __post_init__(self) -> None:
         for name in ("chips", "compute_usd_per_chip", "server_w_per_chip", "rent_usd_per_h"):
@@ -120,7 +120,7 @@ def break_even_month(site: Site, way: Way = "build", against: Way = "rent") -> N
 
     Infinity where it never is within the planned months.
     """
-    ahead_m = _standing(site, plan(site, way)) - _standing(site, plan(site, against))
+    ahead_m = standing_m(site, plan(site, way)) - standing_m(site, plan(site, against))
     stays_m = np.flip(np.minimum.accumulate(np.flip(ahead_m >= 0, -1), axis=-1), -1)
     return first_month(stays_m)
 
@@ -210,7 +210,7 @@ def _value(site: Site) -> Array:
     return _m(site.rent_usd_per_h / np.asarray(site.utilisation if site.rent_reserved else 1.0))
 
 
-def _standing(site: Site, outcome: Outcome) -> Array:
+def standing_m(site: Site, outcome: Outcome) -> Array:
     """Return value less payments until each month, discounted."""
     flow_m = outcome.useful_h * _value(site) - outcome.paid_usd
     return np.cumsum(flow_m * discount_m(site.months, site.rate_per_year), axis=-1)

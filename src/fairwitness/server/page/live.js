@@ -76,10 +76,17 @@ function details(status) {
   if (status.intake.problem) shown.push(make("p", "gap", { role: "alert" }, status.intake.problem));
   if (status.sources.length) shown.push(table(status.sources));
   const model = [status.model.name, status.model.state, status.model.message].filter(Boolean);
+  const noticed = [
+    [status.copies, "copies"],
+    [status.author_floods, "of accounts that flood"],
+    [status.copy_floods, "of texts that flood"],
+    [status.low_quality, "worth little"],
+  ];
   const facts = [
     [status.virtual ? "Replay’s clock" : "Clock", `${moment(status.now)} UTC`],
     ["Newest seen", status.newest_seen_at ? `${moment(status.newest_seen_at)} UTC` : "nothing yet"],
     ["Networks", Object.entries(status.networks).map(([name, n]) => `${name} ${n.toLocaleString("en")}`).join(", ") || "none"],
+    ["Noticed", noticed.filter(([n]) => n).map(([n, of]) => `${n.toLocaleString("en")} ${of}`).join(", ") || "nothing odd"],
     ["Model", model.join(", ")],
     ["Index", `${(status.size_bytes / 1e6).toFixed(1)} MB, log at byte ${status.position.log.toLocaleString("en")}`],
     ["Version", status.versions.fairwitness],

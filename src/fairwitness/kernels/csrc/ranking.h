@@ -1,0 +1,331 @@
+// Ranks the rows of a run by BM25, a window of rows at a time; kernels/bm25.py has the formula.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "kernel.h"
+#include "window.h"
+
+namespace postings {
+
+// As kernels/bm25.py lays it out.
+struct Ask {
+    const uint64_t *keys;
+    const int64_t *starts, *members, *offsets;
+    const double *tops;      // of each term, what a text holds that says nothing else
+    const uint32_t *flats;   // of each term, what it adds beside a text
+    const uint8_t *must;
+    int64_t keys_count, terms;
+};
+
+// Whether any of 64 scores is above a floor.
+FW_CLONES
+bool any_above(const int32_t *scores, int32_t floor) {
+    int32_t above = 0;
+    for (int i = 0; i < 64; i++) above |= scores[i] > floor;
+    return above;
+}
+
+// Adds to the score of each row what its length gives, and marks its group of 64 rows.
+static inline void add_parts(const uint32_t *rows, uint32_t count, int64_t low,
+                             const uint8_t *lengths, const uint32_t *parts,
+                             int32_t *__restrict scores, uint8_t *__restrict marks) {
+    for (uint32_t i = 0; i < count; i++) {
+        const int64_t row = rows[i] - low;
+        scores[row] += parts[lengths[row]];
+        marks[row >> 6] = 1;
+    }
+}
+
+// Adds it where there is a score; not by a branch, for nobody could guess it.
+static inline void raise_parts(const uint32_t *rows, uint32_t count, int64_t low,
+                               const uint8_t *lengths, const uint32_t *parts,
+                               int32_t *__restrict scores) {
+    for (uint32_t i = 0; i < count; i++) {
+        const int64_t row = rows[i] - low;
+        const int32_t score = scores[row];
+        scores[row] = score + (static_cast<int32_t>(parts[lengths[row]]) & -(score > 0));
+    }
+}
+
+using Found = std::vector<uint64_t>;
+
+// A term of the ask that the run holds: one list, or a phrase.
+struct Term {
+    std::unique_ptr<Reader> list;
+    std::unique_ptr<Phrase> phrase;
+    double top;
+    uint32_t flat;   // for a list of asides
+    uint32_t bound;  // no row gets more
+    bool must;
+    const double *norms;
+    uint32_t parts[3][256] = {};  // of rows that hold it up to three times, 0 where not known
+
+    uint32_t count() const { return phrase ? phrase->count() : list->list.count; }
+    int64_t below(int64_t row) { return phrase ? phrase->below(row) : list->below(row); }
+
+    uint32_t part(uint32_t times, uint8_t length) {
+        if (times > 3) return computed(times, length);
+        uint32_t &known = parts[times - 1][length];
+        if (!known) known = computed(times, length);
+        return known;
+    }
+
+    uint32_t computed(uint32_t times, uint8_t length) const {
+        const double held = times;
+        const auto rounded = static_cast<uint32_t>(top * held / (held + norms[length]) + 0.5);
+        return rounded ? rounded : 1;
+    }
+
+    // Makes sure that the parts of rows that hold it once are known.
+    void know(const uint32_t *rows, uint32_t count, const uint8_t *lengths) {
+        if (knows_all_) return;
+        knows_all_ = list->list.count > 1000;
+        if (knows_all_)
+            for (int length = 0; length < 256; length++) part(1, length);
+        else
+            for (uint32_t i = 0; i < count; i++) part(1, lengths[rows[i]]);
+    }
+
+    // Asides give the same to rows of all lengths.
+    void know_flat() {
+        std::fill(parts[0], parts[0] + 256, flat);
+        knows_all_ = true;
+    }
+
+  private:
+    bool knows_all_ = false;
+};
+
+// Keeps the best of what it is offered: the score above, the row below.
+class Best {
+  public:
+    explicit Best(size_t depth) : depth_(depth) {}
+
+    // What a score has to be above; rows have to come from the last one down.
+    int32_t floor() const { return floor_; }
+
+    void offer(uint32_t score, uint32_t row) {
+        kept_.push_back(static_cast<uint64_t>(score) << 32 | row);
+        if (kept_.size() >= 2 * depth_ + 64) shrink();
+    }
+
+    void shrink() {
+        if (kept_.size() < depth_) return;
+        std::nth_element(kept_.begin(), kept_.begin() + (depth_ - 1), kept_.end(),
+                         std::greater<>());
+        kept_.resize(depth_);
+        floor_ = kept_.back() >> 32;
+    }
+
+    const Found &sorted() {
+        shrink();
+        std::sort(kept_.begin(), kept_.end(), std::greater<>());
+        return kept_;
+    }
+
+  private:
+    size_t depth_;
+    int32_t floor_ = 0;
+    Found kept_;
+};
+
+class Ranking {
+  public:
+    Ranking(const Run &run, const Ask &ask, const double *norms, int64_t depth, int64_t end_row,
+            const uint8_t *allowed)
+        : run_(run), end_row_(end_row), allowed_(allowed), best_(depth) {
+        placed_.resize(ask.keys_count);
+        for (int64_t term = 0; term < ask.terms; term++) {
+            if (!add(ask, term, norms) && ask.must[term]) is_hopeless_ = true;
+        }
+        std::stable_sort(terms_.begin(), terms_.end(), [](const auto &a, const auto &b) {
+            return a->must != b->must ? a->must : a->bound > b->bound;
+        });
+        for (const auto &term : terms_) musts_ += term->must;
+        if (musts_ > 1)
+            std::iter_swap(terms_.begin(),
+                           std::min_element(terms_.begin(), terms_.begin() + musts_,
+                                            [](const auto &a, const auto &b) {
+                                                return a->count() < b->count();
+                                            }));
+        // Whole groups, but no more than there are rows for: most runs are small.
+        const int64_t width = std::min(WINDOW_ROWS, (end_row + 63) / 64 * 64);
+        scores_.resize(width), marks_.resize(GROUPS);
+        if (musts_) held_.resize(width);
+    }
+
+    const Found &rank() {
+        int64_t end = is_hopeless_ ? 0 : end_row_;
+        while (end > 0) {
+            const size_t adding = terms_that_add();
+            int64_t last = -1;
+            for (size_t i = 0; i < adding; i++) last = std::max(last, terms_[i]->below(end));
+            if (last < 0) break;
+            end = last / WINDOW_ROWS * WINDOW_ROWS;
+            rank_window(end, adding);
+        }
+        return best_.sorted();
+    }
+
+  private:
+    const Run &run_;
+    int64_t end_row_;
+    const uint8_t *allowed_;
+    Best best_;
+    std::vector<std::unique_ptr<Placed>> placed_;
+    std::vector<std::unique_ptr<Term>> terms_;
+    bool is_hopeless_ = false;
+    int64_t musts_ = 0;
+    std::vector<int32_t> scores_;  // below 2^31: bm25.py sees to it
+    std::vector<uint16_t> held_;
+    std::vector<uint8_t> marks_;
+
+    bool add(const Ask &ask, int64_t number, const double *norms) {
+        auto term = std::make_unique<Term>();
+        term->top = ask.tops[number];
+        term->flat = ask.flats[number];
+        term->must = ask.must[number];
+        term->norms = norms;
+        term->bound = static_cast<uint32_t>(term->top) + 2;
+        const int64_t begin = ask.starts[number], end = ask.starts[number + 1];
+        if (end - begin == 1) {
+            const int64_t found = run_.find(ask.keys[ask.members[begin]]);
+            if (found < 0) return false;
+            term->list = std::make_unique<Reader>(List(run_, found));
+            if (term->list->list.is_aside) {
+                term->bound = term->flat;
+                term->know_flat();
+            }
+        } else {
+            term->phrase = std::make_unique<Phrase>();
+            for (int64_t i = begin; i < end; i++) {
+                Placed *placed = place(ask, ask.members[i]);
+                if (!placed) return false;
+                term->phrase->add(*placed, ask.offsets[i]);
+            }
+            term->phrase->close();
+        }
+        terms_.push_back(std::move(term));
+        return true;
+    }
+
+    Placed *place(const Ask &ask, int64_t key) {
+        if (!placed_[key]) {
+            const int64_t found = run_.find(ask.keys[key]);
+            if (found < 0) return nullptr;
+            const List list(run_, found);
+            if (list.is_aside) return nullptr;
+            placed_[key] = std::make_unique<Placed>(list, end_row_);
+        }
+        return placed_[key].get();
+    }
+
+    // Returns how many of the terms may lift a row that holds none of them above the floor; the
+    // others together cannot (MaxScore: Turtle and Flood 1995).
+    size_t terms_that_add() const {
+        uint64_t others = 0;
+        size_t adding = terms_.size();
+        while (adding > 0 && others + terms_[adding - 1]->bound <= static_cast<uint64_t>(best_.floor()))
+            others += terms_[--adding]->bound;
+        return musts_ ? std::min<size_t>(adding, 1) : adding;
+    }
+
+    void rank_window(int64_t low, size_t adding) {
+        const int64_t end = std::min(low + WINDOW_ROWS, end_row_);
+        run_.touch(run_.lengths_at + low, run_.lengths_at + end);
+        int64_t left = 0;  // what the terms to come may give together
+        for (const auto &term : terms_) left += term->bound;
+        for (size_t i = 0; i < terms_.size(); i++) {
+            if (i < adding) take<true>(*terms_[i], low);
+            else if (!drop_hopeless(best_.floor() - left)) return;
+            else take<false>(*terms_[i], low);
+            left -= terms_[i]->bound;
+        }
+        collect(low);
+    }
+
+    // Forgets the rows of groups in which no score is above a limit; returns whether any are left.
+    bool drop_hopeless(int64_t limit) {
+        bool are_left = false;
+        for (int64_t group = 0; group < GROUPS; group++) {
+            if (!marks_[group]) continue;
+            if (limit < 0 || any_above(scores_.data() + group * 64, limit)) are_left = true;
+            else forget(group);
+        }
+        return are_left;
+    }
+
+    void forget(int64_t group) {
+        marks_[group] = 0;
+        std::fill_n(scores_.data() + group * 64, 64, 0);
+        if (musts_) std::fill_n(held_.data() + group * 64, 64, 0);
+    }
+
+    // Adds what a term gives to rows of a window; unless IS_ADDING only where there is a score.
+    template <bool IS_ADDING>
+    void take(Term &term, int64_t low) {
+        const Groups groups = IS_ADDING ? nullptr : marks_.data();
+        const uint8_t *lengths = run_.data + run_.lengths_at + low;
+        if (term.phrase) {
+            term.phrase->take(low, groups, [&](int64_t row, uint32_t times) {
+                lift<IS_ADDING>(row, term.part(times, lengths[row]));
+                if (term.must) hold(row);
+            });
+            return;
+        }
+        const auto use = [&](const Block &block, uint32_t, uint32_t first, uint32_t end) {
+            const uint32_t *rows = block.rows + first;
+            term.know(rows, end - first, lengths - low);
+            if (IS_ADDING)
+                add_parts(rows, end - first, low, lengths, term.parts[0], scores_.data(),
+                          marks_.data());
+            else
+                raise_parts(rows, end - first, low, lengths, term.parts[0], scores_.data());
+            for (uint32_t i = first; term.must && i < end; i++) hold(block.rows[i] - low);
+            if (block.several) correct(term, block, first, end, low, lengths);
+        };
+        term.list->take(low, end_row_, groups, use);
+    }
+
+    template <bool IS_ADDING>
+    void lift(int64_t row, uint32_t part) {
+        if (IS_ADDING) marks_[row >> 6] = 1;
+        if (IS_ADDING || scores_[row]) scores_[row] += part;
+    }
+
+    // Counts a term that a row has to hold. What has no score is not looked at again.
+    void hold(int64_t row) { held_[row] += scores_[row] != 0; }
+
+    // Gives rows that hold a token several times what they have to get, not what one time gives.
+    void correct(Term &term, const Block &block, uint32_t first, uint32_t end, int64_t low,
+                 const uint8_t *lengths) {
+        for (uint32_t i = 0; i < block.several; i++) {
+            if (block.which[i] < first || block.which[i] >= end) continue;
+            const int64_t row = block.rows[block.which[i]] - low;
+            if (!scores_[row]) continue;
+            scores_[row] += term.part(block.times[i], lengths[row]) - term.part(1, lengths[row]);
+        }
+    }
+
+    void collect(int64_t low) {
+        for (int64_t group = GROUPS - 1; group >= 0; group--) {
+            if (!marks_[group]) continue;
+            if (any_above(scores_.data() + group * 64, best_.floor())) {
+                for (int64_t row = group * 64 + 63; row >= group * 64; row--) offer(low, row);
+            }
+            forget(group);
+        }
+    }
+
+    void offer(int64_t low, int64_t row) {
+        const int32_t score = scores_[row];
+        if (score > best_.floor() && (!musts_ || held_[row] == musts_) &&
+            (!allowed_ || allowed_[low + row]))
+            best_.offer(score, low + row);
+    }
+};
+
+}  // namespace postings

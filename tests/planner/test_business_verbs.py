@@ -1,0 +1,167 @@
+"""The verbs site, runway, fleet and stream, from texts to a plan."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fairwitness.planner.errors import PlanError
+from fairwitness.planner.fields import Verb
+from fairwitness.planner.fleet.plan import VERB as FLEET
+from fairwitness.planner.inputs import read_inputs
+from fairwitness.planner.result import Result
+from fairwitness.planner.runway.plan import VERB as RUNWAY
+from fairwitness.planner.site.plan import VERB as SITE
+from fairwitness.planner.stream.plan import VERB as STREAM
+
+VERBS = (SITE, RUNWAY, FLEET, STREAM)
+ON_THE_LINE = {
+    "start": "2023-12", "paid_base": "MAU", "dau_per_mau": "35 %", "free_use": "0.003264 chip/user",
+    "chip_rent": "1.55 USD/h", "fees": "0", "churn": "0 %/month", "paid_share": "0.25 %",
+    "paid_ramp": "0.25 %", "other_spending": "0 USD/month",
+}  # fmt: skip
+
+
+def planned(verb: Verb, count: int = 400, **said: str) -> Result:
+    return verb.plan(read_inputs(verb, said, count=count), lambda step, done, total: None)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_a_verb_plans_from_its_defaults(verb: Verb) -> None:
+    result = planned(verb)
+    assert result.verdict
+    assert result.charts
+    assert result.tables
+    assert all(each.source for each in result.inputs)
+    assert not any(np.isnan(each.median) for each in result.quantities)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_ten_thousand_draws_are_quick(verb: Verb) -> None:
+    began = time.process_time()
+    planned(verb, 10_000)
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_the_same_seed_plans_the_same(verb: Verb) -> None:
+    assert planned(verb) == planned(verb)
+
+
+def test_100k_h100_want_more_than_100_mw_and_about_what_the_utility_gave() -> None:
+    supply = planned(SITE, 10_000).quantity("nameplate")
+    assert supply.low > 100e6
+    assert supply.low < 150e6 < supply.high
+
+
+def test_colossus_as_built_lies_within_the_plan() -> None:
+    """4.7 G$ all in; 181 MW needs a PUE of 1.42, which is beyond the default 1.1 to 1.3."""
+    capital = planned(SITE, 10_000).quantity("capital")
+    assert capital.low < 4.7e9 < capital.high
+    known = planned(SITE, compute_price="32 kUSD/chip", build_time="4 months")
+    assert known.quantity("capital").median == pytest.approx(4.7e9, rel=0.10)
+    loose = planned(SITE, pue="1.1..1.6").quantity("nameplate")
+    assert loose.high > 181e6
+
+
+def test_a_site_whose_power_is_late_says_so() -> None:
+    result = planned(SITE, grid_power="20 MW", turbine_power="10 MW", storage_power="0 W")
+    assert "power is there for" in result.verdict
+    assert result.quantity("short").median > 0
+
+
+def test_the_runway_names_its_events() -> None:
+    result = planned(RUNWAY, **{**ON_THE_LINE, "other_spending": "225.4 MUSD/month"})
+    assert "cash-out Jan 2026" in result.verdict
+    assert "break-even" in result.verdict
+    fast = planned(RUNWAY, **{**ON_THE_LINE, "paid_ramp": "0.5 %", "paid_share": "0.5 %"})
+    assert "cash-out never, break-even Nov 2025" in fast.verdict
+    assert "faster ramp never" in fast.notes[-1]
+
+
+def test_the_runway_prints_margin_and_payback() -> None:
+    result = planned(RUNWAY, **ON_THE_LINE)
+    assert result.quantity("payer_margin").median == pytest.approx(
+        20 - 0.02656 * 0.35 * 730 * 1.55, rel=1e-3
+    )
+    assert result.quantity("break_even_share").median == pytest.approx(0.12, abs=0.001)
+    assert 0 < result.quantity("payback").median < 12
+
+
+def test_the_runway_refuses_a_silent_mix_of_bases() -> None:
+    with pytest.raises(PlanError, match="users are counted as DAU, the paid share is of MAU"):
+        planned(RUNWAY, paid_base="MAU")
+
+
+def test_an_investor_lengthens_no_runway() -> None:
+    rich = {**ON_THE_LINE, "paid_share": "20 %"}
+    alone, shared = planned(RUNWAY, **rich), planned(RUNWAY, **rich, investor_share="75 %")
+    assert alone.quantity("investor").median == 0
+    assert shared.quantity("investor").median > 0
+    assert shared.quantity("last_cash").median < alone.quantity("last_cash").median
+
+
+@pytest.mark.parametrize(
+    ("verb", "said", "problem"),
+    [
+        (RUNWAY, {"users": "0"}, "users: '0' is zero"),
+        (RUNWAY, {"price": "20 EUR/month"}, "price: '20 EUR/month' is in EUR"),
+        (RUNWAY, {"cash": "9..-2 GUSD"}, "cash: "),
+        (RUNWAY, {"start": "autumn"}, "start: 'autumn' is no month"),
+        (SITE, {"chips": "-5"}, "chips: '-5'"),
+        (SITE, {"grid_power": "150"}, "grid_power: '150' has no unit"),
+        (SITE, {"build_time": "70 months"}, "plan for longer"),
+        (FLEET, {"trace": "nowhere.txt"}, "trace: 'nowhere.txt' cannot be read"),
+        (FLEET, {"copies": "4"}, "copies is 4"),
+        (STREAM, {"bench": "nowhere.json"}, "bench: 'nowhere.json' cannot be read"),
+        (STREAM, {"rate": "0 post/s"}, "rate: '0 post/s' is zero"),
+    ],
+)
+def test_what_cannot_be_meant_is_named(verb: Verb, said: dict[str, str], problem: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        planned(verb, **said)
+    assert problem in str(caught.value)
+
+
+def test_a_fleet_says_what_does_not_fit_and_what_would() -> None:
+    result = planned(FLEET, model="grok-1")
+    assert result.verdict.startswith("infeasible: grok-1 takes 158 GB")
+    assert "the largest that fits" in result.verdict
+    assert result.quantity("daily").median == 0
+
+
+def test_a_fleet_reads_a_trace(tmp_path: Path) -> None:
+    path = tmp_path / "week.txt"
+    path.write_text("\n".join(["1"] * 84 + ["0.2"] * 84))
+    assert planned(FLEET, trace=str(path)).quantity("asked").median < 0.95
+    path.write_text("1 2 3")
+    with pytest.raises(PlanError, match="holds 3 numbers"):
+        planned(FLEET, trace=str(path))
+
+
+def test_a_fleet_with_more_copies_answers_less_and_lies_less() -> None:
+    two, five = planned(FLEET), planned(FLEET, copies="5")
+    assert five.quantity("daily").median < two.quantity("daily").median
+    assert five.quantity("wrong").median < two.quantity("wrong").median
+
+
+def test_the_paper_plan_for_a_trillion_posts() -> None:
+    result = planned(STREAM)
+    assert result.quantity("kept").median == pytest.approx(1e12, rel=0.01)
+    assert result.quantity("write_cores").median < 64  # one machine takes in all of X
+    assert "bound by processor" in result.verdict
+    assert "bound by disk" in planned(STREAM, asked="0 query/s").verdict
+
+
+def test_a_bench_wins_over_defaults_but_not_over_what_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "bench.json"
+    row = {"posts": 10**6, "query_all_p50_ms": 8.0, "bytes_per_post": 240, "log_bytes_per_post": 98}
+    path.write_text(json.dumps({"scale": [row], "commit": "abc1234"}))
+    used = {
+        each.name: each for each in planned(STREAM, bench=str(path), log_size="50 byte/post").inputs
+    }
+    assert used["index_size"].text == "240 byte/post"
+    assert "abc1234" in used["index_size"].source
+    assert used["log_size"].text == "50 byte/post"
