@@ -280,7 +280,8 @@ class Search:
         by_words, by_meaning = map(Parts._fields.index, ("words", "meaning"))
         parts[:, by_words] = words_worth / max(best, 1e-6) - 1.0
         parts[read, by_words], parts[read, by_meaning] = fused.words, fused.meaning
-        parts[read[~fusion.related(words_worth[read], like.cosine)]] = -np.inf
+        # What clauses allow stays, whatever it says; what only its code found has to mean the same.
+        parts[read[near[read] & ~fusion.related(words_worth[read], like.cosine)]] = -np.inf
 
     def _column(self, found: Found, name: str) -> NDArray[np.int64]:
         column: NDArray[np.int64] = getattr(self._view.slices[found.at].part.columns, name)
