@@ -73,3 +73,27 @@ def test_any_setting_gives_a_token_and_the_same_again(
 def test_logits_that_are_no_numbers_are_refused(bad):
     with pytest.raises(NonFiniteLogitsError):
         sample(np.array([0.0, bad], np.float32), Request((1,), 1), 0)
+
+
+def sorted_draw(logits_v: np.ndarray, request: Request, place: int) -> int:
+    """The same draw by sorting all tokens."""
+    wide_v = logits_v.astype(np.float64)
+    order_v = np.argsort(-wide_v, kind="stable")[: request.top_k or None]
+    weight_v = np.exp((wide_v[order_v] - wide_v.max()) / request.temperature)
+    reached_v = np.cumsum(weight_v / weight_v.sum())
+    kept = int(np.searchsorted(reached_v, request.top_p)) + 1
+    key = np.array([request.seed, place], np.uint64)
+    uniform = np.random.Generator(np.random.Philox(key=key)).random()
+    end = reached_v[min(kept, len(reached_v)) - 1]
+    chosen = int(np.searchsorted(reached_v[:kept], uniform * end, side="right"))
+    return int(order_v[min(chosen, kept - 1, len(order_v) - 1)])
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 5.0, 50.0])
+@pytest.mark.parametrize("top_p", [0.5, 0.95, 1.0])
+@pytest.mark.parametrize("top_k", [0, 40, 1000])
+def test_sorting_few_draws_what_sorting_all_does(temperature, top_p, top_k):
+    logits_v = np.random.default_rng(4).normal(0, 3, 5000).astype(np.float32).round(1)
+    request = Request((1,), 1, temperature=temperature, top_p=top_p, top_k=top_k, seed=8)
+    for place in range(40):
+        assert sample(logits_v, request, place)[0] == sorted_draw(logits_v, request, place)

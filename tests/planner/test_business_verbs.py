@@ -115,8 +115,11 @@ def test_an_investor_lengthens_no_runway() -> None:
         (SITE, {"build_time": "70 months"}, "plan for longer"),
         (FLEET, {"trace": "nowhere.txt"}, "trace: 'nowhere.txt' cannot be read"),
         (FLEET, {"copies": "4"}, "copies is 4"),
+        (FLEET, {"copies": "2..3"}, "copies: '2..3'"),
+        (RUNWAY, {"horizon": "40..60 months"}, "horizon: '40..60 months'"),
+        (RUNWAY, {"investor_share": "70..80 %"}, "investor_share: '70..80 %' is a range"),
         (STREAM, {"bench": "nowhere.json"}, "bench: 'nowhere.json' cannot be read"),
-        (STREAM, {"rate": "0 post/s"}, "rate: '0 post/s' is zero"),
+        (STREAM, {"incoming": "0 post/s"}, "incoming: '0 post/s' is zero"),
     ],
 )
 def test_what_cannot_be_meant_is_named(verb: Verb, said: dict[str, str], problem: str) -> None:

@@ -1,10 +1,14 @@
 """`plan check`: the JSON's exact form, and a check that fails when something changed."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from fairwitness.planner.check import Checked, check
 from fairwitness.planner.claims.claim import VERDICTS
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +61,11 @@ def test_a_run_that_is_missed_unexpectedly_is_named(checked: Checked) -> None:
     changed = Checked(checked.judged, runs)
     assert changed.changed == (good.id,)
     assert changed.report().summary.runs_ok == checked.report().summary.runs_ok - 1
+
+
+def test_the_document_is_current(checked: Checked) -> None:
+    """Make it again with `fairwitness plan check --markdown > docs/claims.md`."""
+    assert (ROOT / "docs" / "claims.md").read_text("utf-8") == checked.markdown()
 
 
 def test_the_markdown_has_a_row_for_each(checked: Checked) -> None:

@@ -10,6 +10,7 @@ import click
 
 from fairwitness.cli.asking import json_option, print_json
 from fairwitness.cli.plan_check import plan_check
+from fairwitness.cli.plan_check import plan_check
 from fairwitness.cli.planning import (
     FILE,
     SHARED,
@@ -39,6 +40,8 @@ def plan() -> None:
 
     \b
     Example:
+      fairwitness plan train --model grok-1 --chips 100000 --tokens 10T
+      fairwitness plan site --html site.html
       fairwitness plan catalogue H100
     """
 
@@ -85,6 +88,7 @@ def _option(field: Field | Word) -> click.Option:
 
 for _verb in VERBS.values():
     plan.add_command(verb_command(_verb))
+plan.add_command(plan_check)
 plan.add_command(plan_check)
 
 

@@ -30,7 +30,7 @@ SHARED = (
         ["--catalogue"], type=FILE, multiple=True, help="File of catalogue rows on top of ours."
     ),
     click.Option(
-        ["--rate"], multiple=True, metavar="EUR=1.08", help="USD for one unit of a currency."
+        ["--currency"], multiple=True, metavar="EUR=1.08", help="USD for one unit of a currency."
     ),
     click.Option(["--draws"], type=int, help="How many draws.  [default: 10000]"),
     click.Option(["--seed"], type=int, help="Seed of the draws.  [default: 0]"),
@@ -81,7 +81,7 @@ def read_said(
         file.inputs,
         sources=file.sources,
         catalogue=catalogue,
-        rates={**file.rates, **_rates(given.get("rate") or ())},
+        rates={**file.rates, **_rates(given.get("currency") or ())},
         count=file.draws if given.get("draws") is None else given["draws"],
         seed=file.seed if given.get("seed") is None else given["seed"],
     )
@@ -95,7 +95,7 @@ def _rates(said: tuple[str, ...]) -> dict[str, float]:
         try:
             rates[code.strip()] = float(rate)
         except ValueError:
-            raise click.UsageError(f"--rate: {each!r} is no rate; write EUR=1.08") from None
+            raise click.UsageError(f"--currency: {each!r} is no rate; write EUR=1.08") from None
     return rates
 
 
@@ -130,7 +130,7 @@ def the_same_again(verb: Verb, said: Mapping[str, str], given: Mapping[str, Any]
     for name in ("plan", "draws", "seed"):
         if given.get(name) is not None:
             words += [f"--{name}", str(given[name])]
-    for name in ("catalogue", "rate"):
+    for name in ("catalogue", "currency"):
         for each in given.get(name) or ():
             words += [f"--{name}", str(each)]
     return shlex.join(words)

@@ -3,9 +3,11 @@
 import asyncio
 import functools
 import importlib.resources
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -53,7 +55,23 @@ Sources:
 Example:
   fairwitness up
   fairwitness up --source bluesky --source rss:https://example.org/feed.xml
+  fairwitness up --source bluesky --keep 30d
 """
+
+_UNITS_MS = {"h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
+
+
+class Keep(click.ParamType[int | None]):
+    """How long posts are kept, such as `12h`, `30d` or `8w`; milliseconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return milliseconds."""
+        found = re.fullmatch(r"([1-9][0-9]{0,5})([hdw])", str(value))
+        if not found:
+            self.fail(f"takes a time like 12h, 30d or 8w, not {value!r}", param, ctx)
+        return int(found[1]) * _UNITS_MS[found[2]]
 
 
 @click.command(help=_HELP)
@@ -62,6 +80,9 @@ Example:
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--x-rule", multiple=True, metavar="RULE", help="Rule of the X stream; repeatable.")
 @click.option("--x-daily-usd", type=click.FloatRange(min=0), help="The most that X may cost a day.")
+@click.option(
+    "--keep", type=Keep(), metavar="DURATION", help="Drop older posts for good.  [default: never]"
+)
 @model_options
 @home_option
 @json_option
@@ -74,6 +95,7 @@ def up(
     port: int,
     x_rule: tuple[str, ...],
     x_daily_usd: float | None,
+    keep: int | None,
     model: str,
     model_server: str | None,
     home: Path,
@@ -83,7 +105,7 @@ def up(
     door = bind(host, port)
     _fetch_model(model, model_server)
     listening = Sources(sources, x_rule, x_daily_usd) if sources else None
-    with _writing(home, listening) as writer:
+    with _writing(home, listening, keep) as writer:
         if not sources and {each.name for each in writer.home.report.sources} <= {SAMPLE}:
             _give_sample(writer)
         _announce(url_of(door), writer.home, as_json)
@@ -92,10 +114,10 @@ def up(
 
 
 @contextmanager
-def _writing(home: Path, listening: Sources | None) -> Iterator[Writer]:
+def _writing(home: Path, listening: Sources | None, keep_ms: int | None) -> Iterator[Writer]:
     """Open the home with a process of its own that takes in; it ends whatever happens."""
     with progress_bar("reading the log", count="bytes") as told:
-        writer = Writer(home, "up", listening, caught_up=told)
+        writer = Writer(home, "up", listening, keep_ms=keep_ms, caught_up=told)
     try:
         yield writer
     finally:

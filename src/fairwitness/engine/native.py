@@ -11,7 +11,7 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.engine.sample import log_softmax
+from fairwitness.engine.sample import log_total
 from fairwitness.engine.sequence import CHUNK, MIN_CAPACITY, Sequence, capacity_for
 from fairwitness.kernels.stack import Row, Stack, Weights
 from fairwitness.models import Model
@@ -35,9 +35,7 @@ class NativeRunner:
 
     def feed(self, sequence: Sequence, ids: tuple[int, ...]) -> NDArray[np.float32]:
         """Append at most one chunk of tokens; return the logits after the last, logits_v."""
-        logits_1v: NDArray[np.float32] = self._stack.step(
-            self._rows(sequence, ids), [len(ids) - 1]
-        )
+        logits_1v: NDArray[np.float32] = self._stack.step(self._rows(sequence, ids), [len(ids) - 1])
         is_whole_chunk = len(ids) == CHUNK and sequence.length == len(sequence.chunk_ids)
         if is_whole_chunk:
             sequence.chunk_ids += ids
@@ -73,4 +71,4 @@ class NativeRunner:
 def _logprob(logits_v: NDArray[np.float32], target: int) -> float:
     if not np.isfinite(logits_v).all():
         return float("nan")  # as the reference has it: the engine refuses it
-    return float(log_softmax(logits_v)[target])
+    return float(logits_v[target]) - log_total(logits_v)

@@ -17,7 +17,9 @@ _READ_BYTES = 1 << 16
 class Child:
     """A process that runs `home/writing.py`; one thread hears it, any thread sends."""
 
-    def __init__(self, folder: Path, lock: int, sources: Sources | None) -> None:
+    def __init__(
+        self, folder: Path, lock: int, sources: Sources | None, keep_ms: int | None
+    ) -> None:
         """Start it on the home in `folder`; `lock` is the descriptor of the lock on it."""
         self._pipe, theirs = socket.socketpair()
         self._sending = threading.Lock()
@@ -28,7 +30,7 @@ class Child:
                 pass_fds=(theirs.fileno(), lock),
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
-        self.send(Open(os.fsencode(folder.absolute()), lock, sources, _log_levels()))
+        self.send(Open(os.fsencode(folder.absolute()), lock, sources, keep_ms, _log_levels()))
 
     def send(self, order: Order) -> bool:
         """Tell it; False when it is gone."""

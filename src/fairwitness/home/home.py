@@ -50,11 +50,13 @@ class Home:
         verb: str,
         *,
         lock: HomeLock | None = None,
+        keep_ms: int | None = None,
         caught_up: Callable[[int, int], None] | None = None,
     ) -> None:
         """Take the lock, mend what a kill left, and catch the index up with the log.
 
-        `lock` is taken already, and let go at the end. `caught_up(done, total)` is told the bytes
+        `lock` is taken already, and let go at the end. Posts are kept for `keep_ms` at least, None
+        for ever. `caught_up(done, total)` is told the bytes
         of log as they are read. Raises HomeBusy, or HomeUnusable, LogError, IndexFault with all
         let go again.
         """
@@ -67,8 +69,8 @@ class Home:
             self.index = _open_index(folder / "index")
             opened.callback(self.index.close)
             self.clock: Clock = _clock_of(self.log.clock_ms, self.log.virtual)
-            self.ingest = Ingest(self.log, self.index, self.clock)
-            self._catch_up(caught_up)
+            self.ingest = Ingest(self.log, self.index, self.clock, keep_ms)
+            self._catch_up(keep_ms, caught_up)
             self._opened = opened.pop_all()
 
     def now_ms(self) -> int:
@@ -95,7 +97,9 @@ class Home:
         """Make everything durable and let others in; once more changes nothing."""
         self._opened.close()
 
-    def _catch_up(self, told: Callable[[int, int], None] | None) -> None:
+    def _catch_up(self, keep_ms: int | None, told: Callable[[int, int], None] | None) -> None:
+        """Read what the index lacks; what was old enough to be dropped does not come back."""
+        moment_ms = 0 if keep_ms is None else self.now_ms() - keep_ms
         total = self.log.position
         if self.index.position > total:
             raise LogCorrupt(
@@ -105,8 +109,9 @@ class Home:
             )
         applied = 0
         for position, batch in self.log.read(self.index.position):
-            self.index.apply(batch.events, position)
-            applied += len(batch.events)
+            events = batch.events if batch.clock_ms >= moment_ms else ()
+            self.index.apply(events, position)
+            applied += len(events)
             if applied >= _REBUILD_TOGETHER:
                 self.index.refresh()
                 applied = 0

@@ -64,6 +64,8 @@ class Open(msgspec.Struct, frozen=True, tag=True):
     lock: int
     """Descriptor of its lock, which the server has taken."""
     sources: Sources | None
+    keep_ms: int | None
+    """How long posts are kept at least, None for ever."""
     log_levels: dict[str, int]
     """Level of each logger that has one; "" is the root."""
 

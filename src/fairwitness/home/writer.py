@@ -74,14 +74,16 @@ class Writer:
         verb: str,
         sources: Sources | None = None,
         *,
+        keep_ms: int | None = None,
         caught_up: Callable[[int, int], None] | None = None,
     ) -> None:
         """Take the lock, start the process and wait until the index has caught up with the log.
 
+        Posts are kept for `keep_ms` at least, None for ever.
         `caught_up(done, total)` is told the bytes of log as they are read. Raises HomeBusy,
         HomeUnusable, IndexFault, or WriterFailed, with all let go again.
         """
-        self._folder, self._sources = folder, sources
+        self._folder, self._sources, self._keep_ms = folder, sources, keep_ms
         self._closing = threading.Event()
         self._starting = threading.Lock()
         self._streams: dict[int, _Stream] = {}
@@ -92,7 +94,7 @@ class Writer:
         self.lock = locked(folder, verb)
         with ExitStack() as undoing:
             undoing.callback(self.lock.release)
-            self._child = Child(folder, self.lock.descriptor, sources)
+            self._child = Child(folder, self.lock.descriptor, sources, keep_ms)
             undoing.callback(self._child.ended, HASTE_S)
             undoing.callback(self._child.hang_up)
             self.home = Followed(folder, self._opened(caught_up))
@@ -200,7 +202,9 @@ class Writer:
             if self._closing.is_set():
                 return False
             try:
-                self._child = Child(self._folder, self.lock.descriptor, self._sources)
+                self._child = Child(
+                    self._folder, self.lock.descriptor, self._sources, self._keep_ms
+                )
             except OSError as error:  # then the one that is dead is heard once more, and so on
                 _log.error("cannot start a process: %s", error)
             return True

@@ -80,7 +80,7 @@ def _work(pipe: socket.socket, inbox: Inbox[Order]) -> None:
         pipe.sendall(packed(Opening(done, total)))
 
     lock = HomeLock.shared(folder, order.lock)
-    home = Home(folder, "up", lock=lock, caught_up=caught_up)
+    home = Home(folder, "up", lock=lock, keep_ms=order.keep_ms, caught_up=caught_up)
     try:
         if sources:
             home.use_clock(clock)

@@ -164,7 +164,7 @@ class Applier:
         """
         hot = self._table.hot
         hot.columns.reserve(hot.rows, rows)
-        hot.meanings.reserve(hot.rows, rows)
+        hot.codes.reserve(hot.rows, rows)
         hot.history.reserve(hot.rows, rows, counts)
 
     def _say(self, post: Post) -> str:

@@ -70,10 +70,10 @@ def quality(
     - up to 80 for its author's haste: all of it at AUTHOR_POSTS_PER_MINUTE;
     - 20 for a copy that is no repost, and up to 60 for its cluster's haste, likewise.
     """
-    counts = marks.astype(np.float32)
-    points, letters, capitals = (counts[:, at] for at in (Mark.POINTS, Mark.LETTERS, Mark.CAPITALS))
-    words, units = counts[:, Mark.WORDS], counts[:, Mark.UNITS]
-    tags = counts[:, Mark.LINKS] + counts[:, Mark.HASHTAGS] + counts[:, Mark.MENTIONS]
+    counts = marks.T.astype(np.float32, order="C")
+    points, letters, capitals = counts[Mark.POINTS], counts[Mark.LETTERS], counts[Mark.CAPITALS]
+    words, units = counts[Mark.WORDS], counts[Mark.UNITS]
+    tags = counts[Mark.LINKS] + counts[Mark.HASHTAGS] + counts[Mark.MENTIONS]
     lost = np.float32(120) * (letters == 0)
     lost += 10 * np.maximum(6 - units, 0)
     lost += 160 * np.maximum(0.5 - letters / np.maximum(points, 1), 0)

@@ -162,8 +162,8 @@ class Search:
     def _near(self, at: int, query: NDArray[np.uint8], allowed: Mask | None) -> Near:
         part, _, row_count = self._view.slices[at]
         if allowed is not None:
-            return part.meanings.near(query, _NEAREST, row_count, allowed)
-        near = part.meanings.near(query, 2 * _NEAREST, row_count, None)
+            return part.codes.near(query, _NEAREST, row_count, allowed)
+        near = part.codes.near(query, 2 * _NEAREST, row_count, None)
         inside = np.flatnonzero(near.rows < row_count)
         shown = inside[part.history.shows(near.rows[inside], self._view.rows, self._as_of_ms)]
         return Near(near.rows[shown], near.distances[shown])

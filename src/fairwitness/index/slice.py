@@ -19,7 +19,7 @@ from fairwitness.index.errors import IndexCorrupt, IndexFault, room_on_disk
 from fairwitness.index.history import History, Rows
 from fairwitness.index.ids import Hashes, SealedIds
 from fairwitness.index.manifest import SliceExtent
-from fairwitness.index.meanings import Meanings
+from fairwitness.index.slice_codes import SliceCodes
 from fairwitness.index.texts import Texts
 from fairwitness.index.words import Words
 from fairwitness.kernels.fields import Fields
@@ -87,10 +87,10 @@ class Slice:
             self.history.tally(self.rows)
             if not sealed and not read_only:
                 SealedIds.forget(folder)
-                self.meanings.unseal(self.rows)
+                self.codes.unseal(self.rows)
             if sealed:
                 self._sealed = self._sort_ids()
-                self.meanings.seal(self.rows, self.history.gone_rows(self.rows))
+                self.codes.seal(self.rows, self.history.gone_rows(self.rows))
             else:
                 self._learn_ids(0)
             self._files = files.pop_all()
@@ -115,7 +115,7 @@ class Slice:
         """
         at, end = self.rows, self.rows + len(posts)
         self.columns.reserve(at, len(posts))
-        self.meanings.add(at, rows.code)
+        self.codes.add(at, rows.code)
         self.history.add(at, rows.flags, int(rows.since_ms.max(initial=0)))
         for name, values in zip(NewRows._fields[:-2], rows[:-2], strict=True):
             getattr(self.columns, name)[at:end] = values
@@ -190,7 +190,7 @@ class Slice:
         history.wiped(rows)
         history.sync()
         self.words.sync()
-        self.meanings.sync()
+        self.codes.sync()
         self.columns.sync()
         self._check = self.columns.hash_of(self.rows)
         history.unsynced = False
@@ -228,7 +228,7 @@ class Slice:
                 Texts(folder, extent.rows, extent.blocks, extent.texts_bytes, read_only=read_only)
             )
         )
-        self.meanings = opened(closing(Meanings(folder, rows_max, read_only=read_only)))
+        self.codes = opened(closing(SliceCodes(folder, rows_max, read_only=read_only)))
         history = History(
             folder, rows_max, extent.reports_bytes, self.columns, self.texts, read_only=read_only
         )
@@ -247,7 +247,7 @@ class Slice:
         except IndexFault:
             return  # no room: the dict goes on, and the next opening tries again
         self._newest = {}
-        self.meanings.seal(self.rows, self.history.gone_rows(self.rows))
+        self.codes.seal(self.rows, self.history.gone_rows(self.rows))
 
     def _sort_ids(self) -> SealedIds:
         hashes = self.columns.id_hash[: self.rows]
@@ -256,7 +256,7 @@ class Slice:
     def _wipe(self, rows: Sequence[int]) -> None:
         if rows:
             self.texts.forget(rows)
-            self.meanings.forget(rows)
+            self.codes.forget(rows)
             self.words.drop(len(rows))
 
     def _learn_ids(self, start: int) -> None:

@@ -12,6 +12,23 @@ from fairwitness.planner.claims.claim import VERDICTS, Judged, claims, judge
 from fairwitness.planner.fields import Told
 from fairwitness.planner.runs import Run, runs
 
+_HEAD = """# Published claims and runs
+
+Made by `fairwitness plan check --markdown`; a test holds that it is current. A claim is
+*reproduced* when our formula gives what it states, *conditional* when that takes something that it
+does not say, *refuted* when it does not, and an *input* when it states nothing to compare with.
+"""
+
+
+_CLAIM_COLUMNS = (
+    "| claim | stated | computed | by | verdict | reason |",
+    "|---|---|---|---|---|---|",
+)
+_RUN_COLUMNS = (
+    "| run | published | predicted | ratio | tolerance | | why |",
+    "|---|---|---|---|---|---|---|",
+)
+
 
 class CheckedClaim(msgspec.Struct, frozen=True):
     """A claim as `--json` tells it."""
@@ -91,26 +108,24 @@ class Checked(msgspec.Struct, frozen=True):
         )
 
     def markdown(self) -> str:
-        """Return the tables for a document."""
+        """Return both tables as a document: `docs/claims.md` is this text."""
         report = self.report()
         said = report.summary
         lines = [
+            _HEAD,
             f"{said.claims} claims: {said.reproduced} reproduced, {said.conditional} conditional, "
             f"{said.refuted} refuted, {said.inputs} inputs. "
             f"{said.runs_ok} of {said.runs} runs within their tolerance.",
-            "",
-            "| claim | stated | computed | by | verdict | reason |",
-            "|---|---|---|---|---|---|",
         ]
+        source = ""
         for claim, each in zip(report.claims, self.judged, strict=True):
+            if each.claim.source != source:
+                source = each.claim.source
+                lines += ["", f"## {source[0].upper()}{source[1:]}", "", *_CLAIM_COLUMNS]
             formula = f"`{each.claim.formula}`"
             cells = (claim.id, claim.stated, claim.computed, formula, claim.verdict, claim.reason)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        lines += [
-            "",
-            "| run | published | predicted | ratio | tolerance | | why |",
-            "|---|---|---|---|---|---|---|",
-        ]
+        lines += ["", "## Runs", "", *_RUN_COLUMNS]
         lines += [
             f"| {run.id} | {run.published:.4g} {run.unit} | {run.predicted:.4g} | {run.ratio:.3f} "
             f"| {run.tolerance:.3g} | {'ok' if run.ok else 'missed'} | {run.why} |"

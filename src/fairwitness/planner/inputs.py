@@ -164,6 +164,8 @@ def _check_rates(rates: Rates) -> None:
     for code, rate in rates.items():
         if code not in CURRENCIES or code == "USD":
             right = f"write one of {', '.join(CURRENCIES[1:])}"
-            raise InputError("rate", code, "is no currency that we know", right)
+            raise InputError("currency", code, "is no currency that we know", right)
         if not 0 < rate < float("inf"):
-            raise PlanError(f"rate: {code}={rate:g} is no rate; write how many USD one {code} is")
+            raise PlanError(
+                f"currency: {code}={rate:g} is no rate; write how many USD one {code} is"
+            )

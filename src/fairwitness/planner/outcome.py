@@ -46,16 +46,17 @@ def quantities(values: Mapping[str, Number], outputs: Sequence[Output]) -> tuple
 
 
 def tornados(inputs: Inputs, compute: Compute, outputs: Sequence[Output]) -> tuple[Tornado, ...]:
-    """Return for each output what moves it, the strongest first."""
+    """Return for each output that anything moves what moves it, the strongest first."""
     names = inputs.uncertain()
     if not outputs or not names:
         return ()
     values = compute(inputs.swings())
     size = 2 * len(names) + 1
-    return tuple(
+    found = [
         _tornado(inputs, names, output, np.broadcast_to(values[output.key], size))
         for output in outputs
-    )
+    ]
+    return tuple(tornado for tornado in found if tornado.swings)
 
 
 def used(inputs: Inputs) -> tuple[Input, ...]:

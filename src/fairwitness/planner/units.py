@@ -229,7 +229,7 @@ def _exchange(
         return 1.0
     if said not in rates:
         problem = f"is in {said}, and this plan counts in {ours}"
-        raise InputError(field, text, problem, f"give the rate, for example --rate {said}=1.1")
+        raise InputError(field, text, problem, f"give the rate, for example --currency {said}=1.1")
     power = have.pop(f"[{said}]")
     have[f"[{ours}]"] = power
     return float(rates[said] ** power)

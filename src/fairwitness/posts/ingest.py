@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from fairwitness.posts.clock import Clock
@@ -69,6 +70,10 @@ class Findable(Protocol):
         """Make what was applied durable, so that recovery starts from here."""
         ...
 
+    def drop_before(self, moment_ms: int) -> int:
+        """Forget what lies whole before a moment; return how many posts."""
+        ...
+
 
 @dataclass
 class Ingest:
@@ -80,6 +85,8 @@ class Ingest:
     log: Log
     index: Findable
     clock: Clock
+    keep_ms: int | None = None
+    """How long posts are kept at least, None for ever: see `_checkpoint_and_drop`."""
     health: dict[str, SourceHealth] = field(default_factory=dict)
     writing: threading.Lock = field(default_factory=threading.Lock)
     _listening: set[str] = field(default_factory=set)
@@ -240,8 +247,23 @@ class Ingest:
         self._dirty = False
 
     def _checkpoint(self) -> None:
-        self._checkpoints.run(self.index.checkpoint)
+        if self.keep_ms is None:
+            self._checkpoints.run(self.index.checkpoint)
+        else:
+            self._checkpoints.run(partial(self._checkpoint_and_drop, self.keep_ms))
         self._kept = self._applied
+
+    def _checkpoint_and_drop(self, keep_ms: int) -> None:
+        """Let go of what is older, from the index as of this checkpoint, then from the log.
+
+        Both drop whole files only, and the log none that the index would still read from.
+        """
+        moment_ms = self.clock.now_ms() - keep_ms
+        posts = self.index.drop_before(moment_ms)
+        self.index.checkpoint()
+        segments = self.log.drop_before(moment_ms, self._applied)
+        if posts or segments:
+            _log.info("dropped %d old posts and %d segments of the log", posts, segments)
 
     def _settle(self) -> None:
         """Write the last cursors, and leave nothing for a restart to do."""

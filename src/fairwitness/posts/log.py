@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -118,6 +119,25 @@ class Log:
     def read(self, start: int = 0) -> Iterator[tuple[int, Batch]]:
         """See `read`."""
         return read(self._folder, start)
+
+    def drop_before(self, moment_ms: int, position: int) -> int:
+        """Remove the oldest segments that end by `position` and before a moment; return how many.
+
+        Only whole segments go, oldest first and never the last, so what is left can be read from
+        its beginning on. How the sources stand is not lost: each segment begins with it.
+        """
+        known = segment.bases(self._folder)
+        dropped = 0
+        for base, following in pairwise(known):
+            first = next(_records(self._folder, following), None)
+            began_ms = first.clock_ms if isinstance(first, Snapshot) else moment_ms
+            if following > position or began_ms >= moment_ms:
+                break
+            segment.path_of(self._folder, base).unlink()
+            dropped += 1
+        if dropped:
+            segment.sync_folder(self._folder)
+        return dropped
 
     def _open_last(self, base: int) -> bool:
         """Go on with the segment at `base`; False when a kill left it without its first record."""

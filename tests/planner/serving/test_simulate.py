@@ -51,7 +51,7 @@ def test_everybody_is_answered_in_order_and_in_full(
 ) -> None:
     arrivals = sorted((Arrival(*row) for row in rows), key=lambda each: each.at_s)
     pace = Pace(500e12, 400e12, 2.5e12, 0.001, apart=apart)
-    seen = simulate(SERVED, pace, Policy(most, chunk, most if apart else 1), arrivals)
+    seen = simulate(SERVED, pace, Policy(most, chunk), arrivals)
     assert len(seen.requests) == len(arrivals)
     assert seen.answer_tokens == sum(each.answer_tokens for each in arrivals)
     assert all(0 < each.first_s <= each.total_s for each in seen.requests)
@@ -76,6 +76,16 @@ def test_clients_that_ask_again_keep_the_throughput_of_the_closed_form() -> None
     ratio = seen.tokens_per_s / 200 / float(expected.requests_per_s)
     # a step that carries both hides reading weights behind a prompt's arithmetic: a little faster
     assert 1 <= ratio < 1.15
+
+
+def test_turns_give_the_first_who_came_the_first_token_first() -> None:
+    apart = Pace(500e12, 400e12, 2.5e12, 0.001, apart=1.0)
+    seen = simulate(SERVED, apart, Policy(8, 128), [Arrival(0.0, 128, 4)] * 6)
+    firsts = sorted(each.first_s for each in seen.requests)
+    assert firsts == pytest.approx([firsts[0] * n for n in range(1, 7)])
+    # six prompts, then three rounds of six tokens, each in a step of its own
+    one = float(answers_s(SERVED, apart, 1.0, 130.0))
+    assert seen.lasted_s == pytest.approx(6 * firsts[0] + 18 * one, rel=1e-3)
 
 
 def test_more_load_means_later_first_tokens() -> None:

@@ -34,6 +34,26 @@ def test_100k_h100_need_140_to_166_mw_not_100() -> None:
     assert average_power_w(1e5, 1275, 1.3) == pytest.approx(124e6, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("h100", "h200", "facility_w"),
+    [(25e3, 0, 45e6), (100e3, 0, 181e6), (150e3, 50e3, 361e6)],
+)
+def test_colossus_three_dates_all_imply_a_factor_of_1_4(
+    h100: float, h200: float, facility_w: float
+) -> None:
+    """Epoch AI's capacities of Aug 2024, Sep 2024 and Feb 2025, over servers of 1,275 W a chip.
+
+    It is one constant of theirs, so the three are one check and not three.
+    """
+    assert facility_w / facility_power_w(h100 + h200, 1275, 1.0) == pytest.approx(1.416, rel=0.01)
+
+
+def test_the_first_turbines_carried_the_first_quarter() -> None:
+    """14 turbines of 2.5 MW against 25,000 H100: enough on average, short of the nameplate."""
+    supply = 14 * 2.5e6
+    assert average_power_w(25e3, 1275, 1.25) < supply < facility_power_w(25e3, 1275, 1.25)
+
+
 def test_the_bill_is_76_to_120_million_not_600() -> None:
     assert electricity_usd_per_year(105e6, 0.0826) == pytest.approx(76e6, rel=0.01)
     assert electricity_usd_per_year(166e6, 0.0826) == pytest.approx(120e6, rel=0.01)

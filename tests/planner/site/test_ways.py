@@ -116,6 +116,14 @@ def test_what_cannot_be_meant_is_named(changes: dict[str, Any], problem: str) ->
         site(**changes)
 
 
+def test_a_draw_that_is_built_too_late_costs_and_brings_nothing() -> None:
+    late = plan(site(build_months=np.array([4.0, 80.0, 4.0])), "build")
+    assert late.useful_h[1].sum() == 0
+    assert np.isinf(late.usd_per_useful_h[1])
+    assert late.residual_usd[1] < late.residual_usd[0]  # a hall, and no chips
+    assert np.isinf(break_even_month(site(build_months=np.array([4.0, 80.0, 4.0])))[1])
+
+
 def test_nothing_is_a_month_before_the_decision() -> None:
     with pytest.raises(PlanError, match="before the decision"):
         month_earlier_usd(site(rent_months=0), "rent")

@@ -15,9 +15,6 @@ namespace {
 
 enum Name { ID, NETWORK, AUTHOR, AUTHOR_ID, TEXT, CREATED_MS, SEEN_MS, LANG, REPLY_TO, REPOST_OF,
             LINKS, HASHTAGS, ENGAGEMENT, NAMES };
-constexpr const char *NAMED[NAMES] = {
-    "id",   "network",  "author",    "author_id", "text",     "created_ms", "seen_ms",
-    "lang", "reply_to", "repost_of", "links",     "hashtags", "engagement"};
 enum Hash { OF_ID, OF_TEXT, OF_ACCOUNT, OF_HANDLE, OF_LANG, OF_NETWORK, HASHES };
 enum Number { MADE, SEEN, COUNTS, NUMBERS = COUNTS + 4 };
 enum Has : uint8_t { HAS_LINKS = 1, HAS_REPLY = 2, HAS_REPOST = 4, HAS_ACCOUNT = 8, ODD_HANDLE = 16 };
@@ -26,6 +23,17 @@ struct Piece {
     const uint8_t *at;
     size_t size;
 };
+
+template <size_t SIZE>
+Piece named(const char (&name)[SIZE]) {
+    return {reinterpret_cast<const uint8_t *>(name), SIZE - 1};
+}
+
+const Piece NAMED[NAMES] = {
+    named("id"),        named("network"),    named("author"),   named("author_id"),
+    named("text"),      named("created_ms"), named("seen_ms"),  named("lang"),
+    named("reply_to"),  named("repost_of"),  named("links"),    named("hashtags"),
+    named("engagement")};
 
 class Reader {
   public:
@@ -129,8 +137,8 @@ class Table {
     int field(Reader &reader, int next) {
         const Piece name = reader.text();
         for (int turn = 0; turn < NAMES; turn++, next = (next + 1) % NAMES) {
-            if (std::strlen(NAMED[next]) != name.size) continue;
-            if (std::memcmp(NAMED[next], name.at, name.size) == 0) {
+            const Piece known = NAMED[next];
+            if (known.size == name.size && std::memcmp(known.at, name.at, name.size) == 0) {
                 take(reader, next);
                 return (next + 1) % NAMES;
             }

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from fairwitness.planner.amounts import shown
+from fairwitness.planner.certain import one_number
 from fairwitness.planner.errors import InputError
 from fairwitness.planner.fields import Told, Values, Verb
 from fairwitness.planner.fleet import idle
@@ -90,7 +91,7 @@ def plan_fleet(inputs: Inputs, told: Told) -> Result:
     shape = find_shape(inputs.word("model"))
     week = idle.scaled(_trace(inputs.word("trace")), middle["idle_time_h"])
     used = idle.used_share(week, idle.asked_week())
-    copies = int(middle["copies"])
+    copies = int(one_number(inputs, "copies"))
     result = outcome(inputs, partial(compute, shape=shape, used=used, copies=copies), OUTPUTS, told)
     told("playing a machine", 0, 1)
     load_s = weights(shape).total * middle["weight_size"] / middle["load_rate_bytes_per_s"]

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from fairwitness.planner.amounts import shown
+from fairwitness.planner.certain import one_number
 from fairwitness.planner.fields import Told, Values, Verb
 from fairwitness.planner.inputs import Inputs
 from fairwitness.planner.money import Stage
@@ -27,6 +28,7 @@ from fairwitness.planner.runway.burn import (
 )
 from fairwitness.planner.runway.fields import FIELDS, OUTPUTS
 
+_TERMS = ("investor_share", "investor_until", "investor_after")
 _RAMPS = (0.5, 1.0, 2.0)
 
 
@@ -41,10 +43,9 @@ def business_of(v: Values, words: Mapping[str, str], months: int) -> Business:
     high = v["high_part"]
     stages: tuple[Stage, ...] = ()
     if "investor_share" in v:
-        share, until, after = (
-            float(np.median(v[name]))
-            for name in ("investor_share", "investor_until_usd", "investor_after")
-        )
+        # Single numbers, which `plan_runway` has seen to; a tornado repeats them.
+        keys = ("investor_share", "investor_until_usd", "investor_after")
+        share, until, after = (float(np.max(v[key])) for key in keys)
         stages = (Stage(share, until), Stage(after))
     return Business(
         users=v["users"],
@@ -96,8 +97,11 @@ def compute(v: Values, words: Mapping[str, str], months: int) -> Mapping[str, Nu
 
 def plan_runway(inputs: Inputs, told: Told) -> Result:
     """Return a plan of a runway."""
-    months = int(inputs.middle()["horizon_months"])
+    months = int(one_number(inputs, "horizon"))
     words = {name: inputs.word(name) for name in ("users_base", "paid_base", "chips")}
+    for name in _TERMS:
+        if name in inputs.given:
+            one_number(inputs, name)
     start = inputs.word("start")
     month_name(start, 0)
     result = outcome(inputs, partial(compute, words=words, months=months), OUTPUTS, told)

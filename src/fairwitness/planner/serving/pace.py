@@ -125,26 +125,19 @@ def answers_s(served: Served, pace: Pace, batch: Number, context: Number) -> Num
 def mixed_s(
     served: Served,
     pace: Pace,
-    pieces: Number,
     piece_flops: Number,
     piece_tokens: Number,
     batch: Number,
     context: Number,
 ) -> Number:
-    """A step with both: `pieces` of prompts (their work and tokens in all), and `batch` answers."""
+    """One step with both: pieces of prompts (their work and tokens in all), and `batch` answers."""
     prompts = piece_flops / pace.prompt_flops_per_s
-    if pace.apart == 0:
-        answers = batch * decode_flops(served.shape, context) / pace.answer_flops_per_s
-        caches = batch * kv_sequence_bytes(served.shape, context, served.kv_bytes_each)
-        reading = (served.read_bytes(batch + piece_tokens) + caches) / pace.bytes_per_s
-        busy = np.maximum(prompts + answers, reading)
-        together: Number = busy + _beside_s(pace, batch + piece_tokens)
-        return together
-    least = pieces * served.read_bytes(1.0) / pace.bytes_per_s
-    alone = np.maximum(prompts, least) + pieces * pace.step_s
-    decoding = answers_s(served, pace, np.maximum(batch, 1.0), context)
-    apart: Number = alone + np.where(np.asarray(batch) > 0, decoding, 0.0)
-    return apart
+    answers = batch * decode_flops(served.shape, context) / pace.answer_flops_per_s
+    caches = batch * kv_sequence_bytes(served.shape, context, served.kv_bytes_each)
+    reading = (served.read_bytes(batch + piece_tokens) + caches) / pace.bytes_per_s
+    busy = np.maximum(prompts + answers, reading)
+    total: Number = busy + _beside_s(pace, batch + piece_tokens)
+    return total
 
 
 def work_flops(shape: ModelShape, start: float, end: float) -> float:

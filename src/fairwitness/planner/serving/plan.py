@@ -19,7 +19,7 @@ from fairwitness.planner.outcome import outcome
 from fairwitness.planner.ranges import Number
 from fairwitness.planner.result import Chart, Line, Result, Table
 from fairwitness.planner.serving.arrivals import Arrival, poisson, read_trace
-from fairwitness.planner.serving.calibrate import Calibration, calibrate, read_loads
+from fairwitness.planner.serving.calibrate import CHUNK_TOKENS, Calibration, calibrate, read_loads
 from fairwitness.planner.serving.capacity import (
     Mix,
     largest_batch,
@@ -253,9 +253,8 @@ def _simulated(
 ) -> Simulated:
     """One replica at its share of the busiest hour, or under the given trace."""
     pace = _pace(inputs, replica, middle)
-    apart = pace.apart == 1
-    batch = int(found["batch"])
-    policy = Policy(batch, 128 if apart else 2048, batch if apart else 1)
+    chunk = CHUNK_TOKENS if replica.fitted is not None else Policy(1).chunk_tokens
+    policy = Policy(int(found["batch"]), chunk)
     share = float(found["peak_requests_per_s"]) / max(float(found["replicas"]), 1.0)
     return simulate(replica.served, pace, policy, _arrivals(inputs, middle, share))
 

@@ -1,8 +1,10 @@
 """Queues and tails: requests served step by step, as an engine with continuous batching does.
 
-Each step takes pieces of prompts that wait and a token of every answer under way; what comes in the
-meantime waits for the next. Time is simpy's; a step's length is the pace's. One replica is
-simulated: requests are spread over replicas at random, so each sees a Poisson stream of its own.
+Each step takes a piece of a prompt that waits and a token of every answer under way; what comes in
+the meantime waits for the next. An engine whose pace is `apart` takes turns instead: a step is one
+request's piece or token, and then it queues again. Time is simpy's; a step's length is the pace's.
+One replica is simulated: requests are spread over replicas at random, so each sees a Poisson stream
+of its own.
 """
 
 from __future__ import annotations
@@ -27,11 +29,10 @@ class Policy:
 
     slots: int  # answers side by side at most
     chunk_tokens: int = 2048  # of one prompt, in one step
-    prompts_at_once: int = 1  # prompts that a step takes pieces of
     in_flight: int = 0  # clients that each wait for their answer before asking again; 0: open
 
 
-@dataclass
+@dataclass(eq=False)
 class Request:
     """One request under way, and when things happened to it."""
 
@@ -81,6 +82,7 @@ class _Replica:
     waiting: deque[Request] = field(default_factory=deque)
     prompts: deque[Request] = field(default_factory=deque)
     answers: list[Request] = field(default_factory=list)
+    turns: deque[Request] = field(default_factory=deque)  # who is next, where steps are apart
     finished: list[Request] = field(default_factory=list)
     busy_s: float = 0.0
 
@@ -94,51 +96,67 @@ class _Replica:
         """Step for as long as there is work."""
         while True:
             self._admit()
-            if not self.prompts and not self.answers:
+            prompt, answers = self._turn() if self.pace.apart else self._together()
+            if prompt is None and not answers:
                 self.woken = self.env.event()
                 yield self.woken
                 continue
-            pieces = self._pieces()
-            taken_s = self._step_s(pieces)
+            taken_s = self._step_s(prompt, answers)
             self.busy_s += taken_s
             yield self.env.timeout(taken_s)
-            for _ in range(self._advance(pieces)):
+            for _ in range(self._advance(prompt, answers)):
                 if self.policy.in_flight and (again := next(upcoming, None)):
                     self.come(again)
 
     def _admit(self) -> None:
         while self.waiting and len(self.prompts) + len(self.answers) < self.policy.slots:
-            self.prompts.append(self.waiting.popleft())
+            request = self.waiting.popleft()
+            self.prompts.append(request)
+            if self.pace.apart:
+                self.turns.append(request)
 
-    def _pieces(self) -> list[tuple[Request, int]]:
-        """(request, where its piece ends) for the prompts that this step takes."""
-        chosen = list(self.prompts)[: self.policy.prompts_at_once]
-        chunk = self.policy.chunk_tokens
-        return [
-            (each, min(each.done_tokens + chunk, each.arrival.prompt_tokens)) for each in chosen
-        ]
+    def _together(self) -> tuple[Request | None, list[Request]]:
+        """The oldest prompt, and all answers."""
+        return (self.prompts[0] if self.prompts else None), list(self.answers)
 
-    def _step_s(self, pieces: list[tuple[Request, int]]) -> float:
-        shape = self.served.shape
-        flops = sum(work_flops(shape, each.done_tokens, end) for each, end in pieces)
-        tokens = sum(end - each.done_tokens for each, end in pieces)
-        batch = len(self.answers)
-        lengths = sum(each.arrival.prompt_tokens + each.answered for each in self.answers)
+    def _turn(self) -> tuple[Request | None, list[Request]]:
+        """Whose turn it is: a prompt, or one answer."""
+        if not self.turns:
+            return None, []
+        request = self.turns.popleft()
+        return (None, [request]) if request.answered else (request, [])
+
+    def _piece_end(self, prompt: Request) -> int:
+        end = prompt.done_tokens + self.policy.chunk_tokens
+        return min(end, prompt.arrival.prompt_tokens)
+
+    def _step_s(self, prompt: Request | None, answers: list[Request]) -> float:
+        flops = tokens = 0.0
+        if prompt is not None:
+            end = self._piece_end(prompt)
+            flops = work_flops(self.served.shape, prompt.done_tokens, end)
+            tokens = end - prompt.done_tokens
+        batch = len(answers)
+        lengths = sum(each.arrival.prompt_tokens + each.answered for each in answers)
         context = lengths / batch if batch else 0.0
-        return float(mixed_s(self.served, self.pace, len(pieces), flops, tokens, batch, context))
+        return float(mixed_s(self.served, self.pace, flops, tokens, batch, context))
 
-    def _advance(self, pieces: list[tuple[Request, int]]) -> int:
-        """Move all forward by the step that has just ended; return how many finished."""
-        for each in self.answers:
+    def _advance(self, prompt: Request | None, answers: list[Request]) -> int:
+        """Move those forward whose step has just ended; return how many finished."""
+        self._admit()  # who came in the meantime is before them in the queue
+        stepped = [*answers, *([prompt] if prompt else [])]
+        for each in answers:
             each.answered += 1
-        for each, end in pieces:
-            each.done_tokens = end
-            if end == each.arrival.prompt_tokens:  # a prompt's last piece gives the first token
-                each.answered = 1
-                each.first_s = self.env.now
-                self.prompts.remove(each)
-                self.answers.append(each)
-        done = [each for each in self.answers if each.answered >= each.arrival.answer_tokens]
+        if prompt is not None:
+            prompt.done_tokens = self._piece_end(prompt)
+            if prompt.done_tokens == prompt.arrival.prompt_tokens:
+                prompt.answered = 1  # a prompt's last piece gives the first token
+                prompt.first_s = self.env.now
+                self.prompts.remove(prompt)
+                self.answers.append(prompt)
+        done = [each for each in stepped if each.answered >= each.arrival.answer_tokens]
+        if self.pace.apart:
+            self.turns += [each for each in stepped if each not in done]
         for each in done:
             each.last_s = self.env.now
             self.answers.remove(each)

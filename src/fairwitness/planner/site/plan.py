@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from fairwitness.planner.amounts import shown
+from fairwitness.planner.certain import one_number
 from fairwitness.planner.fields import Told, Values, Verb
 from fairwitness.planner.inputs import Inputs
 from fairwitness.planner.money import HOURS_PER_YEAR
@@ -109,7 +110,7 @@ def compute(v: Values, months: int) -> Mapping[str, Number]:
 
 def plan_site(inputs: Inputs, told: Told) -> Result:
     """Return a plan of a site."""
-    months = int(inputs.middle()["horizon_months"])
+    months = int(one_number(inputs, "horizon"))
     result = outcome(inputs, partial(compute, months=months), OUTPUTS, told)
     best = min(("build", "colocate", "rent"), key=lambda way: result.quantity(f"{way}_cost").median)
     served, even = result.quantity("served"), result.quantity("break_even")

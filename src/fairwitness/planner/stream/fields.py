@@ -8,7 +8,11 @@ _MEASURED = "docs/index.md, measured at 713aa16 on two cores"
 FIELDS = (
     Word("bench", "JSON of `fairwitness bench index --json`; wins over the defaults it measures."),
     Field(
-        "rate", "post/s", "Posts that come in.", "500 Mpost/day", "X, as reported: 5,787 a second"
+        "incoming",
+        "post/s",
+        "Posts that come in.",
+        "500 Mpost/day",
+        "X, as reported: 5,787 a second",
     ),
     Field("peak", "", "Busiest hour over the mean.", "1.5..2.5", _OURS, least=1),
     Field("retention", "year", "How long posts are kept.", "5.5 years", "a trillion at that rate"),

@@ -24,7 +24,7 @@ _YEARS = (1 / 365, 7 / 365, 30 / 365, 0.25, 1.0, 2.0, 5.5, 10.0)
 def needs_of(v: Values) -> Needs:
     """Return what the stream takes that inputs describe."""
     demand = Demand(
-        posts_per_s=v["rate_posts_per_s"],
+        posts_per_s=v["incoming_posts_per_s"],
         peak_ratio=v["peak"],
         retention_days=v["retention_years"] * _DAYS_PER_YEAR,
         queries_per_s=v["asked_queries_per_s"],
@@ -127,7 +127,7 @@ def _growth_chart(middle: Mapping[str, float]) -> Chart:
 VERB = Verb(
     name="stream",
     help="Index a stream of posts: shards, log, memory, disk, network, machines and their cost.",
-    example='--rate "500 Mpost/day" --retention "5.5 years" --asked "1000 query/s"',
+    example='--incoming "500 Mpost/day" --retention "5.5 years" --asked "1000 query/s"',
     fields=FIELDS,
     plan=plan_stream,
 )

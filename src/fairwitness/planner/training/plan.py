@@ -54,7 +54,7 @@ _FIELDS: tuple[Field | Word, ...] = (
           "405B: effective share over MFU is 0.85 (planner reference 2.1)", most=1),
     Field("failures", "1/chip/h", "Failures.", "1e-5..8e-5 1/chip/h",
           "RSC-2 1.2e-5, Llama 3 1.97e-5, RSC-1 3.4e-5, OPT 8.1e-5"),
-    Field("save", "s", "How long a checkpoint blocks the run.", "1..20 s", _OURS),
+    Field("saving", "s", "How long a checkpoint blocks the run.", "1..20 s", _OURS),
     Field("write", "s", "Until it is durable, beside the run.", "20..120 s", _OURS, zero=True),
     Field("restart", "s", "From a failure to the next step.", "2..10 min", _OURS),
     Field("chip_power", "W", "Power of a chip.", figure="chip.power"),
@@ -169,7 +169,7 @@ def _compute(inputs: Inputs, job: Job, mesh: Mesh, v: Values) -> dict[str, Numbe
     step_s = step_time(job, mesh, device, reached).total_s
     work = tuning.work(inputs.word("method"), job, mesh, device, reached, step_s, tokens, v)
     share, save_gap_s = goodput(
-        v["failures_per_chip_h"], v["chips"], v["save_s"], v["restart_s"], v["write_s"]
+        v["failures_per_chip_h"], v["chips"], v["saving_s"], v["restart_s"], v["write_s"]
     )
     wall_s = work.busy_s / (share * v["end_to_end"])
     chip_hours = wall_s / 3600 * v["chips"]
@@ -200,7 +200,7 @@ def _verdict(found: Found, taken: StepTime) -> str:
 
 def _tried(job: Job, found: Found, device: Device) -> Table:
     rows = [
-        (mesh.told(), float(mesh.chips), shown(step_s, "s"), _held_text(job, mesh))
+        (mesh.told(), f"{float(mesh.chips):,.0f}", shown(step_s, "s"), _held_text(job, mesh))
         for mesh, step_s in ((found.mesh, found.step_s), *found.runners_up)
     ]
     note = f"{found.tried} meshes tried, {found.fitted} fit {shown(device.memory_bytes, 'byte')}"

@@ -14,7 +14,7 @@ from fairwitness.index.history import Rows
 from fairwitness.kernels.hamming import Near
 
 
-class Meanings:
+class SliceCodes:
     """One thread writes, any reads."""
 
     def __init__(self, folder: Path, rows_max: int, *, read_only: bool) -> None:
