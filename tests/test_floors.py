@@ -89,7 +89,7 @@ def test_a_wrong_import_is_named_with_file_and_line(
             "server",
             "from fairwitness import __version__, answers\nfrom fairwitness.home import Home",
         ),
-        ("index", "from fairwitness.posts.post import Post\nimport tantivy\n"),
+        ("index", "from fairwitness.posts.post import Post\nimport xxhash\n"),
         ("cli", "from fairwitness.evals.machine import machine\n"),
     ],
 )

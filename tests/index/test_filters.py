@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from fairwitness.index import Condition, LiveIndex, Query, SyntaxProblem, parse, tokens
 from fairwitness.index.query import clauses_of
+from fairwitness.kernels import words
 from fairwitness.posts.post import Deleted, Edited, Engagement, Event, Post, Posted
 from fairwitness.posts.sources import captures
 
@@ -43,8 +44,8 @@ class Version:
     @cached_property
     def said(self) -> tuple[list[str], list[str]]:
         """Its tokens in the text and beside it."""
-        ((text, aside),) = tokens.of_posts([self.post], tokens.told_by([self.post]))
-        return text.split(), aside.split()
+        (beside,) = words.of_asides([tokens.aside(self.post)]).joined
+        return tokens.of_question(self.post.text), beside.split()
 
     def engagement(self, as_of_ms: int | None) -> Engagement:
         known = [e for at, e in self.reports if as_of_ms is None or at <= as_of_ms]

@@ -14,8 +14,8 @@ from fairwitness.posts.post import Deleted, Edited, Event, Post, Posted
 Make = Callable[..., Post]
 
 
-def put(index: LiveIndex, *events: Event, position: int = 1) -> None:
-    index.apply(index.novel(events), position)
+def put(index: LiveIndex, *events: Event) -> None:
+    index.apply(index.novel(events), index.position + 1)
     index.refresh()
 
 

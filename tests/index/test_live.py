@@ -13,8 +13,8 @@ from fairwitness.posts.post import AccountGone, Deleted, Edited, Engagement, Eve
 Make = Callable[..., Post]
 
 
-def put(index: LiveIndex, *events: Event, position: int = 1) -> None:
-    index.apply(index.novel(events), position)
+def put(index: LiveIndex, *events: Event) -> None:
+    index.apply(index.novel(events), index.position + 1)
     index.refresh()
 
 

@@ -1,6 +1,5 @@
 """What a kill, bad files or a full disk leave is put right from the log, or said."""
 
-import json
 import os
 import random
 import shutil
@@ -14,6 +13,8 @@ import pytest
 
 from fairwitness.index import IndexCorrupt, IndexDiskFull, LiveIndex, Query
 from fairwitness.index.syntax import parse
+from fairwitness.kernels import postings
+from fairwitness.kernels.postings import Run
 from fairwitness.posts.post import Deleted, Edited, Engagement, Event, Post, Posted
 
 from . import killed_writer
@@ -113,7 +114,8 @@ def test_without_a_manifest_it_begins_anew(tmp_path: Path, post: Make) -> None:
         ("slices/000000000000/columns", lambda p: p.write_bytes(b"\xff" * p.stat().st_size)),
         ("slices/000000000000/texts", lambda p: os.truncate(p, 10)),
         ("slices/000000000000/ids", lambda p: p.write_bytes(b"nothing!")),
-        ("slices/000000000000/words", lambda p: (p / "meta.json").write_bytes(b"{")),
+        ("slices/000000000000/words", lambda p: damage(p, slice(0, 4))),
+        ("slices/000000000000/words", lambda p: next(p.iterdir()).unlink()),
     ],
 )
 def test_a_corrupt_file_is_named_with_the_cure(
@@ -172,23 +174,65 @@ def test_a_full_disk_is_said_and_made_up_for(small_disk: Path, post: Make) -> No
     index.close()
 
 
-def test_lists_of_deletions_that_a_kill_left_behind_are_in_nobodys_way(
-    tmp_path: Path, post: Make
-) -> None:
-    index = LiveIndex.open(tmp_path)
-    index.apply([Posted(post("a", "one")), Posted(post("b", "two"))], 1)
+def test_a_flipped_bit_among_words_is_noticed_when_it_is_read(tmp_path: Path, post: Make) -> None:
+    folder = tmp_path / "index"
+    index = LiveIndex.open(folder)
+    index.apply([Posted(post(c, f"fire in {c}")) for c in "abcd"], 5)
     index.checkpoint()
     index.close()
-    (meta,) = tmp_path.glob("slices/*/words/meta.json")
-    told = json.loads(meta.read_text())
-    segment = told["segments"][0]["segment_id"].replace("-", "")
-    for ahead in range(40):  # as many operations as tantivy may count until the next commit
-        (meta.parent / f"{segment}.{told['opstamp'] + ahead}.del").write_bytes(b"torn")
-    again = LiveIndex.open(tmp_path)
-    again.apply([Deleted("a", 2_000)], 2)
-    again.checkpoint()
-    assert [id for id, *_ in shown(again)] == ["b"]
-    again.close()
+    damage(folder / "slices/000000000000/words", slice(-80, -79))
+    index = LiveIndex.open(folder)
+    with pytest.raises(IndexCorrupt, match=f"words.*delete the folder {folder} "):
+        index.search(Query(words="fire"))
+    index.close()
+
+
+def damage(folder: Path, where: slice) -> None:
+    """Turn over a bit of each of some bytes of the only run in `folder`."""
+    (path,) = folder.glob("*.run")
+    data = bytearray(path.read_bytes())
+    data[where] = bytes(byte ^ 1 for byte in data[where])
+    path.write_bytes(data)
+
+
+def test_a_merge_that_a_kill_cut_short_is_in_nobodys_way(tmp_path: Path, post: Make) -> None:
+    index = LiveIndex.open(tmp_path)
+    for n in range(3):
+        index.apply([Posted(post(f"{n}", "one fire"))], n + 1)
+        index.checkpoint()
+    index.apply([Posted(post("late", "one fire"))], 4)
+    index.refresh()
+    (folder,) = tmp_path.glob("slices/*/words")
+    runs = [Run(path.read_bytes()) for path in sorted(folder.glob("*.run"))]
+    assert len(runs) == 4
+    (folder / "0000000000-0000000004.run").write_bytes(postings.merge(runs))
+    (folder / "0000000000-0000000003.new").write_bytes(b"torn")
+    index.close()  # as of the checkpoint, like a kill
+    index = LiveIndex.open(tmp_path)
+    assert [path.name for path in folder.iterdir()] == ["0000000000-0000000003.run"]
+    index.apply([Posted(post("other", "one fire"))], 4)
+    index.refresh()
+    found = [hit.post.id for hit in index.search(Query(words="fire")).hits]
+    assert sorted(found) == ["0", "1", "2", "other"]
+    index.close()
+
+
+def test_runs_of_like_size_become_one_while_others_read(tmp_path: Path, post: Make) -> None:
+    index = LiveIndex.open(tmp_path)
+    reader = None
+    for n in range(100):
+        index.apply([Posted(post(f"{n}", f"fire n{n}", n))], n + 1)
+        index.refresh()
+        if reader is None:
+            reader = LiveIndex.open(tmp_path, read_only=True)
+        reader.refresh()
+        assert len(reader.search(Query(words="fire"), limit=200).hits) == n + 1
+        assert reader.search(Query(words=f"n{n}")).hits[0].post.id == str(n)
+    assert reader is not None
+    (folder,) = tmp_path.glob("slices/*/words")
+    assert len(list(folder.iterdir())) < 40
+    reader.close()
+    index.close()
 
 
 def test_numbers_that_a_kill_freed_are_used_again(tmp_path: Path, post: Make) -> None:

@@ -37,7 +37,7 @@ def test_the_status_counts_what_is_there(reading) -> None:
     assert (source["name"], source["events"], source["state"]) == ("test", 7, "idle")
     assert status["model"] == {"name": "", "state": "none", "message": ""}
     assert status["position"]["log"] > 0
-    assert set(status["versions"]) == {"fairwitness", "python", "jax", "tantivy"}
+    assert set(status["versions"]) == {"fairwitness", "python", "jax"}
 
 
 def test_the_status_streams_until_the_server_stops(served) -> None:

@@ -1,7 +1,7 @@
 """What each stage of a post's road costs, by itself: microseconds of processor a post.
 
 One stage does its work for all posts before the next begins, in batches as on the road, so that a
-figure is that stage's alone. Where threads of a library work along (tantivy), the time of the whole
+figure is that stage's alone. Where threads work along (merges of words), the time of the whole
 process is taken. The sum is what the road must cost; what the live run takes beyond it is
 coordination.
 """

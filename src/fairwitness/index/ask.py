@@ -1,137 +1,142 @@
-"""A question's words as a tantivy query.
+"""A question's words as terms to rank by, and how rare each is.
 
-Built clause by clause from the same tokens that posts are indexed by; no query language is parsed,
-so no text, however hostile, can mean anything but words.
+Made from the same tokens that posts are indexed by; no query language is parsed, so no text,
+however hostile, can mean anything but words.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from math import log1p
 from typing import NamedTuple
 
-import tantivy
-from tantivy import Occur, Searcher
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
 
 from fairwitness.index import tokens
-from fairwitness.index.query import Clause, Query
-from fairwitness.index.said import matching
-from fairwitness.index.words import SCHEMA
+from fairwitness.index.query import Query
+from fairwitness.kernels import postings
+from fairwitness.kernels.postings import Run
 
 _READ_CHARS = 100_000
 """So much of a question is read."""
 _WEIGHED_TERMS = 1_000
-"""So many distinct terms of it are weighed against each other, 3 µs each and slice."""
+"""So many distinct terms of it are weighed against each other, 1 µs each and run."""
 _KEPT_TERMS = 96
 """So many are searched, the rarest."""
 _PHRASES = 16
 _PHRASE_TOKENS = 64
+"""The first tokens find every post that holds the whole, and hardly any other."""
 
 _ASIDE_BOOST = 0.4
 """A word in a handle, a link or a joined tag says less than one in the text."""
 _SIGN_BOOST = 1.0
 """`#fight` asked with its sign: as good as the word, on top of the word itself."""
 
-
-_EVERYTHING = tantivy.Query.all_query()
+Keys = NDArray[np.uint64]
 
 
 class Term(NamedTuple):
-    """Something to look for: one token, or two that must stand together (`津波`)."""
+    """Something to look for: one token, or two or more that must stand together (`津波`)."""
 
-    field: str
-    tokens: tuple[str, ...]
+    keys: tuple[int, ...]
+    is_aside: bool = False
+
+    @property
+    def boost(self) -> float:
+        """How much it counts beside a word of the text that is as rare."""
+        return _SIGN_BOOST if self.is_aside else 1.0
 
 
 class Ask(NamedTuple):
-    """What to search in every slice."""
+    """What to rank the posts of every slice by."""
 
-    musts: tuple[Term, ...]
-    shoulds: tuple[Term, ...]
-    asides: tuple[Term, ...]
-    """The words of `shoulds`, for where they stand beside the text."""
-    clauses: tuple[Clause, ...] = ()
-    """Clauses of nothing but words."""
-    only_ranks: bool = False
-    """Whether a post may hold none of the terms: the clauses say which words it holds."""
+    terms: postings.Ask
+    mean_length: float
+    """Of all posts, in tokens of their texts."""
+    perfect: float
+    """What an average post is worth that holds each asked word once, for scores to be a share of.
+
+    The BM25 score of a term at average length and one occurrence is its idf, of a phrase the sum of
+    its tokens': tf·(k+1)/(tf+k) = 1 at tf 1.
+    """
+
+
+class Statistics:
+    """How common words are among the posts up to some row, in all slices."""
+
+    def __init__(self, runs: Sequence[tuple[Run, int]]) -> None:
+        """Count in `runs`, of each the rows below the row beside it."""
+        self._runs = [(run, end) for run, end in runs if end > run.first_row]
+        self.rows = sum(min(end, run.end_row) - run.first_row for run, end in self._runs)
 
     @property
-    def terms(self) -> tuple[Term, ...]:
-        """The terms that a perfect post would hold."""
-        return (*self.musts, *self.shoulds)
+    def mean_length(self) -> float:
+        """How many tokens a text has, on average."""
+        told = sum(run.tokens_before(end) for run, end in self._runs)
+        return max(told / max(self.rows, 1), 1.0)
 
-    def within(self, rows: tantivy.Query | None, searcher: Searcher) -> tantivy.Query:
-        """Return the query for a slice, held to the posts that satisfy `rows`."""
-        wanted = [(Occur.Must, _ranking(_clause(term), term, searcher)) for term in self.musts]
-        ranked = (*self.shoulds, *self.asides)
-        wanted += [(Occur.Should, _ranking(_scored(term), term, searcher)) for term in ranked]
-        terms = tantivy.Query.boolean_query(wanted)
-        parts = matching(self.clauses)
-        if rows is not None:
-            parts.append((Occur.Must, tantivy.Query.const_score_query(rows, 0.0)))
-        if not parts:
-            return terms
-        if not self.only_ranks:
-            parts.append((Occur.Must, terms))
-            return tantivy.Query.boolean_query(parts)
-        if all(occur == Occur.MustNot for occur, _ in parts):
-            parts.append((Occur.Must, tantivy.Query.const_score_query(_EVERYTHING, 0.0)))
-        parts.append((Occur.Should, terms))
-        return tantivy.Query.boolean_query(parts)
+    def counts(self, keys: Sequence[int]) -> dict[int, int]:
+        """Return in how many posts each key occurs."""
+        asked = np.array(keys, np.uint64)
+        total = np.zeros(len(asked), np.int64)
+        for run, end in self._runs:
+            total += run.counts(asked, end)
+        return dict(zip(keys, total.tolist(), strict=True))
 
-    def perfect(self, searcher: Searcher) -> float:
-        """Return the BM25 score in this slice of an average post that holds each term once.
-
-        The score of a term at average length and one occurrence is its idf, Σ over a phrase's:
-        tf·(k+1)/(tf+k) = 1 at tf 1. Slices differ in idf; divided by this, scores compare.
-        """
-        count = searcher.num_docs
-        idfs = (
-            log1p(max(count - found + 0.5, 0.0) / (found + 0.5))
-            for field, words in self.terms
-            for found in (searcher.doc_freq(field, word) for word in words)
-        )
-        return max(sum(idfs), 1e-6)
+    def idf(self, count: int) -> float:
+        """Return how much a word says that `count` posts hold (BM25's)."""
+        return log1p(max(self.rows - count + 0.5, 0.0) / (count + 0.5))
 
 
-def compile_query(
-    query: Query,
-    frequency: Callable[[str, str], int],
-    clauses: tuple[Clause, ...] = (),
-    *,
-    only_ranks: bool = False,
-) -> Ask | None:
-    """Return what to search for, or None when no post can match.
-
-    `frequency` says in how many posts of all slices a field holds a token. `clauses` are those of
-    nothing but words; `only_ranks` when one of them asks for words itself.
-    """
-    phrases = [_phrase(phrase) for phrase in query.phrases[:_PHRASES]]
-    musts = [Term("text", words) for words in phrases if words]
-    shoulds = _rarest(_terms(query.words[:_READ_CHARS]), frequency)
-    if not musts and not shoulds and not only_ranks:
-        return None
-    asides = (
-        Term("aside", term.tokens)
-        for term in shoulds
-        if term.field == "text" and len(term.tokens) == 1
+def compile_query(query: Query, statistics: Statistics) -> Ask | None:
+    """Return what to rank by, or None when no post holds any of it."""
+    phrases = [
+        Term(tuple(map(text_key, words)))
+        for phrase in query.phrases[:_PHRASES]
+        if (words := tokens.of_question(phrase[:_READ_CHARS])[:_PHRASE_TOKENS])
+    ]
+    wanted = _terms(query.words[:_READ_CHARS])
+    asides = {
+        term: Term((_beside(term.keys[0]),), is_aside=True) for term in wanted if _is_word(term)
+    }
+    counts = statistics.counts(
+        list(dict.fromkeys(key for t in (*phrases, *wanted, *asides.values()) for key in t.keys))
     )
-    return Ask(tuple(musts), tuple(shoulds), tuple(asides), clauses, only_ranks and not musts)
+    found = [term for term in wanted if _count(term, counts) or _count(asides.get(term), counts)]
+    found = sorted(found, key=lambda term: _count(term, counts))[:_KEPT_TERMS]
+    if not phrases and not found:
+        return None
+    idfs = {key: statistics.idf(count) for key, count in counts.items()}
+    beside = [asides[term] for term in found if term in asides]
+    weights = [term.boost * _worth(term, idfs) for term in (*phrases, *found)]
+    weights += [_ASIDE_BOOST * _worth(term, idfs) for term in beside]
+    return Ask(
+        _ready((*phrases, *found, *beside), weights, musts=len(phrases)),
+        statistics.mean_length,
+        max(sum(_worth(term, idfs) for term in (*phrases, *found)), 1e-6),
+    )
 
 
-def doc_frequency(searchers: Sequence[Searcher], field: str, token: str) -> int:
-    """Return in how many posts of some slices `field` holds `token`, 3 µs a slice."""
-    return sum(searcher.doc_freq(field, token) for searcher in searchers)
-
-
-def rarest_of(text: str, frequency: Callable[[str, str], int]) -> int:
+def rarest_of(text: str, statistics: Statistics) -> int:
     """Return how often the rarest term in `text` occurs, 0 when there is no term in it."""
     terms = _terms(text[:_READ_CHARS])
-    return min((_count(term, frequency) for term in terms), default=0)
+    counts = statistics.counts(list({key for term in terms for key in term.keys}))
+    return min((_count(term, counts) for term in terms), default=0)
 
 
-def _phrase(text: str) -> tuple[str, ...]:
-    # The first tokens find every post that holds the whole, and hardly any other.
-    return tuple(tokens.of_question(text[:_READ_CHARS])[:_PHRASE_TOKENS])
+def text_key(token: str) -> int:
+    """Return the key of a token of a text."""
+    return xxhash.xxh64_intdigest(token.encode())
+
+
+def aside_key(token: str) -> int:
+    """Return the key of a token beside a text."""
+    return _beside(text_key(token))
+
+
+def _beside(key: int) -> int:
+    return key ^ int(postings.ASIDE)
 
 
 def _terms(text: str) -> list[Term]:
@@ -140,53 +145,35 @@ def _terms(text: str) -> list[Term]:
     A run in an unspaced script becomes its pairs of neighbours: whole, it would find only posts
     that repeat the question, and single characters would find everything.
     """
-    found = [Term("aside", (sign,)) for sign in tokens.signs_of(text)]
-    found += [Term("text", (word,)) for word in tokens.words_of(text)]
+    found = [Term((aside_key(sign),), is_aside=True) for sign in tokens.signs_of(text)]
+    found += [Term((text_key(word),)) for word in tokens.words_of(text)]
     for run in tokens.runs_of(text):
-        pairs = pairwise(run)
-        found += [Term("text", pair) for pair in pairs] or [Term("text", (run,))]
+        keys = [text_key(letter) for letter in run]
+        found += [Term(pair) for pair in pairwise(keys)] or [Term((keys[0],))]
     return list(dict.fromkeys(found))[:_WEIGHED_TERMS]
 
 
-def _rarest(terms: Sequence[Term], frequency: Callable[[str, str], int]) -> list[Term]:
-    """Return the terms that occur at all, the rarest `_KEPT_TERMS` of them."""
-    counted = [(_count(term, frequency), term) for term in terms]
-    kept = sorted(
-        ((count, term) for count, term in counted if count or _aside(term, frequency)),
-        key=lambda pair: pair[0],
+def _is_word(term: Term) -> bool:
+    return len(term.keys) == 1 and not term.is_aside
+
+
+def _count(term: Term | None, counts: dict[int, int]) -> int:
+    return min(counts[key] for key in term.keys) if term else 0
+
+
+def _worth(term: Term, idfs: dict[int, float]) -> float:
+    return sum(idfs[key] for key in term.keys)
+
+
+def _ready(terms: Sequence[Term], weights: Sequence[float], musts: int) -> postings.Ask:
+    """Return terms as the kernel takes them; the first `musts` a post has to hold."""
+    keys = list(dict.fromkeys(key for term in terms for key in term.keys))
+    place = {key: at for at, key in enumerate(keys)}
+    return postings.Ask(
+        keys=np.array(keys, np.uint64),
+        starts=np.array([0, *accumulate(len(term.keys) for term in terms)], np.int64),
+        members=np.array([place[key] for term in terms for key in term.keys], np.int64),
+        offsets=np.array([at for term in terms for at in range(len(term.keys))], np.int64),
+        weights=np.array(weights, np.float64),
+        must=np.arange(len(terms)) < musts,
     )
-    return [term for _, term in kept[:_KEPT_TERMS]]
-
-
-def _count(term: Term, frequency: Callable[[str, str], int]) -> int:
-    return min(frequency(term.field, token) for token in term.tokens)
-
-
-def _aside(term: Term, frequency: Callable[[str, str], int]) -> int:
-    return frequency("aside", term.tokens[0]) if len(term.tokens) == 1 else 0
-
-
-def _ranking(clause: tantivy.Query, term: Term, searcher: Searcher) -> tantivy.Query:
-    """Return `clause`, without a score of its own where tantivy could not give a true one.
-
-    A token's count keeps deleted posts until their segment is merged, the count of posts does not.
-    When the first is larger, tantivy's unsigned idf wraps round and drowns everything else.
-    """
-    if all(searcher.doc_freq(term.field, word) <= searcher.num_docs for word in term.tokens):
-        return clause
-    return tantivy.Query.const_score_query(clause, 0.0)
-
-
-def _scored(term: Term) -> tantivy.Query:
-    boost = {"aside": _ASIDE_BOOST, "text": 1.0}[term.field]
-    if term.tokens[0][0] in "#@$":
-        boost = _SIGN_BOOST
-    clause = _clause(term)
-    return clause if boost == 1.0 else tantivy.Query.boost_query(clause, boost)
-
-
-def _clause(term: Term) -> tantivy.Query:
-    if len(term.tokens) == 1:
-        return tantivy.Query.term_query(SCHEMA, term.field, term.tokens[0])
-    # Fewer than two words would make tantivy panic.
-    return tantivy.Query.phrase_query(SCHEMA, term.field, list(term.tokens))

@@ -12,13 +12,13 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from os import fsync
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.index.errors import IndexCorrupt, room_on_disk
+from fairwitness.index.errors import IndexCorrupt
+from fairwitness.index.whole import replacing
 from fairwitness.kernels import hamming
 from fairwitness.kernels.hamming import CODE_BYTES, Near
 
@@ -76,14 +76,10 @@ class Inverted:
 
     def save(self, path: Path) -> None:
         """Write everything to `path`, whole or not at all."""
-        fresh = path.with_name(path.name + ".new")
-        with room_on_disk(path), fresh.open("wb") as file:
+        with replacing(path) as file:
             file.write(_HEADER.pack(_MAGIC, len(self.rows), len(self.centres)))
             for array in (self.centres, self.starts, self.codes, self.rows):
-                np.ascontiguousarray(array).tofile(file)
-            file.flush()
-            fsync(file.fileno())
-        fresh.replace(path)
+                file.write(np.ascontiguousarray(array).data)
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool) -> "Inverted":

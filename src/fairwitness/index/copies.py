@@ -10,7 +10,6 @@ until newer posts push them out; no text comes back from them, and copies of wha
 join its cluster.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -20,7 +19,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from fairwitness.index.errors import IndexCorrupt, room_on_disk
+from fairwitness.index.errors import IndexCorrupt
+from fairwitness.index.whole import replacing
 from fairwitness.kernels import copies, rates
 from fairwitness.kernels.copies import Seen, Tables
 from fairwitness.kernels.texts import Texts
@@ -86,18 +86,14 @@ class Copies:
 
     def save(self, path: Path) -> None:
         """Put all of it into one file, whole or not at all. Raises IndexDiskFull."""
-        fresh = path.with_suffix(".fresh")
         head = msgspec.msgpack.encode(_Head(_VERSION, self.next_ordinal, *self._sizes))
         told = xxhash.xxh3_64(head)
-        with room_on_disk(path), fresh.open("wb") as file:
+        with replacing(path) as file:
             file.write(_MAGIC + len(head).to_bytes(4, "little") + head)
             for array in self._arrays():
                 told.update(array.data)
                 file.write(array.data)
             file.write(told.digest())
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> "Copies":

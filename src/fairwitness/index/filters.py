@@ -1,7 +1,7 @@
 """Which rows of a slice a query's clauses allow, as one bool a row.
 
-Columns decide most conditions in a pass over one array. What is said in a post only tantivy knows;
-where such a condition stands in an OR with others, its rows are looked up and become a column too.
+Columns decide most conditions in a pass over one array. The rows that say something are looked up
+in the slice's runs of postings and become a column too.
 """
 
 from collections import defaultdict
@@ -9,11 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import tantivy
 from numpy.typing import NDArray
-from tantivy import Occur, Searcher
 
-from fairwitness.index import words
 from fairwitness.index.changes import author_hash
 from fairwitness.index.columns import AUTHOR_FLOODS, COPIES_FLOOD, LINKED, REPLY, REPOST
 from fairwitness.index.query import SAID, Clause, Condition, Kind
@@ -21,11 +18,9 @@ from fairwitness.index.rows import handle_hash
 from fairwitness.index.said import said
 from fairwitness.index.slice import Slice
 from fairwitness.index.table import Table
+from fairwitness.index.words import Runs
 
 Mask = NDArray[np.bool_]
-
-NAMED_ROWS = 2_000
-"""If filters allow at most so many rows, tantivy is told which (about 1 µs each)."""
 
 _FLAGS: dict[Kind, int] = {
     "link": LINKED,
@@ -61,27 +56,35 @@ class Filters:
         """Whether there are any."""
         return bool(self._clauses)
 
-    def narrow(self, allowed: Mask, part: Slice, searcher: Searcher) -> None:
+    def leave_out(self, part: Slice) -> bool:
+        """Return whether no post of a slice is young enough, without a look at any."""
+        latest_ms = part.history.latest_ms
+        return any(
+            all(test.kind == "since" and _is_after(test, latest_ms) for test in tests)
+            for tests in self._clauses
+        )
+
+    def narrow(self, allowed: Mask, part: Slice, runs: Runs) -> None:
         """Take out of `allowed`, the first rows of `part`, those that some clause does not hold of.
 
-        Costs a pass over a column for most conditions, 0.3 µs a post that holds a word for words,
-        and for engagement before a past moment some µs a post.
+        Costs a pass over a column for most conditions, a pass over its postings for a word, and for
+        engagement before a past moment some µs a post.
         """
         for tests in self._clauses:
             if not allowed.any():
                 return
             held = np.zeros(len(allowed), np.bool_)
             for test in tests:
-                mask = self._where(test, allowed, part, searcher)
+                mask = self._where(test, allowed, part, runs)
                 held |= ~mask if test.negated else mask
             allowed &= held
 
-    def _where(self, test: _Test, allowed: Mask, part: Slice, searcher: Searcher) -> Mask:
+    def _where(self, test: _Test, allowed: Mask, part: Slice, runs: Runs) -> Mask:
         columns, rows = part.columns, slice(0, len(allowed))
         if isinstance(test, _Among):
             return self._among(test, allowed, part)
         if test.kind in SAID:
-            return _rows_holding(test, allowed, searcher)
+            return _saying(test, len(allowed), runs)
         if test.kind in _FLAGS:
             flagged: Mask = part.history.marks.flags[rows] & _FLAGS[test.kind] != 0
             return flagged
@@ -111,6 +114,10 @@ class Filters:
         return _without_namesakes((by_handle | by_account) & allowed, test.values, part)
 
 
+def _is_after(test: _Test, moment_ms: int) -> bool:
+    return isinstance(test, Condition) and not test.negated and int(test.value) > moment_ms
+
+
 def _without_namesakes(found: Mask, values: Sequence[str], part: Slice) -> Mask:
     """Take out the rows of accounts that only share a hash: one post of each account tells."""
     rows = np.flatnonzero(found)
@@ -124,33 +131,14 @@ def _without_namesakes(found: Mask, values: Sequence[str], part: Slice) -> Mask:
     return found
 
 
-def held_to(rows: NDArray[np.int64], row_count: int) -> tuple[tantivy.Query | None, float]:
-    """Return a clause that lets through all of `rows` and few others, and how few: their share."""
-    if len(rows) <= NAMED_ROWS:
-        return words.rows_among(rows.tolist()), 1.0
-    first, last = int(rows[0]), int(rows[-1])
-    span = last - first + 1
-    if span > 0.9 * row_count:
-        return None, len(rows) / row_count
-    return words.rows_between(first, last), len(rows) / span
-
-
-def _rows_holding(condition: Condition, allowed: Mask, searcher: Searcher) -> Mask:
-    """Return which of the allowed rows say what a condition asks for, whether negated or not."""
-    found = np.zeros(len(allowed), np.bool_)
+def _saying(condition: Condition, row_count: int, runs: Runs) -> Mask:
+    """Return which of the first rows say what a condition asks for, whether negated or not."""
+    found = np.zeros(row_count, np.bool_)
     wanted = said(condition)
-    if wanted is None:
-        return found
-    clauses = [(Occur.Must, tantivy.Query.const_score_query(wanted.query, 1.0))]
-    held, _ = held_to(np.flatnonzero(allowed), len(allowed))
-    if held is not None:
-        clauses.append((Occur.Must, held))
-    # Tantivy reserves room for as many hits as are asked for, so no more are than there can be.
-    most = max(wanted.at_most(searcher), 1)
-    query = tantivy.Query.boolean_query(clauses)
-    addresses = [address for _, address in searcher.search(query, most, count=False).hits]
-    rows = np.array(searcher.fast_field_values("row", addresses), np.int64)
-    found[rows[rows < len(found)]] = True
+    if wanted is not None:
+        for each in runs:
+            rows = wanted.rows_in(each.run)
+            found[rows[rows < row_count]] = True
     return found
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from fairwitness.index.errors import IndexCorrupt, room_on_disk
+from fairwitness.index.errors import IndexCorrupt
+from fairwitness.index.whole import replacing
 
 _ROWS_A_WORD = 4
 """With 4 bits each in words of 64, one unknown id in some 200 passes the filter."""
@@ -75,11 +76,8 @@ def _bits(hashes: Hashes) -> Hashes:
 
 
 def _save(path: Path, order: NDArray[np.int32]) -> None:
-    beside = path.with_suffix(".new")
-    with room_on_disk(path):
-        with beside.open("wb") as file:
-            file.write(order.tobytes() + xxhash.xxh3_64_digest(order.data))
-        beside.replace(path)
+    with replacing(path, sync=False) as file:
+        file.write(order.tobytes() + xxhash.xxh3_64_digest(order.data))
 
 
 def _load(path: Path, rows: int) -> NDArray[np.int32]:

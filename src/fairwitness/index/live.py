@@ -12,25 +12,25 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
 from fairwitness.index import manifest as manifests
 from fairwitness.index.apply import Applier
-from fairwitness.index.ask import doc_frequency, rarest_of
-from fairwitness.index.errors import IndexBusy, IndexFault, IndexMissing, room_on_disk
+from fairwitness.index.ask import rarest_of
+from fairwitness.index.errors import IndexBusy, IndexCorrupt, IndexFault, IndexMissing, room_on_disk
 from fairwitness.index.ids import id_hash
 from fairwitness.index.manifest import FORMAT, Manifest
 from fairwitness.index.names import Names
 from fairwitness.index.notice import noticed_in
 from fairwitness.index.query import Applied, IndexStats, Query, Results
-from fairwitness.index.search import Search, post_as_of, take_view
+from fairwitness.index.search import Search, post_as_of, statistics, take_view
 from fairwitness.index.slice import EMPTY, Slice
 from fairwitness.index.table import Table
+from fairwitness.kernels.postings import RunDamaged
 from fairwitness.posts.post import Event, Post
 
 SLICE_ROWS = 1_000_000
@@ -93,6 +93,7 @@ class LiveIndex:
             folder.mkdir(parents=True, exist_ok=True)
         lock_fd = _lock(folder)
         try:
+            manifests.raise_damage(folder)
             state = manifests.read(folder)
             if state is None:
                 state = Manifest(FORMAT, 0, 0, slice_rows, 0, (EMPTY,), (), ())
@@ -118,12 +119,15 @@ class LiveIndex:
     def apply(self, events: Sequence[Event], position: int) -> Applied:
         """Take in `events`, which end at log `position`; words show at the next refresh.
 
-        Events that are in already change nothing. After IndexDiskFull the index still owes these
-        events and works them off at its next call; `position` cannot pass them.
+        Events that are in already change nothing; those up to `position` are not even looked at: a
+        kill could take half of what an account's end and return do again. After IndexDiskFull the
+        index still owes these events and works them off at its next call; `position` cannot pass
+        them.
         """
         self._must_write()
         with self._writing:
-            self._owed.append((tuple(events), position))
+            if position > self.position:
+                self._owed.append((tuple(events), position))
             return self._work_off()
 
     def refresh(self) -> None:
@@ -131,7 +135,7 @@ class LiveIndex:
 
         Raises IndexDiskFull; searching goes on as before and a later refresh makes up for it.
         """
-        with self._writing:
+        with self._writing, self._noting_damage():
             self._let_go()
             if self._lock_fd is None:
                 self._follow()
@@ -143,9 +147,13 @@ class LiveIndex:
                 self._must_write().noticing.draw()
 
     def checkpoint(self) -> None:
-        """Make all that was applied durable, destroy the texts of what is gone, move `position`."""
+        """Make all that was applied durable, destroy the texts of what is gone, move `position`.
+
+        Raises IndexDiskFull, or IndexCorrupt when somebody has come upon damage.
+        """
         self._must_write()
-        with self._writing:
+        with self._writing, self._noting_damage():
+            manifests.raise_damage(self._folder)
             self.refresh()
             for part in self._table.slices:
                 part.purge()
@@ -176,17 +184,19 @@ class LiveIndex:
         """Find posts, best first, as they were at a moment, None for now.
 
         A deletion holds for every moment. Never blocks on the writer and never raises for what
-        is asked.
+        is asked; raises IndexCorrupt when a file turns out to be damaged.
         """
-        return Search(self._table, self._view, query, as_of_ms, limit).results()
+        with self._noting_damage():
+            return Search(self._table, self._view, query, as_of_ms, limit).results()
 
     def frequencies(self, words: Sequence[str]) -> list[int]:
         """Return in how many posts each of `words` occurs, at most; 0 for what is no word.
 
         Of a word that is several tokens (`津波警報`) it is the count of the rarest pair or token.
         """
-        searchers = [view.searcher for view in self._view.slices]
-        return [rarest_of(word, partial(doc_frequency, searchers)) for word in words]
+        with self._noting_damage():
+            now = statistics(self._view)
+            return [rarest_of(word, now) for word in words]
 
     def newest_seen_ms(self, *, as_of_ms: int | None = None) -> int:
         """Return when the newest post that shows at a moment was seen; 0 when there is none."""
@@ -204,11 +214,12 @@ class LiveIndex:
         Unlike `search` it knows what was applied but not refreshed.
         """
         table = self._table
-        newest = table.newest(id_hash(post_id))
-        for ordinal in table.versions(post_id, newest):
-            part, row = table.locate(ordinal)
-            if part.history.shows(np.array([row]), table.rows, as_of_ms)[0]:
-                return post_as_of(part, row, as_of_ms)
+        with self._noting_damage():
+            newest = table.newest(id_hash(post_id))
+            for ordinal in table.versions(post_id, newest):
+                part, row = table.locate(ordinal)
+                if part.history.shows(np.array([row]), table.rows, as_of_ms)[0]:
+                    return post_as_of(part, row, as_of_ms)
         return None
 
     @property
@@ -265,6 +276,19 @@ class LiveIndex:
             networks=table.networks.all(),
             langs=table.langs.all(),
         )
+
+    @contextmanager
+    def _noting_damage(self) -> Iterator[None]:
+        """Write down what is damaged, for the writer to make the index anew from the log."""
+        try:
+            yield
+        except RunDamaged as error:
+            damage = IndexCorrupt(self._folder / "slices", f"words are damaged ({error})")
+            manifests.note_damage(self._folder, damage)
+            raise damage from error
+        except IndexCorrupt as error:
+            manifests.note_damage(self._folder, error)
+            raise
 
     def _let_go(self) -> None:
         """Close what nobody can be searching any more."""

@@ -5,7 +5,6 @@ or done again from the log when the index is opened. `live.json` is written at e
 counts for processes that read while another writes, until the machine is started again.
 """
 
-import os
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -13,9 +12,11 @@ from pathlib import Path
 import msgspec
 import xxhash
 
-from fairwitness.index.errors import IndexCorrupt, room_on_disk
+from fairwitness.index.errors import IndexCorrupt
+from fairwitness.index.whole import replacing, sync_folder
 
 FORMAT = 3
+_DAMAGED = "damaged"
 
 
 class SliceExtent(msgspec.Struct, frozen=True):
@@ -58,18 +59,16 @@ class _Sealed(msgspec.Struct, frozen=True):
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Replace both files, whole or not at all, and return once they would survive a power cut."""
-    path = folder / "manifest.json"
-    with room_on_disk(path):
-        _replace(path, _sealed(manifest, b""), sync=True)
-        sync_folder(folder)
+    with replacing(folder / "manifest.json") as file:
+        file.write(_sealed(manifest, b""))
+    sync_folder(folder)
     publish(folder, manifest)
 
 
 def publish(folder: Path, manifest: Manifest) -> None:
     """Replace what readers follow."""
-    path = folder / "live.json"
-    with room_on_disk(path):
-        _replace(path, _sealed(manifest, _boot()), sync=False)
+    with replacing(folder / "live.json", sync=False) as file:
+        file.write(_sealed(manifest, _boot()))
 
 
 def read(folder: Path) -> Manifest | None:
@@ -86,20 +85,23 @@ def read_live(folder: Path) -> Manifest | None:
     return read(folder)
 
 
+def note_damage(folder: Path, damage: IndexCorrupt) -> None:
+    """Leave word that the index has to be made anew; whoever comes upon damage may only read."""
+    with suppress(OSError):
+        (folder / _DAMAGED).write_text(str(damage).partition("; delete")[0])
+
+
+def raise_damage(folder: Path) -> None:
+    """Raise IndexCorrupt when somebody left such word."""
+    path = folder / _DAMAGED
+    if path.exists():
+        raise IndexCorrupt(path, path.read_text(errors="replace"))
+
+
 def _sealed(manifest: Manifest, salt: bytes) -> bytes:
     body = msgspec.json.encode(manifest)
     check = xxhash.xxh3_64_hexdigest(body + salt)
     return msgspec.json.encode(_Sealed(check, msgspec.Raw(body))) + b"\n"
-
-
-def _replace(path: Path, data: bytes, *, sync: bool) -> None:
-    beside = path.with_suffix(".new")
-    with beside.open("wb") as file:
-        file.write(data)
-        if sync:
-            file.flush()
-            os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def _read(path: Path, salt: bytes) -> Manifest | None:
@@ -124,12 +126,3 @@ def _boot() -> bytes:
     """Return what names this run of the machine: what was not synced is not there after it."""
     path = Path("/proc/sys/kernel/random/boot_id")
     return path.read_bytes() if path.exists() else b""
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names that were added to or renamed in `folder` survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

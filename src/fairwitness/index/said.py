@@ -1,15 +1,16 @@
-"""Conditions on what is said in a post, as queries to tantivy that only match and do not rank."""
+"""Conditions on what is said in a post: which rows of a slice hold some words."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
-import tantivy
-from tantivy import Occur, Searcher
+import numpy as np
+from numpy.typing import NDArray
 
 from fairwitness.index import pointing, tokens
-from fairwitness.index.query import Clause, Condition
-from fairwitness.index.words import SCHEMA
+from fairwitness.index.ask import aside_key, text_key
+from fairwitness.index.query import Condition
+from fairwitness.kernels.postings import Run
 
 _READ_CHARS = 10_000
 """So much of one condition is read."""
@@ -17,6 +18,8 @@ _PHRASE_TOKENS = 64
 """The first tokens find every post that holds the whole, and hardly any other."""
 _ANY_WORD = re.compile(r"(?<!\S)\*(?!\S)")
 _SCHEME = re.compile(r"^https?://(www\.)?", re.IGNORECASE)
+
+Rows = NDArray[np.int64]
 
 
 class Placed(NamedTuple):
@@ -27,27 +30,20 @@ class Placed(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What a condition asks for: one of some phrases in the text, or words beside it."""
+    """What a condition asks for: a phrase in the text, or words that all stand beside it."""
 
     phrase: tuple[Placed, ...]
     aside: tuple[str, ...]
 
-    @property
-    def query(self) -> tantivy.Query:
-        """The query; the condition's negation is not in it."""
-        ways = []
+    def rows_in(self, run: Run) -> Rows:
+        """Return the rows of a run that say it, whether the condition is negated or not."""
+        found = np.zeros(0, np.int64)
         if self.phrase:
-            ways.append((Occur.Should, _phrase_query(self.phrase)))
+            keys = [text_key(token) for _, token in self.phrase]
+            found = run.rows_saying(keys, [offset for offset, _ in self.phrase])
         if self.aside:
-            beside = [(Occur.Must, _term("aside", token)) for token in self.aside]
-            ways.append((Occur.Should, tantivy.Query.boolean_query(beside)))
-        return tantivy.Query.boolean_query(ways)
-
-    def at_most(self, searcher: Searcher) -> int:
-        """Return how many posts can match, at most."""
-        in_text = (searcher.doc_freq("text", token) for _, token in self.phrase)
-        beside = (searcher.doc_freq("aside", token) for token in self.aside)
-        return min(in_text, default=0) + min(beside, default=0)
+            found = np.union1d(found, _holding(run, map(aside_key, self.aside)))
+        return found
 
 
 def said(condition: Condition) -> Said | None:
@@ -68,29 +64,16 @@ def said(condition: Condition) -> Said | None:
     return found if found.phrase or found.aside else None
 
 
-def matching(clauses: Iterable[Clause]) -> list[tuple[Occur, tantivy.Query]]:
-    """Return clauses of nothing but words as parts of a boolean query that change no score."""
-    parts = []
-    for clause in clauses:
-        only = clause[0]
-        if len(clause) == 1 and only.negated:
-            parts.append((Occur.MustNot, _query(said(only))))
-        else:
-            either = tantivy.Query.boolean_query([_way(condition) for condition in clause])
-            parts.append((Occur.Must, tantivy.Query.const_score_query(either, 0.0)))
-    return parts
-
-
-def _way(condition: Condition) -> tuple[Occur, tantivy.Query]:
-    query = _query(said(condition))
-    if condition.negated:
-        everything = (Occur.Must, tantivy.Query.all_query())
-        query = tantivy.Query.boolean_query([everything, (Occur.MustNot, query)])
-    return Occur.Should, query
-
-
-def _query(found: Said | None) -> tantivy.Query:
-    return tantivy.Query.empty_query() if found is None else found.query
+def _holding(run: Run, keys: Iterable[int]) -> Rows:
+    """Return the rows that hold all of some keys, of which there is at least one."""
+    found: Rows | None = None
+    for key in keys:
+        rows = run.rows_with(key)
+        found = rows if found is None else np.intersect1d(found, rows, assume_unique=True)
+        if not len(found):
+            break
+    assert found is not None
+    return found
 
 
 def _placed(text: str) -> tuple[Placed, ...]:
@@ -104,14 +87,3 @@ def _placed(text: str) -> tuple[Placed, ...]:
             offset += 1
     first = placed[0].offset if placed else 0
     return tuple(Placed(at - first, token) for at, token in placed[:_PHRASE_TOKENS])
-
-
-def _phrase_query(phrase: Sequence[Placed]) -> tantivy.Query:
-    if len(phrase) == 1:
-        return _term("text", phrase[0].token)
-    # Fewer than two words would make tantivy panic.
-    return tantivy.Query.phrase_query(SCHEMA, "text", [(at, token) for at, token in phrase])
-
-
-def _term(field: str, token: str) -> tantivy.Query:
-    return tantivy.Query.term_query(SCHEMA, field, token, index_option="basic")

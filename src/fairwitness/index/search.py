@@ -1,40 +1,37 @@
 """A query in, hits out: the reading side of the index.
 
-A search works on a view that was taken in one piece: searchers, and how many rows they know. What
+A search works on a view that was taken in one piece: runs of words, and how many rows count. What
 the writer does meanwhile shows only in columns, where each store is whole: a row is either gone or
 not, and an edited post is seen in its old version until the view has the new one.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from itertools import repeat
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from tantivy import Query as TantivyQuery
-from tantivy import Searcher
 
 from fairwitness.index import fusion, meaning, rank
-from fairwitness.index.ask import Ask, compile_query, doc_frequency
-from fairwitness.index.filters import Filters, Mask, held_to
+from fairwitness.index.ask import Ask, Statistics, compile_query
+from fairwitness.index.filters import Filters, Mask
 from fairwitness.index.query import (
-    Clause,
     Hit,
     Parts,
     Query,
     Results,
     asks_for_words,
     clauses_of,
-    demands_words,
     is_said,
 )
 from fairwitness.index.rank import Candidates, Weights
 from fairwitness.index.slice import Slice
 from fairwitness.index.table import Table
+from fairwitness.index.words import Runs
 from fairwitness.kernels.hamming import Near
+from fairwitness.kernels.postings import Run
 from fairwitness.kernels.texts import pack
 from fairwitness.posts.post import Post
 
@@ -54,7 +51,7 @@ class SliceView(NamedTuple):
     """One slice at the moment of the view."""
 
     part: Slice
-    searcher: Searcher
+    runs: Runs
     rows: int
 
 
@@ -77,10 +74,25 @@ class Found(NamedTuple):
 
 def take_view(table: Table) -> View:
     """Return what is searchable now; called by the writer only, after a commit."""
-    slices = tuple(
-        SliceView(part, part.words.searcher, part.searchable_rows) for part in table.slices
-    )
+    slices = tuple(SliceView(part, part.words.runs, part.searchable_rows) for part in table.slices)
     return View(slices, slices[-1].part.first + slices[-1].rows)
+
+
+def statistics(view: View, as_of_ms: int | None = None) -> Statistics:
+    """Return how common words are among the posts up to the last of a moment, None for now.
+
+    What comes later cannot change it, as long as the clock goes forward.
+    """
+    runs: list[tuple[Run, int]] = []
+    for part, runs_of_slice, row_count in view.slices[::-1]:
+        end = row_count
+        if not runs and as_of_ms is not None and part.history.latest_ms > as_of_ms:
+            until = part.columns.since_ms[:row_count] <= as_of_ms
+            if not until.any():
+                continue
+            end -= int(until[::-1].argmax())
+        runs += ((each.run, end) for each in runs_of_slice)
+    return Statistics(runs)
 
 
 class Search:
@@ -95,39 +107,39 @@ class Search:
         self._limit = max(limit, 0)
         self._table = table
         self._slices = range(len(view.slices))
-        self._frequency = partial(doc_frequency, [view.searcher for view in view.slices])
         self._searched = 0
 
     def results(self) -> Results:
         """Do it."""
         query, clauses = self._query, clauses_of(self._query)
+        filters = Filters(clauses, self._table, self._as_of_ms)
         if not query.words.strip() and not query.phrases:
-            return self._newest_first(clauses)
-        demanded = any(map(demands_words, clauses))
-        if not demanded and not query.phrases and any(map(asks_for_words, clauses)):
-            return self._with_or_without_words(clauses)
-        said = tuple(filter(is_said, clauses))
-        ask = compile_query(query, self._frequency, said, only_ranks=demanded)
-        return self._best(ask, clauses, WEIGHTS)
+            return self._newest_first(filters)
+        ask = compile_query(query, statistics(self._view, self._as_of_ms))
+        if not query.phrases and any(map(asks_for_words, clauses)):
+            return self._with_or_without_words(ask, filters)
+        allowed = [self._allowed(at, filters) for at in self._slices]
+        found = [self._matching(at, ask, allowed[at]) for at in self._slices]
+        if query.meaning and not query.phrases and not any(map(is_said, clauses)):
+            found = self._with_nearest(found, allowed)
+        return self._ranked(found, WEIGHTS, matched=sum(len(part.rows) for part in found))
 
-    def _newest_first(self, clauses: Sequence[Clause]) -> Results:
+    def _newest_first(self, filters: Filters) -> Results:
         """Answer a query without words to rank by."""
         weights = Weights(words=0.0, engagement=0.0, trust=0.0)
-        if said := tuple(filter(is_said, clauses)):
-            return self._best(Ask((), (), (), said, only_ranks=True), clauses, weights)
-        filters = Filters(clauses, self._table, self._as_of_ms)
         found = [self._newest(at, self._allowed(at, filters)) for at in self._slices]
         return self._ranked(found, weights, matched=None)
 
-    def _best(self, ask: Ask | None, clauses: Sequence[Clause], weights: Weights) -> Results:
-        """Let tantivy decide what is said, and columns the rest."""
-        others = (clause for clause in clauses if not is_said(clause))
-        filters = Filters(others, self._table, self._as_of_ms)
-        allowed = [self._allowed(at, filters) for at in self._slices]
-        found = [self._matching(at, ask, allowed[at]) for at in self._slices]
-        if self._query.meaning and not self._query.phrases and not any(map(is_said, clauses)):
-            found = self._with_nearest(found, allowed)
-        return self._ranked(found, weights, matched=sum(len(part.rows) for part in found))
+    def _with_or_without_words(self, ask: Ask | None, filters: Filters) -> Results:
+        """Answer `fire OR from:ann`: the best by words, and the newest of those without."""
+        found: list[Found] = []
+        for at in self._slices:
+            allowed = self._allowed(at, filters)
+            assert allowed is not None, "there are clauses"
+            found.append(self._matching(at, ask, allowed))
+            allowed[found[-1].rows] = False
+            found.append(self._newest(at, allowed, count=False))
+        return self._ranked(found, WEIGHTS, matched=None)
 
     def _with_nearest(self, found: Sequence[Found], allowed: Sequence[Mask | None]) -> list[Found]:
         """Mark which posts are the nearest to what is asked, and add those that no word found."""
@@ -156,19 +168,6 @@ class Search:
         shown = inside[part.history.shows(near.rows[inside], self._view.rows, self._as_of_ms)]
         return Near(near.rows[shown], near.distances[shown])
 
-    def _with_or_without_words(self, clauses: Sequence[Clause]) -> Results:
-        """Answer `fire OR from:ann`: the best by words, and the newest of those without."""
-        filters = Filters(clauses, self._table, self._as_of_ms)
-        ask = compile_query(self._query, self._frequency)
-        found: list[Found] = []
-        for at in self._slices:
-            allowed = self._allowed(at, filters)
-            assert allowed is not None, "there are clauses"
-            found.append(self._matching(at, ask, allowed))
-            allowed[found[-1].rows] = False
-            found.append(self._newest(at, allowed, count=False))
-        return self._ranked(found, WEIGHTS, matched=None)
-
     def _newest(self, at: int, allowed: Mask | None, *, count: bool = True) -> Found:
         """Return the newest allowed posts of a slice."""
         if allowed is None:
@@ -182,63 +181,47 @@ class Search:
         return Found(at, rows, np.zeros(len(rows)))
 
     def _matching(self, at: int, ask: Ask | None, allowed: Mask | None) -> Found:
-        """Return the posts of a slice that match words best, at least `limit` if there are.
-
-        Without terms to rank by it is those that came last.
-        """
-        part, _, row_count = self._view.slices[at]
-        nothing = Found(at, np.zeros(0, np.int64), np.zeros(0))
-        clause, share = None, 1.0
-        if allowed is None:
-            self._searched += part.history.visible
-        else:
-            rows = np.flatnonzero(allowed)
-            self._searched += len(rows)
-            if not len(rows):
-                return nothing
-            clause, share = held_to(rows, row_count)
-        if ask is None or not self._limit:
-            return nothing
-        depth = min(int(max(_DEPTH, 2 * self._limit) / share), row_count)
-        for found in self._deeper_and_deeper(at, ask, clause, depth, allowed):
-            if len(found.rows) >= self._limit:
-                break
-        return found
-
-    def _deeper_and_deeper(
-        self, at: int, ask: Ask, clause: TantivyQuery | None, depth: int, allowed: Mask | None
-    ) -> Iterator[Found]:
-        part, searcher, row_count = self._view.slices[at]
-        query, perfect = ask.within(clause, searcher), ask.perfect(searcher)
-        order = None if ask.terms else "row"  # by score, or what came last
-        depth = max(depth, 1)  # a reader's searcher may know rows of a slice that it knows empty
+        """Return the posts of a slice that match words best, at least `limit` if there are."""
+        part = self._view.slices[at].part
+        self._searched += part.history.visible if allowed is None else int(allowed.sum())
+        found = Found(at, np.zeros(0, np.int64), np.zeros(0))
+        if ask is None or not self._limit or not (allowed is None or allowed.any()):
+            return found
+        depth = max(_DEPTH, 2 * self._limit)
         while True:
-            # Counting matches would make tantivy look at each; without it skips what cannot win.
-            hits = searcher.search(query, depth, count=False, order_by_field=order).hits
-            addresses = [address for _, address in hits]
-            rows = np.array(searcher.fast_field_values("row", addresses), np.int64)
-            scores = np.array([0.0 if order else score / perfect for score, _ in hits], np.float64)
-            # A reader's searcher may know rows that the manifest does not have yet.
-            inside = np.flatnonzero(rows < row_count)
-            if order:  # of equals the later is ranked first, and so stands last here as elsewhere
-                inside = inside[::-1]
+            rows, scores = self._best(at, ask, depth, allowed)
+            found = Found(at, rows, scores / ask.perfect)
             if allowed is None:
-                shown = part.history.shows(rows[inside], self._view.rows, self._as_of_ms)
-            else:
-                shown = allowed[rows[inside]]
-            inside = inside[shown]
-            yield Found(at, rows[inside], scores[inside])
-            if len(hits) < depth:
-                return
+                shown = part.history.shows(rows, self._view.rows, self._as_of_ms)
+                found = Found(at, found.rows[shown], found.words[shown])
+            if len(found.rows) >= self._limit or len(rows) < depth:
+                return found
             depth *= 4
+
+    def _best(
+        self, at: int, ask: Ask, depth: int, allowed: Mask | None
+    ) -> tuple[Rows, NDArray[np.float64]]:
+        """Return the rows of a slice that match words best, `depth` at most, and their scores."""
+        _, runs, row_count = self._view.slices[at]
+        ranked = [
+            each.run.rank(ask.terms, ask.mean_length, depth, row_count, allowed) for each in runs
+        ]
+        if not ranked:
+            return np.zeros(0, np.int64), np.zeros(0)
+        rows = np.concatenate([each.rows for each in ranked])
+        scores = np.concatenate([each.scores for each in ranked])
+        best = np.lexsort((rows, scores))[::-1][:depth]
+        return rows[best], scores[best]
 
     def _allowed(self, at: int, filters: Filters) -> Mask | None:
         """Return which rows the moment and the filters allow; None for all that show now."""
-        part, searcher, row_count = self._view.slices[at]
+        part, runs, row_count = self._view.slices[at]
         if not filters and (self._as_of_ms is None or self._as_of_ms >= part.history.latest_ms):
             return None
+        if filters.leave_out(part):
+            return np.zeros(row_count, np.bool_)
         allowed = part.history.shows(slice(0, row_count), self._view.rows, self._as_of_ms)
-        filters.narrow(allowed, part, searcher)
+        filters.narrow(allowed, part, runs)
         return allowed
 
     def _ranked(self, found: Sequence[Found], weights: Weights, matched: int | None) -> Results:
@@ -297,7 +280,8 @@ class Search:
         by_words, by_meaning = map(Parts._fields.index, ("words", "meaning"))
         parts[:, by_words] = words_worth / max(best, 1e-6) - 1.0
         parts[read, by_words], parts[read, by_meaning] = fused.words, fused.meaning
-        parts[read[~fusion.related(words_worth[read], like.cosine)]] = -np.inf
+        # What clauses allow stays, whatever it says; what only its code found has to mean the same.
+        parts[read[near[read] & ~fusion.related(words_worth[read], like.cosine)]] = -np.inf
 
     def _column(self, found: Found, name: str) -> NDArray[np.int64]:
         column: NDArray[np.int64] = getattr(self._view.slices[found.at].part.columns, name)

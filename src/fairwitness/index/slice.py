@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.index import tokens, words
 from fairwitness.index.columns import GONE, Columns
 from fairwitness.index.errors import IndexCorrupt, IndexFault, room_on_disk
 from fairwitness.index.history import History, Rows
@@ -25,7 +24,7 @@ from fairwitness.index.texts import Texts
 from fairwitness.index.words import Words
 from fairwitness.kernels.fields import Fields
 from fairwitness.kernels.words import Words as Told
-from fairwitness.posts.post import FOREVER_MS, Post
+from fairwitness.posts.post import Post
 
 EMPTY = SliceExtent(0, 0, 0, 0, 0)
 
@@ -85,9 +84,6 @@ class Slice:
                 if self.columns.hash_of(self.rows) != extent.check:
                     raise IndexCorrupt(self.columns.path, "not what was written")
                 self.history.discard_after(self.rows, index_rows)
-                if self.room:
-                    self.words.drop(words.rows_between(self.rows, FOREVER_MS))
-                    self.words.commit()
             self.history.tally(self.rows)
             if not sealed and not read_only:
                 SealedIds.forget(folder)
@@ -125,7 +121,7 @@ class Slice:
             getattr(self.columns, name)[at:end] = values
         self.texts.add(posts, fields)
         self._newest.update(zip(rows.id_hash.tolist(), range(at, end), strict=True))
-        self.words.add(at, posts, told)
+        self.words.add(posts, told)
         self.rows = end
         return self.first + at
 
@@ -171,16 +167,16 @@ class Slice:
     def commit(self) -> None:
         """Make the rows that were added searchable."""
         self.flush()
-        if self.words.lost:
-            self._add_words_again()
         self.words.commit()
         self.searchable_rows = self.rows
 
     def purge(self) -> None:
-        """Destroy the texts of buried rows, drop their words, and make all of it durable.
+        """Destroy the texts of buried rows, and make all of it durable.
 
         What was added must have been committed.
         """
+        if self._sealing is not None or self._sealed is not None:
+            self.words.tidy()
         history = self.history
         if not history.unsynced:
             return
@@ -193,6 +189,7 @@ class Slice:
             raise
         history.wiped(rows)
         history.sync()
+        self.words.sync()
         self.codes.sync()
         self.columns.sync()
         self._check = self.columns.hash_of(self.rows)
@@ -201,7 +198,6 @@ class Slice:
     def seal(self) -> None:
         """Take no more rows; what sealed slices have is made in the background."""
         self.commit()
-        self.words.finish()
         self._sealing = threading.Thread(target=self._become_sealed, name="sealing")
         self._sealing.start()
 
@@ -209,7 +205,7 @@ class Slice:
         """For a reader: see what the writing process has committed."""
         self.texts.grow_to(extent.rows, extent.blocks, extent.texts_bytes)
         self.history.reports.grow_to(extent.reports_bytes)
-        self.words.reload()
+        self.words.grow_to(extent.rows)
         before, self.rows = self.rows, extent.rows
         self._learn_ids(before)
         if not self.room:
@@ -237,7 +233,13 @@ class Slice:
             folder, rows_max, extent.reports_bytes, self.columns, self.texts, read_only=read_only
         )
         self.history = opened(closing(history))
-        self.words = opened(closing(Words(folder / "words", read_only=read_only)))
+        self.words = opened(
+            closing(Words(folder / "words", extent.rows, self._gone, read_only=read_only))
+        )
+
+    def _gone(self, first: int, end: int) -> NDArray[np.bool_]:
+        gone: NDArray[np.bool_] = self.history.marks.flags[first:end] & GONE != 0
+        return gone
 
     def _become_sealed(self) -> None:
         try:
@@ -255,17 +257,7 @@ class Slice:
         if rows:
             self.texts.forget(rows)
             self.codes.forget(rows)
-            self.words.drop(words.rows_among(rows))
-            self.commit()
-        if self._sealing is not None or self._sealed is not None:
-            self.words.finish()
-
-    def _add_words_again(self) -> None:
-        self.words.start_again()
-        for row in range(self.searchable_rows, self.rows):
-            post = self.post_at(row)
-            if post is not None:
-                self.words.add(row, [post], tokens.told_by([post]))
+            self.words.drop(len(rows))
 
     def _learn_ids(self, start: int) -> None:
         hashes = self.columns.id_hash[start : self.rows].tolist()

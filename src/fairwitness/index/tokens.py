@@ -1,15 +1,12 @@
 """Which words find a post, and what a question looks for: the same tokens on both sides.
 
-`kernels/words.py` says what a token is. A post's own are in the field `text`; those beside it, in
-`aside`, count less. Tantivy gets them ready made and only parts them where the spaces are.
+`kernels/words.py` says what a token is. The postings know a post's own from those beside it, which
+count less.
 """
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from itertools import pairwise
-
-from tantivy import TextAnalyzer, TextAnalyzerBuilder, Tokenizer
 
 from fairwitness.index.pointing import pointers
 from fairwitness.kernels import words
@@ -22,21 +19,14 @@ _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _HANDLE_NAME = re.compile(r"[^@.\s]+")
 
 
-@cache
-def analyzer() -> TextAnalyzer:
-    """Return what tantivy needs to read tokens that are joined by spaces."""
-    return TextAnalyzerBuilder(Tokenizer.whitespace()).build()
-
-
-def of_posts(posts: Sequence[Post], told: Words) -> list[tuple[str, str]]:
-    """Return the tokens in the text of each post and those beside it, joined by spaces."""
-    asides = words.of_asides(list(map(aside, posts))).joined
-    return list(zip(told.joined, asides, strict=True))
-
-
 def told_by(posts: Sequence[Post]) -> Words:
     """Return the words of posts."""
     return words.of_texts([post.text for post in posts])
+
+
+def beside(posts: Sequence[Post]) -> Words:
+    """Return the words beside the texts of posts."""
+    return words.of_asides(list(map(aside, posts)))
 
 
 def of_question(text: str) -> list[str]:

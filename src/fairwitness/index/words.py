@@ -1,174 +1,278 @@
-"""The words of one slice: a tantivy index of what its posts say, row numbers out.
+"""The words of one slice: runs of postings, each of a stretch of its rows.
 
-Words are searchable from the commit after they were added. Tantivy knows only rows and words;
-everything else about a post is in columns.
+A commit writes the rows since the last one as a run; runs of like size are merged in the
+background, all of a sealed slice into one. A run's name says its rows, and a longer run stands for
+the shorter ones inside it, so the folder's list of names is all that a reader has to know.
 """
 
-import json
-import shutil
+import logging
+import mmap
+import os
+import re
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
-import tantivy
-from tantivy import Document, FieldType, IndexWriter, Searcher
+import numpy as np
+from numpy.typing import NDArray
 
 from fairwitness.index import tokens
-from fairwitness.index.errors import IndexCorrupt, IndexDiskFull, IndexFault
+from fairwitness.index.errors import IndexCorrupt, IndexDiskFull, room_on_disk
+from fairwitness.index.whole import replacing, sync_folder
+from fairwitness.kernels import postings
+from fairwitness.kernels.postings import Oversize, Run, RunDamaged
 from fairwitness.kernels.words import Words as Told
 from fairwitness.posts.post import Post
 
-_HEAP_BYTES = 32_000_000
-"""What the writer may hold before it spills; the least that tantivy takes is 15 MB."""
-_SPARE_BYTES = 1_000_000
-"""A failed commit with less room than this on the disk failed for want of room."""
+FAN_IN = 8
+"""So many runs of a size become one: each word is written once more for every factor of eight."""
+_STALE_SHARE = 1 / 64
+"""A sealed slice is written anew when so many of its rows have gone since."""
+_NAME = re.compile(r"(\d{10})-(\d{10})\.run")
+_TRIES, _MERGED_S = 5, 0.01
+"""How often, and how far apart, a reader looks for runs that are merged while it looks."""
+
+Mask = NDArray[np.bool_]
+
+_log = logging.getLogger(__name__)
 
 
-def _schema() -> tantivy.Schema:
-    builder = tantivy.SchemaBuilder()
-    builder.add_text_field("text", tokenizer_name="text", index_option="position")
-    builder.add_text_field("aside", tokenizer_name="aside", index_option="freq")
-    # Signed: a Python int never matches a term of an unsigned field when deleting (tantivy-py#47).
-    builder.add_integer_field("row", indexed=True, fast=True)
-    return builder.build()
+class RunFile(NamedTuple):
+    """A run, and the file that it looks at."""
+
+    path: Path
+    run: Run
 
 
-SCHEMA = _schema()
-Clause = tantivy.Query
-
-
-def rows_between(first: int, last: int) -> tantivy.Query:
-    """A clause that rows from `first` to `last`, both included, satisfy."""
-    return tantivy.Query.range_query(SCHEMA, "row", FieldType.Integer, first, last)
-
-
-def rows_among(rows: Sequence[int]) -> tantivy.Query:
-    """A clause that exactly these rows satisfy."""
-    return tantivy.Query.term_set_query(SCHEMA, "row", rows)
+Runs = tuple[RunFile, ...]
 
 
 class Words:
-    """A tantivy index in `folder`. One thread writes, any thread searches `searcher`."""
+    """The runs in `folder`. One thread writes, any thread searches `runs`."""
 
-    def __init__(self, folder: Path, *, read_only: bool) -> None:
+    def __init__(
+        self, folder: Path, rows: int, gone: Callable[[int, int], Mask], *, read_only: bool
+    ) -> None:
+        """Open the words of the first `rows` rows; a writer discards those of later ones.
+
+        `gone` tells which rows from one up to another are deleted: a merge leaves them out.
+        """
         self._folder = folder
+        self._gone = gone
+        self._waiting: list[tuple[Told, Told]] = []
+        """Words of the texts and of what is beside them, of rows that no run has."""
+        self._merging: threading.Thread | None = None
+        self._merged: RunFile | None = None
+        self._damage: IndexCorrupt | None = None
+        """What a merge has come upon."""
+        self._unsynced: list[Path] = []
+        self._stale = 0
+        """Rows that went since this process merged last."""
         if not read_only:
             folder.mkdir(exist_ok=True)
-        try:
-            path = str(folder)
-            self._index = tantivy.Index.open(path) if read_only else tantivy.Index(SCHEMA, path)
-            for name in ("text", "aside"):
-                self._index.register_tokenizer(name, tokens.analyzer())
-            # The default policy looks at the disk twice a second; we know when we committed.
-            self._index.config_reader("manual")
-            self._index.reload()
-        except ValueError as error:
-            raise IndexCorrupt(folder, f"its words cannot be opened ({error})") from error
-        self._writer: IndexWriter | None = None
-        self._finishing: threading.Thread | None = None
-        self._dirty = False
-        self.searcher: Searcher = self._index.searcher()
-        self.lost = False
-        """Whether what was added since the last commit is lost, and must be added again."""
+        self.runs = _opened(folder, rows, ())
+        if not read_only:
+            self._discard_after(rows)
 
-    def add(self, first_row: int, posts: Sequence[Post], told: Told) -> None:
-        """Add rows' words, `told` by their texts. Never raises: a dead writer shows as `lost`."""
-        if self.lost:
-            return
-        try:
-            writer = self._open_writer()
-            for row, (text, aside) in enumerate(tokens.of_posts(posts, told), first_row):
-                document = Document()
-                document.add_text("text", text)
-                document.add_text("aside", aside)
-                document.add_integer("row", row)
-                writer.add_document(document)
-        except ValueError:
-            self._lose()
-        else:
-            self._dirty = True
+    @property
+    def rows(self) -> int:
+        """How many rows' words are in runs."""
+        return self.runs[-1].run.end_row if self.runs else 0
 
-    def drop(self, clause: tantivy.Query) -> None:
-        """Remove rows that were added before; like `add`, it never raises."""
-        if self.lost:
-            return
-        try:
-            self._open_writer().delete_documents_by_query(clause)
-            self._dirty = True
-        except ValueError:
-            self._lose()
+    def add(self, posts: Sequence[Post], told: Told) -> None:
+        """Add the next rows, the words of whose texts are `told`."""
+        self._waiting.append((told, tokens.beside(posts)))
+
+    def drop(self, count: int) -> None:
+        """Hear that `count` rows are gone; sooner or later no run has their words."""
+        self._stale += count
 
     def commit(self) -> None:
-        """Make everything since the last commit durable and searchable, or raise and lose it."""
-        if self._dirty:
-            try:
-                self._open_writer().commit()
-            except ValueError as error:
-                self._lose()
-                raise self._fault(error, "cannot be committed") from error
-            self._dirty = False
-            self.reload()
+        """Make what was added searchable; raise IndexDiskFull and lose nothing."""
+        self._take_merged()
+        if self._waiting:
+            texts = _joined([texts for texts, _ in self._waiting])
+            asides = _joined([asides for _, asides in self._waiting])
+            asides = asides._replace(hashes=asides.hashes ^ postings.ASIDE)
+            run = _written(self._folder, postings.build(self.rows, texts, asides), sync=False)
+            self._waiting = []
+            self._unsynced.append(run.path)
+            self.runs = (*self.runs, run)
+        self._merge_some(_of_like_size(self.runs))
 
-    def start_again(self) -> None:
-        """After a loss: take up from the last commit, for the caller to add the rest once more."""
-        try:
-            self._open_writer()
-        except ValueError as error:
-            raise self._fault(error, "cannot be written") from error
-        self.lost = False
+    def sync(self) -> None:
+        """Return once all that was committed would survive a power cut."""
+        if not self._unsynced:
+            return
+        with room_on_disk(self._folder):
+            for path in self._unsynced:
+                with suppress(FileNotFoundError):  # merged since, and that was synced
+                    _sync(path)
+            sync_folder(self._folder)
+        self._unsynced = []
 
-    def reload(self) -> None:
-        """Search what was committed last, by this process or by the one that writes."""
-        self._index.reload()
-        self.searcher = self._index.searcher()
+    def tidy(self) -> None:
+        """Make one run of all, in the background; nothing will be added any more."""
+        self._take_merged()
+        stale = self._stale > _STALE_SHARE * self.rows
+        if len(self.runs) > 1 or (self.runs and stale):
+            self._merge_some(self.runs)
 
-    def finish(self) -> None:
-        """Let go of the writer; merges under way end in the background."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            # It takes the writer's lock along until the last merge has ended.
-            self._finishing = threading.Thread(target=writer.wait_merging_threads)
-            self._finishing.start()
+    def grow_to(self, rows: int) -> None:
+        """For a reader: see what the writing process has committed."""
+        if rows > self.rows or len(self.runs) > 1:
+            self.runs = _opened(self._folder, rows, self.runs)
 
     def close(self) -> None:
-        """Wait for merges and let go of the folder."""
-        self.finish()
-        if self._finishing is not None:
-            self._finishing.join()
+        """Wait for a merge and let go of the folder; what was not committed is lost."""
+        if self._merging is not None:
+            self._merging.join()
 
-    def _open_writer(self) -> IndexWriter:
-        if self._writer is None:
-            if self._finishing is not None:
-                self._finishing.join()
-            _remove_stray_deletions(self._folder)
-            self._writer = self._index.writer(_HEAP_BYTES, num_threads=1)
-        return self._writer
+    def _merge_some(self, runs: Runs) -> None:
+        if not runs or self._merging is not None:
+            return
+        self._stale = 0
+        self._merging = threading.Thread(target=self._merge, args=(runs,), name="merge words")
+        self._merging.start()
 
-    def _lose(self) -> None:
-        self._writer = None
-        self._dirty = False
-        self.lost = True
+    def _merge(self, runs: Runs) -> None:
+        first, end = runs[0].run.first_row, runs[-1].run.end_row
+        try:
+            made = postings.merge([each.run for each in runs], self._gone(first, end))
+            self._merged = _written(self._folder, made, sync=True)
+        except (IndexDiskFull, Oversize) as error:
+            _log.info("runs stay as they are: %s", error)
+        except RunDamaged as error:
+            self._damage = IndexCorrupt(self._folder, str(error))
 
-    def _fault(self, error: ValueError, what: str) -> IndexFault:
-        # tantivy-py raises ValueError for everything and only the text tells what it was.
-        text = str(error)
-        if "os error 28" in text or shutil.disk_usage(self._folder).free < _SPARE_BYTES:
-            return IndexDiskFull(f"no room on the disk for {self._folder}")
-        return IndexFault(f"{self._folder}: the words {what} ({text})")
+    def _take_merged(self) -> None:
+        """Take up what the last merge made, once it has ended."""
+        if self._merging is None or self._merging.is_alive():
+            return
+        self._merging.join()
+        self._merging, merged, self._merged = None, self._merged, None
+        if self._damage is not None:
+            raise self._damage
+        if merged is None:
+            return
+        before = [each for each in self.runs if each.run.end_row <= merged.run.first_row]
+        after = [each for each in self.runs if each.run.first_row >= merged.run.end_row]
+        replaced = self.runs[len(before) : len(self.runs) - len(after)]
+        self.runs = (*before, merged, *after)
+        for each in replaced:
+            if each.path != merged.path:
+                each.path.unlink(missing_ok=True)
+
+    def _discard_after(self, rows: int) -> None:
+        """Leave nothing in the folder but the runs of the first `rows` rows, and nothing later."""
+        if self.rows > rows:
+            cut = postings.merge([self.runs[-1].run], end_row=rows)
+            self.runs = (*self.runs[:-1], _written(self._folder, cut, sync=True))
+        kept = {each.path for each in self.runs}
+        for path in self._folder.iterdir():
+            if path not in kept:
+                path.unlink()
 
 
-def _remove_stray_deletions(folder: Path) -> None:
-    """Remove the lists of deleted rows that no commit refers to: a kill left them behind.
+def _opened(folder: Path, rows: int, known: Runs) -> Runs:
+    """Return runs for the first `rows` rows, of `known` those that still stand for themselves.
 
-    tantivy names such a file by segment and operation, and after a kill it counts operations from
-    the last commit again; so it would come to the same name, and refuse to write over the file.
+    The last may have later rows, too. Raises IndexCorrupt where a row's words are missing.
     """
-    segments = json.loads((folder / "meta.json").read_bytes())["segments"]
-    living = {
-        f"{segment['segment_id'].replace('-', '')}.{segment['deletes']['opstamp']}.del"
-        for segment in segments
-        if segment["deletes"]
-    }
-    for path in folder.glob("*.del"):
-        if path.name not in living:
-            path.unlink()
+    by_path = {each.path: each for each in known}
+    problem: Exception | None = None
+    for _ in range(_TRIES):
+        try:
+            paths = _covering(folder, rows)
+            return tuple(by_path.get(path) or RunFile(path, _open(path)) for path in paths)
+        except (FileNotFoundError, IndexCorrupt) as error:
+            problem = error  # perhaps the writer is merging at this moment
+            time.sleep(_MERGED_S)
+    raise problem if isinstance(problem, IndexCorrupt) else IndexCorrupt(folder, str(problem))
+
+
+def _covering(folder: Path, rows: int) -> list[Path]:
+    """Return the files of the longest runs that stand for the first `rows` rows."""
+    longest: dict[int, tuple[int, Path]] = {}
+    for path in folder.iterdir():
+        if name := _NAME.fullmatch(path.name):
+            first, end = int(name[1]), int(name[2])
+            longest[first] = max(longest.get(first, (0, path)), (end, path))
+    found: list[Path] = []
+    row = 0
+    while row < rows:
+        if row not in longest or longest[row][0] <= row:
+            raise IndexCorrupt(folder, f"no words of row {row}")
+        row, path = longest[row]
+        found.append(path)
+    return found
+
+
+def _open(path: Path) -> Run:
+    with path.open("rb") as file:
+        try:
+            run = Run(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        except (RunDamaged, ValueError) as error:
+            raise IndexCorrupt(path, str(error)) from error
+    if path.name != _name(run):
+        raise IndexCorrupt(path, f"holds the rows {run.first_row} to {run.end_row}")
+    return run
+
+
+def _name(run: Run) -> str:
+    return f"{run.first_row:010d}-{run.end_row:010d}.run"
+
+
+def _written(folder: Path, data: bytes, *, sync: bool) -> RunFile:
+    """Write a run, whole or not at all, and open it."""
+    path = folder / _name(Run(data))
+    with replacing(path, sync=sync) as file:
+        file.write(data)
+    if sync:
+        sync_folder(folder)
+    return RunFile(path, _open(path))
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _of_like_size(runs: Runs) -> Runs:
+    """Return the last runs, where so many of a size are among them that they become one."""
+    sizes = [_size(each.run.rows) for each in runs]
+    for size in sorted(set(sizes)):
+        first = len(runs)
+        while first and sizes[first - 1] <= size:
+            first -= 1
+        if sizes[first:].count(size) >= FAN_IN:
+            return runs[first:]
+    return ()
+
+
+def _size(rows: int) -> int:
+    """Return how often `rows` can be divided by the number of runs that become one."""
+    size = 0
+    while rows >= FAN_IN:
+        rows //= FAN_IN
+        size += 1
+    return size
+
+
+class _Keys(NamedTuple):
+    hashes: NDArray[np.uint64]
+    starts: NDArray[np.int64]
+
+
+def _joined(told: Sequence[Told]) -> _Keys:
+    """Return the words of several batches as of one."""
+    firsts = np.cumsum([0, *(len(each.hashes) for each in told)])
+    starts = [each.starts[:-1] + first for each, first in zip(told, firsts, strict=False)]
+    hashes = np.concatenate([each.hashes for each in told])
+    return _Keys(hashes, np.append(np.concatenate(starts), firsts[-1]))

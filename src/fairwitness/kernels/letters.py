@@ -47,7 +47,7 @@ def class_of(kind: str) -> str:
 def folds() -> dict[str, str]:
     """Return what becomes of letters that do not stay: lower case, without accents (é: e, Æ: ae).
 
-    What tantivy's `lowercase` and `ascii_fold` make of a letter, and i for İ.
+    What Lucene's and tantivy's lower-case and ASCII filters make of a letter, and i for İ.
     """
     found = (row[1:] for row in _rows() if row[0] == "fold")
     return {char: folded for folded, chars in found for char in chars}

@@ -26,7 +26,6 @@ _VERSIONS = {
     "fairwitness": __version__,
     "python": sys.version.split()[0],
     "jax": version("jax"),
-    "tantivy": version("tantivy"),
 }
 
 

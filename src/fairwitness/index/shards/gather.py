@@ -85,7 +85,7 @@ def _share(found: Found, known: set[str]) -> float:
 
 
 def _idf(count: int, posts: int) -> float:
-    # BM25's, as `Ask.perfect` takes it for each slice.
+    # BM25's, as `Statistics.idf` takes it in one index.
     return log1p(max(posts - count + 0.5, 0.0) / (count + 0.5))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from fairwitness.index.errors import room_on_disk
+from fairwitness.index.whole import replacing
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -70,10 +70,8 @@ def write_chart(path: Path, chart: Chart) -> None:
 
     It is not synced: the next tick draws another.
     """
-    beside = path.with_suffix(".new")
-    with room_on_disk(path):
-        beside.write_bytes(msgspec.json.encode(chart))
-        beside.replace(path)
+    with replacing(path, sync=False) as file:
+        file.write(msgspec.json.encode(chart))
 
 
 def read_chart(path: Path) -> Chart:

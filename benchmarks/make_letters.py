@@ -1,7 +1,7 @@
-"""Write `letters.tsv`: what each code point is to the kernels.
+"""Write `kernels/letters.tsv`: what each code point is to the kernels.
 
-Run `python -m fairwitness.kernels.make_letters`. The facts come from two places that are installed
-anyway: the regex engine inside tantivy knows the properties of Unicode 16 by name
+Run `python benchmarks/make_letters.py`. The facts come from two places that developers have
+installed: the regex engine inside tantivy knows the properties of Unicode 16 by name
 (https://docs.rs/regex/latest/regex/#unicode), and its filters know how to fold; Python's
 `unicodedata` knows which characters a normalisation may change.
 """
