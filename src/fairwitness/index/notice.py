@@ -6,7 +6,8 @@ an opening shows them the rows that came since.
 """
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +22,18 @@ from fairwitness.index.history import Rows
 from fairwitness.index.rows import Fresh
 from fairwitness.index.slice import NewRows, Slice
 from fairwitness.index.table import Table
-from fairwitness.index.trends import Trends, chart_path, items_of, write_chart
+from fairwitness.index.trends import Trends, chart_path, items_in, items_of, saved, write_chart
 from fairwitness.index.trends.sketch import TICK_MS
 from fairwitness.kernels import fields
 from fairwitness.kernels.copies import FIRST
 from fairwitness.kernels.texts import pack
 from fairwitness.kernels.words import Words
+from fairwitness.posts.post import Post
 
 _SAVE_ROWS = 500_000
 """So many rows an opening has to look at again, at most."""
+_SAVE_S = 60.0
+"""How much of what trends an opening has to look at again where posts come more slowly."""
 _TOGETHER = 2_000
 _HASTY = 64
 _THIN = 4
@@ -43,15 +47,17 @@ class Noticing:
     def __init__(self, folder: Path, table: Table, ordinal_of: Callable[[str], int]) -> None:
         """Go on where it was saved. `ordinal_of` finds the newest version of an id, -1 if none."""
         self._path = folder / "copies"
+        self._trends_path = folder / "trends"
         self._chart_path = chart_path(folder)
         self._table = table
         self._ordinal_of = ordinal_of
         self._copies = self._load()
         self._saved = self._copies.next_ordinal
-        names = table.langs
-        self.trends = Trends(table.post, lambda number: names.all()[number])
         self._drawn_ms = 0
         self._look_again()
+        self.trends, seen = self._load_trends()
+        self._count_again(seen)
+        self._trends_saved, self._trends_saved_s = seen, time.monotonic()
 
     def notice(self, new: Fresh, rows: NewRows, first_ordinal: int, told: Words) -> NewRows:
         """Return `rows`, which will have these ordinals, with what is noticed of their posts."""
@@ -78,16 +84,26 @@ class Noticing:
             self._drawn_ms = self.trends.chart.at_ms
 
     def save(self) -> None:
-        """Save what is known of copies when much has come since; after a checkpoint of all rows."""
+        """Save what is known when much has come since; after a checkpoint of all rows."""
+        try:
+            self._save_trends()
+            self._save_copies()
+        except IndexDiskFull as error:
+            _log.warning("what was noticed is not saved: %s", error)
+
+    def _save_trends(self) -> None:
+        rows, now_s = self._table.rows, time.monotonic()
+        if rows == self._trends_saved or now_s - self._trends_saved_s < _SAVE_S:
+            return
+        saved.save(self._trends_path, self.trends, rows)
+        self._trends_saved, self._trends_saved_s = rows, now_s
+
+    def _save_copies(self) -> None:
         next_ordinal = self._copies.next_ordinal
         if next_ordinal - self._saved < _SAVE_ROWS:
             return
-        try:
-            self._copies.save(self._path)
-        except IndexDiskFull as error:
-            _log.warning("what is known of copies is not saved: %s", error)
-        else:
-            self._saved = next_ordinal
+        self._copies.save(self._path)
+        self._saved = next_ordinal
 
     def _load(self) -> Copies:
         if not self._path.exists():
@@ -99,21 +115,56 @@ class Noticing:
             return Copies()
         return loaded if loaded.next_ordinal <= self._table.rows else Copies()
 
-    def _look_again(self) -> None:
-        """See the rows that came after the last save; of older ones copies are no longer told."""
+    def _load_trends(self) -> tuple[Trends, int]:
+        """Return what was trending, and the first ordinal that was not yet counted."""
+        if self._trends_path.exists():
+            trends = self._new_trends()
+            try:
+                seen = saved.load(self._trends_path, trends)
+            except IndexCorrupt as error:
+                _log.warning("what was trending is counted again: %s", error)
+            else:
+                if seen <= self._table.rows:
+                    trends.forget({id for id in trends.shown() if self._is_gone(id)})
+                    return trends, seen
+        return self._new_trends(), 0
+
+    def _new_trends(self) -> Trends:
+        return Trends(self._table.post, lambda number: self._table.langs.all()[number])
+
+    def _is_gone(self, post_id: str) -> bool:
+        return self._table.post(self._ordinal_of(post_id)) is None
+
+    def _count_again(self, seen: int) -> None:
+        """Let trends see the rows that came after they were saved."""
+        for at, part, rows, posts in self._rows_from(seen):
+            columns = part.columns
+            clusters = columns.cluster[rows].astype(np.int64)
+            is_first = clusters == np.arange(at, at + len(posts))
+            copied = np.where(is_first, 0, clusters + 1).astype(np.uint64)
+            if not _is_old_and_thin(columns.since_ms[rows]):
+                self.trends.see(items_in(posts, at, self._table.langs.number, copied))
+
+    def _rows_from(self, at: int) -> Iterator[tuple[int, Slice, slice, list[Post]]]:
+        """Yield the newest rows from an ordinal on, some at a time: theirs, their slice, posts."""
         table = self._table
-        at = max(self._copies.next_ordinal, table.slices[0].first, table.rows - _SAVE_ROWS)
+        at = max(at, table.slices[0].first, table.rows - _SAVE_ROWS)
         while at < table.rows:
             part, row = table.locate(at)
             rows = slice(row, min(row + _TOGETHER, part.rows))
             posts = part.texts.posts_between(rows.start, rows.stop)
+            yield at, part, rows, posts
+            at += len(posts)
+
+    def _look_again(self) -> None:
+        """See the rows that came after the last save; of older ones copies are no longer told."""
+        for at, part, rows, posts in self._rows_from(self._copies.next_ordinal):
             texts = pack([post.text for post in posts])
             clusters = part.columns.cluster[rows].astype(np.int64)
             original = np.where(clusters < at, clusters, -1)
             seen = self._copies.see(texts, at, original, lambda ordinals: ordinals)
             authors = part.columns.author[rows].astype(np.uint64) + np.uint64(1)
             floods.judge(self._copies, seen, authors, part.columns.since_ms[rows])
-            at += len(posts)
 
     def _originals(self, new: Fresh) -> NDArray[np.int64]:
         """Return the ordinals of what posts repeat whole, -1 where it is nothing we know."""

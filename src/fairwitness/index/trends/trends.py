@@ -78,6 +78,11 @@ class Trends:
         if self._watch.forget(ids):
             self._draw(self.chart.at_ms)
 
+    def shown(self) -> set[str]:
+        """Return the ids of all posts that show something."""
+        bursts = self._watch.bursts.values()
+        return {sample.shown.id for burst in bursts for sample in burst.samples}
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all state; the arrays are in use, so save them before going on."""
         told = {**self._sketch.arrays(), **self._recent.arrays()}
