@@ -71,7 +71,7 @@ def test_every_input_says_where_it_is_from(run: Run) -> None:
         ({"powr": "3 kW"}, "powr: 'bill' takes no such input; did you mean power?"),
         ({"where": "yonder"}, "where: 'yonder' is no choice; write here, there"),
         ({"chip": "France"}, "chip: 'France' is a region; write one of"),
-        ({"chip": "H10O"}, "catalogue: 'H10O' is in no row; did you mean H100?"),
+        ({"chip": "H10O"}, "chip: 'H10O' is in no row of the catalogue; did you mean H100?"),
         ({"power": "0 W"}, "power: '0 W' is zero, and a plan needs some; write it like 1..2 kW"),
     ],
 )

@@ -75,6 +75,8 @@ def test_a_link_is_said_in_bits_and_kept_in_bytes() -> None:
         (SHARE, "40", "share: '40' is over 1; write a fraction (0.4) or percent (40 %)"),
         (SHARE, "120 %", "is over 1"),
         (USERS, "0", "users: '0' is zero, and a plan needs some; write it like 60M"),
+        (USERS, "60T", "users: '60T' is more than the world has; write it like 60M"),
+        (POWER, "700 EW", "is more than the world has"),
         (USERS, "60M tokens", "is in token, and this is in user"),
         (CHIPS, "0.5", "chips: '0.5' is no whole number; write it like 16384"),
     ],

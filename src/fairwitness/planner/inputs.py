@@ -153,7 +153,7 @@ def _spread(field: Field | Word, text: str, catalogue: Catalogue, rates: Rates) 
         return read(field, text, rates)
     field.check(text)
     if field.kind:
-        row = catalogue.row(text)
+        row = catalogue.row(text, field.name)
         if row.kind != field.kind:
             names = ", ".join(each.name for each in catalogue.rows(field.kind))
             raise InputError(field.name, text, f"is a {row.kind}", f"write one of {names}")

@@ -20,6 +20,18 @@ from fairwitness.planner.ranges import Kind, Spread, point
 from fairwitness.planner.units import Rates, Unit, amount, split
 
 _SHAPED = re.compile(r"\s*(uniform|normal|lognormal|triangular)\s*\((.*)\)\s*")
+# More than this was meant in another unit. Orders of magnitude, with room to spare: 8e9 people live,
+# use 2e13 W, and make what is worth 1e14 USD in a year.
+_ALL_THERE_IS = {
+    "user": 1e10,
+    "person": 1e10,
+    "machine": 1e11,
+    "chip": 1e10,
+    "W": 2e13,
+    "USD": 1e15,
+    "year": 1e3,
+    "month": 1.2e4,
+}
 _POINTS = re.compile(r"(.*?)\(\s*(\d+(?:\.\d+)?)\s*-\s*(\d+(?:\.\d+)?)\s*%\s*\)\s*")
 
 
@@ -107,6 +119,8 @@ def _within(field: Field, text: str, value: float) -> None:
         raise InputError(field.name, text, bound, field.right)
     if value == 0 and not field.zero and field.least == 0:
         raise InputError(field.name, text, "is zero, and a plan needs some", field.right)
+    if value > _ALL_THERE_IS.get(field.unit, math.inf):
+        raise InputError(field.name, text, "is more than the world has", field.right)
     if value > field.most:
         if field.most == 1 and not field.unit:
             right = "write a fraction (0.4) or percent (40 %)"

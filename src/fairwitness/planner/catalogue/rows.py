@@ -162,14 +162,14 @@ class Catalogue:
 
     by_name: Mapping[str, Row]
 
-    def row(self, name: str) -> Row:
-        """Return a row by its name, in whatever case; say what is near if there is none."""
+    def row(self, name: str, field: str = "catalogue") -> Row:
+        """Return a row by its name, in whatever case; else name `field` and what is near."""
         for each in self.by_name.values():
             if each.name.lower() == name.strip().lower():
                 return each
         near = difflib.get_close_matches(name, list(self.by_name), 1)
         right = f"did you mean {near[0]}?" if near else "see fairwitness plan catalogue"
-        raise InputError("catalogue", name, "is in no row", right)
+        raise InputError(field, name, "is in no row of the catalogue", right)
 
     def rows(self, kind: str = "") -> tuple[Row, ...]:
         """Return all rows, or those of one kind."""
