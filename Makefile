@@ -53,6 +53,7 @@ fmt: $(TEST_VENV)/installed
 TEXTS := $(if $(wildcard ../shared/data),--texts ../shared/data)
 bench: install
 	$(VENV)/bin/fairwitness bench ask --json
+	$(VENV)/bin/python benchmarks/serving_forecast.py --out build/serving.json
 	mkdir -p build
 	$(VENV)/bin/python benchmarks/peers/run.py $(TEXTS) $(QUICK) --out build/peers.json
 	$(VENV)/bin/fairwitness bench index $(TEXTS) $(QUICK) --work build/bench --peers build/peers.json --json >build/index.json

@@ -72,6 +72,7 @@ def test_methods_cost_more_in_turn() -> None:
         ("train", {"batch": "100"}, "holds no whole sequence"),
         ("train", {"chip": "A100", "precision": "fp8"}, "A100"),
         ("train", {"chips": "0"}, "chips"),
+        ("train", {"chips": "1000..2000"}, "is a range"),
         ("serve", {"chips_each": "2"}, "do not fit 2 chips"),
         ("serve", {"token_limit": "1 ms"}, "no replica of 4 to 256 chips"),
         ("serve", {"users": "0"}, "users"),
@@ -93,6 +94,14 @@ def test_more_users_need_more_chips_at_the_same_price_each() -> None:
     )
     assert many["chips_needed"] == pytest.approx(10 * few["chips_needed"], rel=0.02)
     assert many["question_price"] == pytest.approx(few["question_price"], rel=0.02)
+
+
+def test_a_limit_on_first_tokens_that_load_breaks_takes_more_replicas() -> None:
+    said = {"model": "llama-3.1-70b", "weights": "fp8", "users": "1M", "prompt": "3000"}
+    loose, tight = (plan("serve", **said, first_limit=limit) for limit in ("30 s", "250 ms"))
+    assert "kept" in tight.verdict
+    assert medians(tight)["chips_needed"] > medians(loose)["chips_needed"]
+    assert any("first tokens come in time" in note for note in tight.notes)
 
 
 def test_costs_of_prompts_and_answers_add_up_to_a_question() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fairwitness.planner.errors import PlanError
 
-_MOST_ROWS = 1_000_000
+_MOST_ROWS = 100_000
 
 
 @dataclass(frozen=True)
