@@ -13,8 +13,9 @@ from click.testing import CliRunner, Result
 
 from fairwitness.cli.main import cli
 from fairwitness.cli.planning import SHARED, SHOWN
-from fairwitness.planner import VERBS, Field, Word, read_inputs
+from fairwitness.planner import Field, Word, read_inputs
 from fairwitness.planner.units import check_unit
+from fairwitness.planner.verbs import VERBS
 
 TAKEN = {option.opts[0].removeprefix("--") for option in (*SHARED, *SHOWN)} | {"help"}
 # A full plan with 10,000 draws takes at most 5 s on two idle cores; processor seconds, so that

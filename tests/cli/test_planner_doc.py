@@ -34,3 +34,9 @@ def test_the_plots_are_there_and_whole() -> None:
     assert len(plots) >= 6
     for plot in plots:
         ElementTree.parse(PAGE.parent / plot)
+
+
+def test_the_python_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    exec(code, {})
+    assert capsys.readouterr().out.rstrip().endswith("MW")

@@ -4,24 +4,32 @@ import statistics
 import subprocess
 import sys
 
-# Measured 0.11 s, of which numpy is half. The bound is twice the promise of 0.2 s, since tests run
-# beside each other; it still fails when pint (0.15 s) and simpy, or JAX (1 s), come along.
-MOST_S = 0.4
+import pytest
+
 CODE = """
 import sys, time
 start = time.process_time()
-import fairwitness.planner
+import {module}
 print(time.process_time() - start, *(name for name in sys.modules if "." not in name))
 """
 
 
-def test_importing_the_room_is_quick_and_brings_nothing_heavy() -> None:
+# Processor seconds. Measured 0.12 s and 0.19 s, of which numpy is 0.09. The bounds leave room for
+# tests that run beside this one, and are still broken by pint (0.15 s) or JAX (1 s).
+@pytest.mark.parametrize(
+    ("module", "most_s"), [("fairwitness.planner", 0.2), ("fairwitness.planner.verbs", 0.35)]
+)
+def test_importing_the_room_is_quick_and_brings_nothing_heavy(module: str, most_s: float) -> None:
     took_s = []
     for _ in range(3):
         told = subprocess.run(
-            [sys.executable, "-c", CODE], capture_output=True, text=True, check=True, timeout=60
+            [sys.executable, "-c", CODE.format(module=module)],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
         )
         seconds, *modules = told.stdout.split()
         took_s.append(float(seconds))
         assert not {"jax", "pint", "simpy", "scipy", "rich", "click"} & set(modules)
-    assert statistics.median(took_s) < MOST_S
+    assert statistics.median(took_s) < most_s

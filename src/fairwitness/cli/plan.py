@@ -10,7 +10,6 @@ import click
 
 from fairwitness.cli.asking import json_option, print_json
 from fairwitness.cli.plan_check import plan_check
-from fairwitness.cli.plan_check import plan_check
 from fairwitness.cli.planning import (
     FILE,
     SHARED,
@@ -21,13 +20,14 @@ from fairwitness.cli.planning import (
     show,
     the_same_again,
 )
-from fairwitness.planner import VERBS, Field, Verb, Word
+from fairwitness.planner import Field, Verb, Word
 from fairwitness.planner.catalogue import KINDS, bundled, read_files
 from fairwitness.planner.catalogue.told import rows_table
 from fairwitness.planner.compare import Named
 from fairwitness.planner.compare import compare as compared
 from fairwitness.planner.plan_file import PlanFile, plan_text, read_plan
 from fairwitness.planner.telling import table_text
+from fairwitness.planner.verbs import VERBS
 
 
 @click.group()
@@ -88,7 +88,6 @@ def _option(field: Field | Word) -> click.Option:
 
 for _verb in VERBS.values():
     plan.add_command(verb_command(_verb))
-plan.add_command(plan_check)
 plan.add_command(plan_check)
 
 

@@ -6,13 +6,12 @@ all come from these tables. A `Field` is a number with a unit, a `Word` is a tex
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fairwitness.planner.errors import InputError
+from fairwitness.planner.errors import InputError, near
 from fairwitness.planner.ranges import Number
 
 if TYPE_CHECKING:
@@ -123,8 +122,8 @@ class Verb:
         for field in self.fields:
             if field.name == name:
                 return field
-        near = difflib.get_close_matches(name, [field.name for field in self.fields], 1)
-        right = f"did you mean {near[0]}?" if near else f"see fairwitness plan {self.name} --help"
+        names = [field.name for field in self.fields]
+        right = near(name, names, f"see fairwitness plan {self.name} --help")
         raise InputError(name, self.name, "takes no such input", right)
 
 

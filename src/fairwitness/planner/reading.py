@@ -20,8 +20,8 @@ from fairwitness.planner.ranges import Kind, Spread, point
 from fairwitness.planner.units import Rates, Unit, amount, split
 
 _SHAPED = re.compile(r"\s*(uniform|normal|lognormal|triangular)\s*\((.*)\)\s*")
-# More than this was meant in another unit. Orders of magnitude, with room to spare: 8e9 people live,
-# use 2e13 W, and make what is worth 1e14 USD in a year.
+# More than this was meant in another unit. Orders of magnitude, with room to spare: 8e9 people
+# live, use 2e13 W, and make what is worth 1e14 USD in a year.
 _ALL_THERE_IS = {
     "user": 1e10,
     "person": 1e10,

@@ -14,7 +14,6 @@ replaces single figures; a figure without unit, source or date is refused by nam
     power = { value = "700 W", source = "maker" }
 """
 
-import difflib
 import math
 import re
 import tomllib
@@ -24,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fairwitness.planner.errors import CatalogueError, InputError
+from fairwitness.planner.errors import CatalogueError, InputError, near
 from fairwitness.planner.fields import Field
 from fairwitness.planner.ranges import HIGH, LOW, Spread
 from fairwitness.planner.reading import read
@@ -167,8 +166,7 @@ class Catalogue:
         for each in self.by_name.values():
             if each.name.lower() == name.strip().lower():
                 return each
-        near = difflib.get_close_matches(name, list(self.by_name), 1)
-        right = f"did you mean {near[0]}?" if near else "see fairwitness plan catalogue"
+        right = near(name, self.by_name, "see fairwitness plan catalogue")
         raise InputError(field, name, "is in no row of the catalogue", right)
 
     def rows(self, kind: str = "") -> tuple[Row, ...]:
