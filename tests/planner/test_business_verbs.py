@@ -13,6 +13,7 @@ from fairwitness.planner.fleet.plan import VERB as FLEET
 from fairwitness.planner.inputs import read_inputs
 from fairwitness.planner.result import Result
 from fairwitness.planner.runway.plan import VERB as RUNWAY
+from fairwitness.planner.shapes import find_shape, kv_token_bytes, weights
 from fairwitness.planner.site.plan import VERB as SITE
 from fairwitness.planner.stream.plan import VERB as STREAM
 
@@ -66,6 +67,17 @@ def test_colossus_as_built_lies_within_the_plan() -> None:
     assert loose.high > 181e6
 
 
+def test_a_sites_water_by_hand() -> None:
+    certain = {
+        "chip_power": "700 W", "pue": "1.2", "load": "75 %", "grid_power": "300 MW",
+        "grid_time": "1 month", "grid_price": "0.05 USD/kWh", "hall_water": "0.5 l/kWh",
+        "grid_water": "2 l/kWh", "build_time": "4 months",
+    }  # fmt: skip
+    servers_kwh = 1e5 * 0.7 * 1.82 * 0.75 * 8760
+    water = planned(SITE, **certain).quantity("water").median
+    assert water == pytest.approx(servers_kwh * (0.5 + 1.2 * 2), rel=1e-6)
+
+
 def test_a_site_whose_power_is_late_says_so() -> None:
     result = planned(SITE, grid_power="20 MW", turbine_power="10 MW", storage_power="0 W")
     assert "power is there for" in result.verdict
@@ -93,6 +105,15 @@ def test_the_runway_prints_margin_and_payback() -> None:
 def test_the_runway_refuses_a_silent_mix_of_bases() -> None:
     with pytest.raises(PlanError, match="users are counted as DAU, the paid share is of MAU"):
         planned(RUNWAY, paid_base="MAU")
+
+
+def test_bought_chips_are_paid_at_once() -> None:
+    said = {**ON_THE_LINE, "chip_upkeep": "1.55 USD/h", "chip_price": "10 kUSD"}
+    rented, bought = planned(RUNWAY, **said), planned(RUNWAY, **said, chips="buy")
+    first = 60e6 * ((1 - 0.0025) * 0.003264 + 0.0025 * 0.02656)
+    flows = (each.quantity("first_flow").median for each in (rented, bought))
+    assert next(flows) - next(flows) == pytest.approx(first * 10e3, rel=1e-6)
+    assert "bought chips are paid before they earn" in bought.notes[-1]
 
 
 def test_an_investor_lengthens_no_runway() -> None:
@@ -135,6 +156,30 @@ def test_a_fleet_says_what_does_not_fit_and_what_would() -> None:
     assert result.quantity("daily").median == 0
 
 
+def test_a_fleet_by_hand() -> None:
+    """Llama 3.1 8B with batches of one, on machines that never change hands while they answer."""
+    shape = find_shape("llama-3.1-8b")
+    result = planned(
+        FLEET, join="50 %", efficiency="0.5", cheating="10 %", stretch="1000 h", trace="flat",
+        load_rate="100 GB/s", line="2 MB/s", updates="30/month", owner_pay="0.03 USD/h",
+        power="100 W", electricity="0.1 USD/kWh", overhead="20 %", usable="100 %",
+    )  # fmt: skip
+    cache = kv_token_bytes(shape, 2.0) * (500 + 150)
+    read = weights(shape).total * 0.5 + cache
+    rate = 0.5 * 68e9 / read
+    writing, reading = 300 / rate, 500 * 2 * weights(shape).total / (144e12 * 0.5)
+    fetched = 30 * read / 2e6 / 3600 / (112 * 52 / 12)
+    useful = writing / (writing + reading) * (1 - fetched) / 2 * 0.82
+    assert result.quantity("machine_rate").median == pytest.approx(rate)
+    assert result.quantity("useful").median == pytest.approx(useful, rel=1e-3)
+    asked = result.quantity("asked").median
+    assert result.quantity("daily").median == pytest.approx(
+        5e6 * 0.5 * 16 * asked * 3600 * rate * useful, rel=1e-3
+    )
+    hours = 1e6 / (3600 * rate * useful)
+    assert result.quantity("cost").median == pytest.approx(hours * 0.04 * 1.2, rel=1e-3)
+
+
 def test_a_fleet_reads_a_trace(tmp_path: Path) -> None:
     path = tmp_path / "week.txt"
     path.write_text("\n".join(["1"] * 84 + ["0.2"] * 84))
@@ -148,6 +193,23 @@ def test_a_fleet_with_more_copies_answers_less_and_lies_less() -> None:
     two, five = planned(FLEET), planned(FLEET, copies="5")
     assert five.quantity("daily").median < two.quantity("daily").median
     assert five.quantity("wrong").median < two.quantity("wrong").median
+
+
+def test_a_stream_by_hand() -> None:
+    said = {
+        "incoming": "1000 post/s", "peak": "2", "retention": "100 days", "hot": "10 days",
+        "asked": "0 query/s", "hot_size": "100 byte/post", "index_size": "200 byte/post",
+        "log_size": "90 byte/post", "load": "50 %", "price": "2 USD/h",
+    }  # fmt: skip
+    result = planned(STREAM, **said)
+    kept = 1000 * 86400 * 100
+    wanted = {
+        "kept": kept, "memory": kept / 10 * 100 * 2, "disk": kept * (200 * 2 + 90 * 3),
+        "log": kept * 90 * 3, "write_cores": 1000 * 2 * 69e-6 * 2 / 0.5,
+        "network": 1000 * 2 * 489 * 5, "machines": 2, "cost": 2 * 2 * 730,
+    }  # fmt: skip
+    for name, value in wanted.items():
+        assert result.quantity(name).median == pytest.approx(value), name
 
 
 def test_the_paper_plan_for_a_trillion_posts() -> None:

@@ -42,7 +42,7 @@ def test_a_split_model_waits_for_its_network() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stretch_h", "load_s", "answer_s"), [(1, 60, 30), (4, 300, 120), (1, 0, 900)]
+    ("stretch_h", "load_s", "answer_s"), [(1, 60, 30), (4, 300, 120), (1, 0, 900), (0.5, 900, 10)]
 )
 def test_losses_agree_with_a_machine_that_is_played(
     stretch_h: float, load_s: float, answer_s: float

@@ -70,6 +70,16 @@ def test_no_share_breaks_even_where_payers_cost_more_than_they_pay() -> None:
     assert month_name("2023-08", float(course(dear).break_even_month)) == "never"
 
 
+def test_no_share_breaks_even_where_all_users_would_not_pay_for_it() -> None:
+    assert np.isfinite(break_even_share(business(other_spending_usd=10e6)))
+    assert np.isinf(break_even_share(business(other_spending_usd=100e6)))
+
+
+def test_stores_and_cards_keep_their_part() -> None:
+    assert business(fee_share=0.1).price_usd == pytest.approx(18.0)
+    assert course(business(fee_share=0.1)).income_usd[0] == pytest.approx(50e3 * 18)
+
+
 def test_a_share_of_monthly_users_is_more_payers_than_one_of_daily_users() -> None:
     monthly = business(paid_base="MAU", dau_per_mau=0.25)
     assert course(monthly).payers[0] == pytest.approx(4 * course(BASE).payers[0])

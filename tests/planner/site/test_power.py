@@ -1,5 +1,7 @@
 """Where power comes from, and Colossus as it was published."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -103,6 +105,17 @@ def test_storage_carries_peaks_for_its_hours_and_makes_no_energy() -> None:
     assert "store" not in alone.energy_kwh
     assert alone.short_w[11] == 0
     assert alone.short_w[0] == pytest.approx(30e6)
+
+
+def test_storage_gives_no_more_than_its_watts() -> None:
+    large = replace(STORE, storage_h=24.0)
+    supply = dispatch([GRID, large], flat(80e6), flat(170e6), peak_h_per_day=2.0)
+    assert supply.short_w[11] == pytest.approx(20e6)
+
+
+def test_sources_cost_what_their_watts_cost() -> None:
+    priced = replace(STORE, capex_usd_per_w=0.5)
+    assert dispatch([GRID, priced], flat(1e6), flat(1e6)).capex_usd == pytest.approx(25e6)
 
 
 @given(st.floats(0, 300e6), st.floats(1.0, 1.5))

@@ -66,6 +66,35 @@ def test_building_by_hand() -> None:
     assert built.residual_usd == pytest.approx(3.2e9 + hall * (1 - 1 / 20))
 
 
+def test_colocating_by_hand() -> None:
+    plain = site(
+        months=16, rate_per_year=0.0, price_fall_decades_per_year=0.0, upkeep_per_year=0.0,
+        colocate_months=4, colocated_pue=1.4, colocate_usd_per_kw_month=100.0,
+        colocate_usd_per_kwh=0.05,
+    )  # fmt: skip
+    energy = 1e5 * 1.275 * 1.4 * 0.75 * 730 * 12 * 0.05
+    paid = plan(plain, "colocate").paid_usd.sum()
+    assert paid == pytest.approx(3.2e9 + 1e5 * 1.275 * 100 * 12 + energy)
+
+
+def test_batteries_are_part_of_the_capital() -> None:
+    store = Source("store", 100e6, capex_usd_per_w=0.7, storage_h=4.0)
+    more = plan(site(sources=(GRID, store)), "build").capex_usd
+    assert more - plan(SITE, "build").capex_usd == pytest.approx(70e6)
+
+
+def test_who_has_not_begun_to_pay_is_not_ahead_yet() -> None:
+    """In the first months nobody has paid or earned; that is no break-even."""
+    month = break_even_month(site(colocate_months=6), "colocate")
+    assert 6 < month < 60
+
+
+def test_an_hour_is_worth_what_renting_it_costs() -> None:
+    for reserved in (True, False):
+        rented = plan(site(rent_reserved=reserved, utilisation=0.5), "rent")
+        assert rented.npv_usd == pytest.approx(0.0, abs=1.0)
+
+
 def test_a_site_without_power_gives_no_hours() -> None:
     dark = plan(site(sources=(replace(GRID, online_month=30),)), "build")
     assert dark.useful_h[:30].sum() == 0
