@@ -57,6 +57,12 @@ def test_another_word_brings_its_own_figures(bill: Verb, tmp_path: Path) -> None
     assert again(bill, path, chip="B200", spare="5 W").middle()["spare_w"] == 5
 
 
+def test_a_word_that_is_changed_in_the_file_does_so_too(bill: Verb, tmp_path: Path) -> None:
+    _, path = saved(bill, tmp_path)
+    path.write_text(path.read_text().replace('chip = "H100"', 'chip = "b200"'))
+    assert again(bill, path).middle()["spare_w"] == 1000
+
+
 def test_what_is_said_wins_and_is_yours(bill: Verb, tmp_path: Path) -> None:
     _, path = saved(bill, tmp_path)
     given = again(bill, path, power="3 kW").given["power"]

@@ -9,9 +9,19 @@ _PREFIXED = {"W", "Wh", "J", "byte", "bit", "FLOP"}
 _MONEY = {"USD", "EUR", "GBP", "CNY", "JPY"}
 _TIMES = ((8760 * 3600.0, "years"), (86400.0, "days"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 _SHORT = {"byte": "B", "litre": "l"}
-_NOUNS = {"chip": "chips", "token": "tokens", "user": "users", "query": "queries", "post": "posts",
-          "server": "servers", "person": "people", "machine": "machines", "month": "months",
-          "year": "years", "FLOP": "FLOP"}  # fmt: skip
+_NOUNS = {
+    "chip": "chips",
+    "token": "tokens",
+    "user": "users",
+    "query": "queries",
+    "post": "posts",
+    "server": "servers",
+    "person": "people",
+    "machine": "machines",
+    "day": "days",
+    "month": "months",
+    "year": "years",
+}
 
 
 def shown(value: float, unit: str = "", digits: int = 3) -> str:
@@ -19,7 +29,7 @@ def shown(value: float, unit: str = "", digits: int = 3) -> str:
     if math.isnan(value):
         return "unknown"
     if math.isinf(value):
-        return "never" if unit in ("s", "h", "month", "year") else digits_of(value)
+        return "never" if unit in ("s", "h", "day", "month", "year") else digits_of(value)
     if unit == "%":
         return f"{digits_of(value * 100, digits)} %"
     over, slash, under = unit.partition("/")

@@ -44,9 +44,8 @@ def _parts(result: Result, command: str) -> Iterator[str]:
     yield f"<h1>{escape(title)}</h1>"
     if result.verdict:
         yield f'<p class="verdict">{escape(result.verdict)}</p>'
-    yield '<div class="cards">'
-    yield from (_card(each) for each in result.quantities)
-    yield "</div>"
+    if result.quantities:
+        yield f'<div class="cards">{"".join(map(_card, result.quantities))}</div>'
     said = f"Medians of {result.draws:,} draws; in brackets the interval that holds 80 %."
     yield f'<p class="dim">{said}</p>'
     yield from (_figure(each) for each in result.charts)
@@ -56,7 +55,8 @@ def _parts(result: Result, command: str) -> Iterator[str]:
         yield "<h2>Worth knowing</h2><ul>"
         yield from (f"<li>{escape(note)}</li>" for note in result.notes)
         yield "</ul>"
-    yield "<h2>What it stands on</h2>" + _inputs(result.inputs)
+    if result.inputs:
+        yield "<h2>What it stands on</h2>" + _inputs(result.inputs)
     if command:
         yield f"<h2>The same again</h2><pre>{escape(command)}</pre>"
     yield "</body></html>\n"

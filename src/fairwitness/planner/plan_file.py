@@ -72,18 +72,29 @@ def read_plan(path: Path) -> PlanFile:
 def merged(verb: Verb, file: PlanFile, said: Mapping[str, str]) -> PlanFile:
     """Return a plan file with what was said on top.
 
-    A figure that the file took from the catalogue goes with the word that it was taken by: another
-    chip brings its own power.
+    A figure that the file took from the catalogue goes with the row that it was taken from: another
+    chip brings its own power, whether it was said or written into the file.
     """
-    figures = {field.name: field.figure for field in verb.fields if isinstance(field, Field)}
+    inputs = {**file.inputs, **said}
     stale = {
-        name
-        for name, (origin, _) in file.sources.items()
-        if origin == "catalogue" and figures.get(name, "").partition(".")[0] in said
+        field.name
+        for field in verb.fields
+        if isinstance(field, Field) and field.name not in said and _stale(field, file, inputs)
     }
-    kept = {name: text for name, text in file.inputs.items() if name not in stale}
-    sources = {name: each for name, each in file.sources.items() if name not in {*said, *stale}}
-    return replace(file, inputs={**kept, **said}, sources=sources)
+    return replace(
+        file,
+        inputs={name: text for name, text in inputs.items() if name not in stale},
+        sources={n: each for n, each in file.sources.items() if n not in {*said, *stale}},
+    )
+
+
+def _stale(field: Field, file: PlanFile, inputs: Mapping[str, str]) -> bool:
+    """Return whether a figure is from another row of the catalogue than the one now named."""
+    origin, source = file.sources.get(field.name, ("you", ""))
+    row = inputs.get(field.figure.partition(".")[0])
+    if origin != "catalogue" or row is None:
+        return False
+    return source.partition(":")[0].lower() != row.strip().lower()
 
 
 def plan_text(inputs: Inputs, catalogue: tuple[str, ...] = ()) -> str:
