@@ -62,6 +62,15 @@ KINDS: dict[str, dict[str, str]] = {
         "price": "USD/byte/month",
         "capital": "USD/byte",
     },
+    "power": {
+        "capacity": "W",
+        "carbon": "kg/kWh",
+        "cost": "USD/kWh",
+    },
+    "cooling": {
+        "pue": "",
+        "water": "l/kWh",
+    },
     "site": {
         "pue": "",
         "average_draw": "",
