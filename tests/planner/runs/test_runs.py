@@ -2,9 +2,10 @@
 
 import pytest
 
-from fairwitness.planner.device import Reached
+from fairwitness.planner.catalogue import bundled
+from fairwitness.planner.device import Device, Reached
 from fairwitness.planner.runs import Run, runs
-from fairwitness.planner.runs.predictions import steps
+from fairwitness.planner.runs.predictions import A100, H100, H800_FP8, steps
 from fairwitness.planner.runs.share import chip_hours, expected_share, reported
 
 RUNS = runs()
@@ -40,6 +41,20 @@ def test_matrices_are_fitted_on_the_175b_step_alone() -> None:
     # so that step must come out, and no other may be held to more than its tolerance
     assert Reached().matrix == 0.67
     assert steps()["megatron-175b-step"] == pytest.approx(13.75, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("device", "name", "precision"),
+    [(A100, "A100", "bf16"), (H100, "H100", "bf16"), (H800_FP8, "H800", "fp8")],
+)
+def test_chips_of_predictions_are_the_catalogues(device: Device, name: str, precision: str) -> None:
+    row = bundled().row(name)
+    assert device.flops_per_s == row.figure(precision).median
+    assert device.memory_bytes == row.figure("memory").median
+    assert device.memory_bytes_per_s == row.figure("memory_rate").median
+    assert device.scale_up_bytes_per_s == row.figure("scale_up").median
+    assert device.scale_up_chips == row.figure("scale_up_chips").median
+    assert device.scale_out_bytes_per_s == row.figure("scale_out").median
 
 
 def test_a_run_that_a_formula_misses_is_told() -> None:

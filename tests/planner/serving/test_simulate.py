@@ -19,7 +19,7 @@ from fairwitness.planner.serving.capacity import (
 )
 from fairwitness.planner.serving.pace import Pace, Served, answers_s, prompt_s
 from fairwitness.planner.serving.simulate import Policy, simulate
-from fairwitness.planner.shapes import find_shape
+from fairwitness.planner.shapes import active_weights, find_shape, weights
 
 SERVED = Served(find_shape("llama-3.1-8b"))
 PACE = Pace(500e12, 400e12, 2.5e12, 0.001)
@@ -124,6 +124,17 @@ def test_slots_are_what_memory_leaves() -> None:
     cache = 131_072 * 1100 + 131_072 * 100  # 1,200 tokens, whole caches at their end
     assert held == np.floor((74e9 - SERVED.weight_bytes) / cache)
     assert slots(SERVED, 1, 20e9, 6e9, mix) == 0
+
+
+def test_copies_of_what_is_not_routed_are_held_and_read_once_each() -> None:
+    shape = find_shape("deepseek-v3")
+    one, many = Served(shape, 1.0), Served(shape, 1.0, copies=16)
+    apart = weights(shape).total - weights(shape).experts
+    assert many.weight_bytes - one.weight_bytes == 15 * apart
+    tables = shape.vocabulary * shape.width  # the input's is only looked up
+    assert many.read_bytes(64.0) - one.read_bytes(64.0) == pytest.approx(15 * (apart - tables))
+    assert one.read_bytes(1.0) == pytest.approx(active_weights(shape) - tables)
+    assert one.read_bytes(10_000.0) == pytest.approx(weights(shape).total - tables)
 
 
 def test_deepseeks_price_of_a_million_answer_tokens() -> None:

@@ -29,16 +29,23 @@ _EXCHANGE_BYTES = 2.0  # activations travel in bf16
 
 @dataclass(frozen=True)
 class Served:
-    """A model as it is served: formats of weights and caches, in bytes an element."""
+    """A model as it is served: formats of weights and caches, in bytes an element.
+
+    In a replica with experts spread over all chips, attention and what else is not routed may stand
+    on each of several groups of chips: `copies` of it are held, and read in every step.
+    """
 
     shape: ModelShape
     weight_bytes_each: float = 2.0
     kv_bytes_each: float = 2.0
+    copies: int = 1
 
     @property
     def weight_bytes(self) -> float:
-        """All weights."""
-        return weights(self.shape).total * self.weight_bytes_each
+        """All weights that a replica holds."""
+        counted = weights(self.shape)
+        again = (self.copies - 1) * (counted.total - counted.experts)
+        return (counted.total + again) * self.weight_bytes_each
 
     def read_bytes(self, tokens: Number) -> Number:
         """Weights that a step over `tokens` reads: all but tables and experts that none chose.
@@ -46,12 +53,13 @@ class Served:
         Experts are taken as chosen alike and independently.
         """
         counted, experts = weights(self.shape), self.shape.experts
-        idle: Number = 0.0
+        routed: Number = 0.0
         if experts is not None:
             missed = (1 - experts.chosen / experts.count) ** np.asarray(tokens, float)
-            idle = counted.experts * missed
+            routed = counted.experts * (1 - missed)
         tables = counted.embeddings - self.shape.vocabulary * self.shape.width
-        return (counted.total - tables - idle) * self.weight_bytes_each
+        always = (counted.total - counted.experts - tables) * self.copies
+        return (always + routed) * self.weight_bytes_each
 
 
 @dataclass(frozen=True)
@@ -67,20 +75,18 @@ class Pace:
     apart: Number = 0.0  # 0: all sequences step together; 1: each in a step of its own
 
 
-def pace_of(
-    served: Served, chips: int, device: Device, reached: Reached, step_s: Number, experts_apart: int
-) -> Pace:
-    """A replica of `chips` chips: tensor parallel within `chips / experts_apart`, and experts
-    spread over all of them when `experts_apart` is more than 1.
+def pace_of(served: Served, chips: int, device: Device, reached: Reached, step_s: Number) -> Pace:
+    """A replica of `chips` chips: tensor parallel in as many groups as there are copies, experts
+    spread over all when there is more than one.
     """
     shape = served.shape
-    tensor = max(1, chips // experts_apart)
+    tensor = max(1, chips // served.copies)
     rate, hop = link(device, reached, float(tensor))
     rounds = 2.0 if shape.norms > 1 else 1.0  # attention and MLP side by side share one
     vector = shape.width * _EXCHANGE_BYTES
     latency = shape.layers * rounds * 2 * hops(float(tensor)) * hop
-    each = shape.layers * rounds * reduce_s(vector, float(tensor), rate, 0.0) / experts_apart
-    if experts_apart > 1 and shape.experts is not None:
+    each = shape.layers * rounds * reduce_s(vector, float(tensor), rate, 0.0) / served.copies
+    if served.copies > 1 and shape.experts is not None:
         rate, hop = link(device, reached, float(chips))
         sent = shape.experts.chosen * (served.weight_bytes_each + _EXCHANGE_BYTES) * shape.width
         layers = shape.expert_layers

@@ -46,8 +46,7 @@ def plan_serve(inputs: Inputs, told: Told) -> Result:
         told("calibrating", 0, 1)
         fitted = calibrate(served, read_loads(Path(inputs.word("calibrate"))))
         told("calibrating", 1, 1)
-    chips = cheapest(inputs, served, fitted, middle)
-    replica = Replica(served, chips, middle["memory_bytes"], fitted)
+    replica = cheapest(inputs, served, fitted, middle)
     replica, seen = _in_time(inputs, replica, middle, told)
     result = outcome(inputs, partial(compute, inputs, replica), OUTPUTS, told)
     at_middle = compute(inputs, replica, middle)
@@ -124,7 +123,7 @@ def _verdict(
 ) -> str:
     first_s = seen.rank("first_s", 95)
     met = first_s <= middle["first_limit_s"]
-    kept = "kept" if met else "missed at any load"
+    kept = "kept" if met else "missed at any load: more chips-each would help"
     return (
         f"feasible: {shown(float(found['chips_needed_chips']))} chips in replicas of "
         f"{replica.chips}, {int(found['batch'])} answers side by side; 95 % of first tokens within "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from fairwitness.planner.serving.capacity import (
     throughput,
 )
 from fairwitness.planner.serving.pace import Pace, Served, answers_s, pace_of, prompt_s
+from fairwitness.planner.shapes import kv_sequence_bytes
 
 RESERVED_BYTES = 6e9  # driver, activations, buffers
 MOST_BATCH = 4096
@@ -116,14 +117,13 @@ def pace_for(inputs: Inputs, replica: Replica, v: Values) -> Pace:
         option = str(error.args[0]).split("_bytes")[0].replace("_", "-")
         raise PlanError(f"{chip.name}: the catalogue has no {option}; give --{option}") from error
     reached = Reached(matrix=v["matrix"], attention=v["attention"], memory=v["memory_reached"])
-    spread = replica.chips if replica.chips > device.scale_up_chips else 1
-    return pace_of(replica.served, replica.chips, device, reached, v["step_s"], spread)
+    return pace_of(replica.served, replica.chips, device, reached, v["step_s"])
 
 
 def cheapest(
     inputs: Inputs, served: Served, fitted: Calibration | None, middle: dict[str, float]
-) -> int:
-    """Chips of a replica: as asked, one for a measured engine, else the cheapest that keeps up.
+) -> Replica:
+    """A replica of as many chips as asked, one for a measured engine, else of what costs least.
 
     Raises:
         PlanError: the model does not fit so many chips, or its answers are too slow on any number.
@@ -133,33 +133,38 @@ def cheapest(
         sizes = [int(middle["chips_each_chips"])]
     elif fitted is not None:
         sizes = [1]
-    fit = [n for n in sizes if _free(served, n, middle) > 0]
+    tried = [_replica(served, chips, fitted, middle) for chips in sizes]
+    fit = [replica for replica in tried if _missing_bytes(replica, middle) <= 0]
     if not fit:
-        missing = -_free(served, sizes[-1], middle)
         raise PlanError(
             f"{served.shape.name}: {shown(served.weight_bytes, 'byte')} of weights and one "
-            f"answer's cache do not fit {sizes[-1]} chips; {shown(missing, 'byte')} are missing"
+            f"answer's cache do not fit {sizes[-1]} chips; "
+            f"{shown(_missing_bytes(tried[-1], middle), 'byte')} are missing"
         )
-    cost = {
-        n: float(
-            compute(inputs, Replica(served, n, middle["memory_bytes"], fitted), middle)[
-                "chips_needed_chips"
-            ]
-        )
-        for n in fit
-    }
-    best: int = min(cost, key=cost.__getitem__)
-    if math.isinf(cost[best]):
+    cost = [float(compute(inputs, replica, middle)["chips_needed_chips"]) for replica in fit]
+    if math.isinf(min(cost)):
         limit = shown(middle["token_limit_s"], "s")
         raise PlanError(
-            f"{served.shape.name}: no replica of {fit[0]} to {fit[-1]} chips gives a token every "
-            f"{limit}; a longer token-limit, fewer bytes a weight, or faster memory would"
+            f"{served.shape.name}: no replica of {fit[0].chips} to {fit[-1].chips} chips gives a "
+            f"token every {limit}; a longer token-limit, fewer bytes a weight, or faster memory "
+            "would"
         )
-    return best
+    return fit[cost.index(min(cost))]
 
 
-def _free(served: Served, chips: int, middle: dict[str, float]) -> float:
-    """Bytes left of a replica beside its weights and one answer's cache."""
-    room = chips * (middle["memory_bytes"] - RESERVED_BYTES) - served.weight_bytes
-    one = slots(served, chips, middle["memory_bytes"], RESERVED_BYTES, mix_of(middle))
-    return room if float(one) >= 1 else min(room, 0.0) - 1
+def _replica(
+    served: Served, chips: int, fitted: Calibration | None, middle: dict[str, float]
+) -> Replica:
+    """Beyond one scale-up domain experts are spread over all, the rest stands in each domain."""
+    domains = max(1, chips // int(middle["scale_up_chips"]))
+    copies = domains if served.shape.experts and fitted is None else 1
+    return Replica(replace(served, copies=copies), chips, middle["memory_bytes"], fitted)
+
+
+def _missing_bytes(replica: Replica, middle: dict[str, float]) -> float:
+    """What lacks for the weights and one answer's cache; at most 0 if they fit."""
+    mix = mix_of(middle)
+    tokens = mix.prompt_tokens + mix.answer_tokens
+    cache = kv_sequence_bytes(replica.served.shape, tokens, replica.served.kv_bytes_each)
+    room = replica.chips * (replica.memory_bytes - RESERVED_BYTES)
+    return float(replica.served.weight_bytes + cache - room)

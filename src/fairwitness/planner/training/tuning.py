@@ -95,7 +95,7 @@ def rollout_s(
     while chips * (memory - _RESERVED_BYTES) < 1.5 * served.weight_bytes:
         chips *= 2
     mix = Mix(v["prompt_tokens"], v["answer_tokens"])
-    pace = pace_of(served, chips, device, reached, _ROLLOUT_STEP_S, 1)
+    pace = pace_of(served, chips, device, reached, _ROLLOUT_STEP_S)
     batch = np.maximum(np.minimum(slots(served, chips, memory, _RESERVED_BYTES, mix), 512.0), 1.0)
     replicas = mesh.chips / chips
     given = throughput(served, pace, mix, batch).requests_per_s * replicas
