@@ -193,3 +193,13 @@ def test_many_decoders_come_and_go():
     first = logits(make(CONFIG, weights), tokens, [3])
     for _ in range(20):
         assert np.array_equal(logits(make(CONFIG, weights, 3), tokens, [3]), first)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_sweep_reads_every_weight_once(threads):
+    weights = random_weights(CONFIG, Q4_1)
+    matrices = [weights.head]
+    for layer in weights.layers:
+        matrices += [layer.qkv, layer.out, layer.gate_up, layer.down]
+    total = sum(int(each.data.view(np.uint64).sum(dtype=np.uint64)) for each in matrices)
+    assert make(CONFIG, weights, threads).sweep() == total % 2**64

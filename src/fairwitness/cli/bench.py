@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from fairwitness.cli.asking import json_option, model_options, print_json
+from fairwitness.cli.bench_engine import bench_engine_command
 from fairwitness.cli.bench_index import bench_index_command
 from fairwitness.cli.opening import chat_model, errors
 from fairwitness.evals.bench_ask import bench_ask
@@ -20,10 +21,12 @@ def bench() -> None:
     Example:
       fairwitness bench ask --json
       fairwitness bench index --quick --json
+      fairwitness bench engine --json
     """
 
 
 bench.add_command(bench_index_command)
+bench.add_command(bench_engine_command)
 
 
 @bench.command("ask")

@@ -46,23 +46,23 @@ class Engine:
             ModelFileError: the file is missing, damaged, or of a kind that we do not run.
         """
         opened = open_model(model) if isinstance(model, Path) else model
-        self._runner = _runner_for(opened)
+        self.runner = _runner_for(opened)
         self._pool = SequencePool(
-            self._runner.new_sequence, cache_bytes // position_bytes(opened.config)
+            self.runner.new_sequence, cache_bytes // position_bytes(opened.config)
         )
         self._turns = Turns()
 
     @property
     def config(self) -> DecoderConfig:
         """The model's shape: its `context` and `vocabulary` bound what can be asked."""
-        return self._runner.config
+        return self.runner.config
 
     def warm_up(self, positions: int = 1024) -> None:
         """Do now what the first requests of up to `positions` tokens would wait for: compiling, or
         loading what an earlier process compiled. A server calls it in a thread of its own."""
-        for capacity, piece in self._runner.programs(min(positions, self.config.context)):
+        for capacity, piece in self.runner.programs(min(positions, self.config.context)):
             with self._turns:
-                self._runner.try_out(capacity, piece)
+                self.runner.try_out(capacity, piece)
 
     def generate(self, request: Request) -> Generator[Token, None, None]:
         """Continue the prompt, token by token; closing the iterator cancels.
@@ -97,7 +97,7 @@ class Engine:
                 targets = ids[start + 1 : start + 1 + CHUNK]
                 piece = ids[start : start + len(targets)]
                 with self._turns:
-                    logprobs += self._runner.score(sequence, piece, targets).tolist()
+                    logprobs += self.runner.score(sequence, piece, targets).tolist()
         if not all(map(math.isfinite, logprobs)):
             raise NonFiniteLogitsError("the model computed logits that are not finite")
         return tuple(logprobs[skipped:])
@@ -124,7 +124,7 @@ class Engine:
         logits_v = np.empty(0, np.float32)
         for start in range(0, len(ids), CHUNK):
             with self._turns:
-                logits_v = self._runner.feed(sequence, ids[start : start + CHUNK])
+                logits_v = self.runner.feed(sequence, ids[start : start + CHUNK])
         return logits_v
 
 

@@ -27,15 +27,15 @@ class NativeRunner:
         self.config = model.config
         threads = min(THREADS, len(os.sched_getaffinity(0)))
         epsilon = model.config.norm_epsilon
-        self._stack = Stack(shape_of(model.config), epsilon, weights, threads)
+        self.stack = Stack(shape_of(model.config), epsilon, weights, threads)
 
     def new_sequence(self) -> Sequence:
         """An empty sequence."""
-        return Sequence(self._stack.new_cache(MIN_CAPACITY))
+        return Sequence(self.stack.new_cache(MIN_CAPACITY))
 
     def feed(self, sequence: Sequence, ids: tuple[int, ...]) -> NDArray[np.float32]:
         """Append at most one chunk of tokens; return the logits after the last, logits_v."""
-        logits_1v: NDArray[np.float32] = self._stack.step(self._rows(sequence, ids), [len(ids) - 1])
+        logits_1v: NDArray[np.float32] = self.stack.step(self._rows(sequence, ids), [len(ids) - 1])
         is_whole_chunk = len(ids) == CHUNK and sequence.length == len(sequence.chunk_ids)
         if is_whole_chunk:
             sequence.chunk_ids += ids
@@ -46,7 +46,7 @@ class NativeRunner:
         self, sequence: Sequence, ids: tuple[int, ...], targets: tuple[int, ...]
     ) -> NDArray[np.float32]:
         """Append at most one chunk; return log p(targets[i] | everything up to ids[i])."""
-        logits_tv = self._stack.step(self._rows(sequence, ids), range(len(ids)))
+        logits_tv = self.stack.step(self._rows(sequence, ids), range(len(ids)))
         sequence.length += len(ids)
         pairs = zip(logits_tv, targets, strict=True)
         return np.array([_logprob(logits_v, target) for logits_v, target in pairs], np.float32)
@@ -62,7 +62,7 @@ class NativeRunner:
     def _rows(self, sequence: Sequence, ids: tuple[int, ...]) -> list[Row]:
         capacity = capacity_for(sequence.length + len(ids))
         if capacity != sequence.capacity:
-            sequence.cache = self._stack.resized(sequence.cache, capacity)
+            sequence.cache = self.stack.resized(sequence.cache, capacity)
             sequence.capacity = capacity
         start = sequence.length
         return [Row(token, start + i, sequence.cache, capacity) for i, token in enumerate(ids)]

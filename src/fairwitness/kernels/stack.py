@@ -128,6 +128,12 @@ class Stack:
         resized[:, :, :, :kept] = cache[:, :, :, :kept]
         return resized
 
+    def sweep(self) -> int:
+        """Read every weight once, as a step of one token has to, and do nothing else; return the
+        sum of their 64-bit words. How long it takes is what bounds such a step."""
+        self._native.fw_decoder_sweep.restype = ctypes.c_uint64
+        return int(self._native.fw_decoder_sweep(self._decoder))
+
     def step(self, rows: Sequence[Row], wants: Sequence[int]) -> Floats:
         """Run the rows; return logits of those that `wants` names, shape (wants, vocabulary).
 

@@ -10,6 +10,23 @@
 
 namespace {
 
+// What a thread of a sweep found; they are kept apart, for nobody shares a line.
+struct alignas(64) Found {
+    uint64_t sum;
+};
+
+struct Sweep {
+    std::vector<Matrix> matrices;
+    std::vector<Found> found;
+};
+
+FW_CLONES
+uint64_t summed(const uint64_t *words, int64_t count) {
+    uint64_t sum = 0;
+    for (int64_t i = 0; i < count; i++) sum += words[i];
+    return sum;
+}
+
 constexpr int64_t kMostTogether = 16;  // rows of a run, so that threads have enough to share
 
 struct alignas(64) Line {
@@ -78,6 +95,31 @@ class Decoder {
         pool_.run(form_->step, &step);
     }
 
+    // Reads every weight that a step of one token reads, each thread its share, and does nothing else.
+    uint64_t sweep() {
+        Sweep sweep{{network_.head}, std::vector<Found>(static_cast<size_t>(pool_.threads()))};
+        for (const Layer &layer : layers_)
+            sweep.matrices.insert(sweep.matrices.end(),
+                                  {layer.qkv, layer.out, layer.gate_up, layer.down});
+        pool_.run(
+            [](void *state, int64_t thread) {
+                auto &told = *static_cast<Sweep *>(state);
+                const auto threads = static_cast<int64_t>(told.found.size());
+                uint64_t sum = 0;
+                for (const Matrix &matrix : told.matrices) {
+                    const auto *words = reinterpret_cast<const uint64_t *>(matrix.data);
+                    const int64_t count = matrix.bytes() / 8;
+                    const int64_t first = count * thread / threads;
+                    sum += summed(words + first, count * (thread + 1) / threads - first);
+                }
+                told.found[static_cast<size_t>(thread)].sum = sum;
+            },
+            &sweep);
+        uint64_t sum = 0;
+        for (const Found &found : sweep.found) sum += found.sum;
+        return sum;
+    }
+
   private:
     static std::vector<Run> runs_of(const std::vector<Row> &rows) {
         std::vector<Run> runs;
@@ -138,4 +180,10 @@ FW_EXPORT void fw_decoder_step(void *decoder, const int64_t *told, int64_t rows,
     for (const int64_t *one = told; one < told + 4 * rows; one += 4)
         row.push_back({one[0], one[1], {reinterpret_cast<float *>(one[2]), one[3]}});
     static_cast<Decoder *>(decoder)->run(row, wants, wanted, logits);
+}
+
+// Reads all weights once and returns the sum of their words: how fast that goes is what bounds a step
+// of one token.
+FW_EXPORT uint64_t fw_decoder_sweep(void *decoder) {
+    return static_cast<Decoder *>(decoder)->sweep();
 }

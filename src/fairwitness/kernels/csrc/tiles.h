@@ -30,6 +30,7 @@ struct Matrix {
 
     int64_t blocks() const { return columns / kColumns; }
     int64_t panels() const { return rows / kRows; }
+    int64_t bytes() const { return panels() * panel_bytes(kind, blocks()); }
     const uint8_t *panel(int64_t index) const { return data + index * panel_bytes(kind, blocks()); }
 };
 

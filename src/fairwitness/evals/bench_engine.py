@@ -1,0 +1,224 @@
+"""How fast and how faithfully the engine writes, beside llama.cpp on the same file.
+
+Both take turns on the same prompts in the same minutes, and the middle of the turns counts. What
+was not measured is null, and `missing` says why.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fairwitness.engine import Engine, Request
+from fairwitness.engine.native import NativeRunner
+from fairwitness.evals.engine_faith import Faith, faith
+from fairwitness.evals.engine_peer import REQUIREMENT, LlamaCpp, PeerFailed, running
+from fairwitness.evals.llama_peer import FORMATS
+from fairwitness.evals.machine import commit, machine
+from fairwitness.models import open_model
+
+Told = Callable[[str], None]
+Ids = tuple[int, ...]
+
+DECODED, PROMPT, LONG_PROMPT, SYSTEM = 129, 1_024, 1_500, 1_280
+_NOT_BUILT = {
+    "streams_8": "requests take turns; steps of several streams are not joined yet",
+    "streams_32": "requests take turns; steps of several streams are not joined yet",
+    "prompt_lookup": "there is no drafting yet",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured."""
+
+    model: Path
+    peer_python: Path | None
+    """llama.cpp's Python; None: it is left out."""
+    text: Path | None
+    """A text to be perplexed by, and to cut prompts from."""
+    rounds: int = 5
+    prompts: int = 50
+    scored: int = 4_096
+
+
+@dataclass
+class Report:
+    """What `fairwitness bench engine --json` prints."""
+
+    decode: dict[str, float | None] | None = None
+    prefill: dict[str, Any] | None = None
+    streams_8: dict[str, float] | None = None
+    streams_32: dict[str, float] | None = None
+    prompt_lookup: dict[str, float] | None = None
+    ttft_ms: dict[str, float] | None = None
+    perplexity: dict[str, float] | None = None
+    agreement: float | None = None
+    rss_gb: float | None = None
+    cold_start_s: float | None = None
+    peer: dict[str, str] | None = None
+    machine: str = field(default_factory=machine)
+    commit: str = field(default_factory=commit)
+    missing: dict[str, str] = field(default_factory=lambda: dict(_NOT_BUILT))
+
+
+def bench_engine(plan: Plan, told: Told) -> Report:
+    """Measure; what fails is named in `missing`, and the rest stands."""
+    report = Report()
+    told("starting a process with nothing but the engine")
+    cold = _cold(plan.model)
+    report.rss_gb, report.cold_start_s = cold["rss_gb"], cold["cold_start_s"]
+    engine = Engine(plan.model)
+    told("first tokens of long prompts")
+    report.ttft_ms = _first_tokens(engine, plan.rounds)
+    _beside(plan, report, engine, told)
+    if plan.text is None:
+        report.missing["perplexity"] = report.missing["agreement"] = "no --text was given"
+        return report
+    told("against the decoder in float32")
+    told_faith: Faith = faith(plan.model, engine, plan.text, plan.prompts, plan.scored)
+    report.agreement = told_faith.agreement
+    report.perplexity = {
+        "ours": told_faith.ours,
+        "f32": told_faith.f32,
+        "ratio": told_faith.ours / told_faith.f32,
+    }
+    return report
+
+
+def _beside(plan: Plan, report: Report, engine: Engine, told: Told) -> None:
+    """Decode and prefill, in turns with the peer if there is one."""
+    try:
+        with _peer(plan, plan.model) as peer:
+            told("decoding in turns")
+            report.decode = _decode(engine, peer, plan.rounds)
+            told("reading prompts in turns")
+            report.prefill = _prefill(engine, peer, plan.rounds)
+        if plan.peer_python is not None:
+            report.peer = {
+                "name": "llama.cpp",
+                "version": REQUIREMENT,
+                "file": open_model(plan.model).card.quantisation,
+            }
+            _best_prefill(plan, report, told)
+    except PeerFailed as error:
+        report.missing["peer"] = str(error)
+    if plan.peer_python is None:
+        report.missing["peer"] = "not asked for: --against llama.cpp"
+
+
+def _peer(plan: Plan, model: Path) -> Any:
+    return running(plan.peer_python, model) if plan.peer_python else nullcontext()
+
+
+def _decode(engine: Engine, peer: LlamaCpp | None, rounds: int) -> dict[str, float | None]:
+    ours: list[float] = []
+    theirs: list[float] = []
+    sweeps: list[float] = []
+    for turn in range(rounds):
+        prompt = _prompt(16, turn)
+        tokens = engine.generate(Request(prompt, DECODED))
+        next(tokens)
+        started = time.perf_counter()
+        count = sum(1 for _ in tokens)
+        ours.append(count / (time.perf_counter() - started))
+        sweeps += _sweeps_per_s(engine)
+        if peer is not None:
+            theirs.append((DECODED - 1) / peer.decode_s(prompt, DECODED))
+    limit = statistics.median(sweeps) if sweeps else None
+    tok_s = statistics.median(ours)
+    peer_tok_s = statistics.median(theirs) if theirs else None
+    return {
+        "tok_s": tok_s,
+        "peer_tok_s": peer_tok_s,
+        "ratio": tok_s / peer_tok_s if peer_tok_s else None,
+        "share_of_limit": tok_s / limit if limit else None,
+        "limit_tok_s": limit,
+    }
+
+
+def _sweeps_per_s(engine: Engine) -> list[float]:
+    """How often a second the machine reads all weights: the bound of one stream."""
+    runner = engine.runner
+    if not isinstance(runner, NativeRunner):
+        return []
+    sweeps = []
+    for _ in range(20):
+        started = time.perf_counter()
+        runner.stack.sweep()
+        sweeps.append(1 / (time.perf_counter() - started))
+    return sweeps
+
+
+def _prefill(engine: Engine, peer: LlamaCpp | None, rounds: int) -> dict[str, Any]:
+    ours, theirs = [], []
+    for turn in range(rounds):
+        prompt = _prompt(PROMPT, 100 + turn)
+        ours.append(PROMPT / _first_token_s(engine, prompt))
+        if peer is not None:
+            theirs.append(PROMPT / peer.prefill_s(prompt))
+    tok_s = statistics.median(ours)
+    peer_tok_s = statistics.median(theirs) if theirs else None
+    ratio = tok_s / peer_tok_s if peer_tok_s else None
+    return {"tok_s": tok_s, "peer_tok_s": peer_tok_s, "ratio": ratio, "peer_file": "as it is"}
+
+
+def _best_prefill(plan: Plan, report: Report, told: Told) -> None:
+    """Let the peer read prompts from each of its formats, and keep its best."""
+    assert plan.peer_python is not None
+    assert report.prefill is not None
+    with tempfile.TemporaryDirectory(prefix="fairwitness-bench-") as folder:
+        for name in FORMATS:
+            told(f"prompts through llama.cpp's {name}")
+            target = Path(folder) / f"{name}.gguf"
+            with running(plan.peer_python) as peer:
+                peer.ask("convert", source=str(plan.model), target=str(target), format=name)
+            with running(plan.peer_python, target) as peer:
+                taken = [peer.prefill_s(_prompt(PROMPT, 100 + i)) for i in range(plan.rounds)]
+            target.unlink()
+            tok_s = PROMPT / statistics.median(taken)
+            if tok_s > report.prefill["peer_tok_s"]:
+                ratio = report.prefill["tok_s"] / tok_s
+                report.prefill |= {"peer_tok_s": tok_s, "ratio": ratio, "peer_file": name}
+
+
+def _first_tokens(engine: Engine, rounds: int) -> dict[str, float]:
+    cold, cached = [], []
+    for turn in range(rounds):
+        prompt = _prompt(LONG_PROMPT, 200 + turn)
+        cold.append(_first_token_s(engine, prompt))
+        other = prompt[:SYSTEM] + _prompt(LONG_PROMPT - SYSTEM, 300 + turn)
+        cached.append(_first_token_s(engine, other))
+    return {"cold": statistics.median(cold) * 1e3, "cached": statistics.median(cached) * 1e3}
+
+
+def _first_token_s(engine: Engine, prompt: Ids) -> float:
+    started = time.perf_counter()
+    tokens = engine.generate(Request(prompt, 2))
+    next(tokens)
+    taken = time.perf_counter() - started
+    tokens.close()
+    return taken
+
+
+def _prompt(size: int, seed: int) -> Ids:
+    """Tokens that nobody has in a cache; what they are does not matter to how fast they go."""
+    return tuple(np.random.default_rng(seed).integers(1_000, 40_000, size).tolist())
+
+
+def _cold(model: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "fairwitness.evals.engine_cold", str(model), str(time.time())]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    told: dict[str, float] = json.loads(done.stdout)
+    return told
