@@ -41,14 +41,14 @@ def test_twice_the_tokens_take_twice_the_days_and_money() -> None:
         medians(plan("train", model="llama-3.1-8b", chips="256", batch="4M", tokens=tokens))
         for tokens in ("1T", "2T")
     )
-    for name in ("days", "chip_hours", "rented", "energy", "co2"):
+    for name in ("calendar", "chip_hours", "rented", "energy", "co2"):
         assert twice[name] == pytest.approx(2 * once[name])
     assert twice["final_loss"] < once["final_loss"]
 
 
 def test_a_loss_that_is_never_reached_takes_for_ever_and_draws_no_more_power() -> None:
     found = medians(plan("train", model="llama-3.1-8b", chips="256", batch="4M", loss="1.7"))
-    assert math.isinf(found["days"])
+    assert math.isinf(found["calendar"])
     assert 0 < found["effective"] < 1
     assert found["power"] < 1e6
 

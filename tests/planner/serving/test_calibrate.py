@@ -26,6 +26,12 @@ def test_known_rates_are_found(apart: float) -> None:
         assert said.first_ms == pytest.approx(expected.first_ms, rel=0.01)
 
 
+def test_an_engine_seen_with_one_client_is_promised_no_batching() -> None:
+    true = Pace(120e9, 120e9, 22e9, 1.5e-3)
+    shown = [predict(SERVED, true, load) for load in (Load(16, 64, 1), Load(512, 16, 1))]
+    assert calibrate(SERVED, shown).pace.apart == 1
+
+
 def test_rows_and_the_benchs_own_json_are_read(tmp_path: Path) -> None:
     path = tmp_path / "measured.json"
     path.write_text(json.dumps([{"prompt": 5, "output": 6, "concurrency": 2, "tok_s": 30.0}]))
@@ -34,6 +40,8 @@ def test_rows_and_the_benchs_own_json_are_read(tmp_path: Path) -> None:
         "decode": {"tok_s": 100.0, "peer_tok_s": 50.0},
         "prefill": {"tok_s": 2048.0},
         "streams_8": {"tok_s": 300.0},
+        "streams_32": None,
+        "missing": {"streams_32": "not built"},
         "ttft_ms": {"cold": 900.0, "cached": 200.0},
         "rss_gb": 0.5,
         "machine": "x",

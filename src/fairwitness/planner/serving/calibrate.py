@@ -80,8 +80,9 @@ def calibrate(served: Served, loads: Sequence[Load]) -> Calibration:
         raise PlanError("calibrate: no measured load; at least one of decoding is needed")
     for load in loads:
         _check(load)
-    fits = [_fit(served, loads, apart) for apart in (0.0, 1.0)]
-    return min(fits, key=lambda fit: fit.worst)
+    # who was only seen with one client is taken to step each apart: that promises less
+    ways = (0.0, 1.0) if any(load.clients > 1 for load in loads) else (1.0,)
+    return min((_fit(served, loads, apart) for apart in ways), key=lambda fit: fit.worst)
 
 
 def read_loads(path: Path) -> list[Load]:
@@ -131,7 +132,7 @@ def _bench(said: Mapping[str, Mapping[str, float]]) -> list[Load]:
     if first := said.get("ttft_ms"):
         loads.append(Load(int(first.get("prompt", _FIRST)), 1, 1, first_ms=float(first["cold"])))
     for name, streams in said.items():
-        if name.startswith("streams_"):
+        if name.startswith("streams_") and streams:
             prompt = int(streams.get("prompt", _STREAM_PROMPT))
             answer = int(streams.get("output", _STREAM_ANSWER))
             loads.append(Load(prompt, answer, int(name[8:]), float(streams["tok_s"])))

@@ -9,12 +9,12 @@ _OURS = "our choice"
 _FORMATS = tuple(BYTES_OF)
 
 FIELDS: tuple[Field | Word, ...] = (
-    Word("model", "Shape of the model: a name, or a config.json.", "grok-1"),
-    Word("chip", "Accelerator.", "H100", kind="accelerator"),
-    Word("server", "Server that the chips stand in.", "DGX-H100", kind="server"),
-    Word("precision", "Format that is multiplied in.", "bf16", choices=("bf16", "fp8")),
-    Word("weights", "Format of the weights.", "int8", choices=_FORMATS),
-    Word("cache", "Format of the KV cache.", "bf16", choices=_FORMATS),
+    Word("model", "Shape of the model: a name, or a config.json.", "grok-1", _OURS),
+    Word("chip", "Accelerator.", "H100", _OURS, kind="accelerator"),
+    Word("server", "Server that the chips stand in.", "DGX-H100", _OURS, kind="server"),
+    Word("precision", "Format that is multiplied in.", "bf16", _OURS, choices=("bf16", "fp8")),
+    Word("weights", "Format of the weights.", "int8", _OURS, choices=_FORMATS),
+    Word("cache", "Format of the KV cache.", "bf16", _OURS, choices=_FORMATS),
     Word("trace", "JSON lines of requests (at_s, prompt_tokens, answer_tokens) to simulate."),
     Word("calibrate", "Measurements of an engine: JSON rows, or of bench engine."),
     Field("users", "user", "People a day.", "60M", _OURS),

@@ -97,7 +97,7 @@ def _compute(inputs: Inputs, job: Job, mesh: Mesh, v: Values) -> dict[str, Numbe
     wall_s = work.busy_s / (share * v["end_to_end"])
     chip_hours = wall_s / 3600 * v["chips"]
     return {
-        "days": wall_s / 86_400,
+        "calendar_s": wall_s,
         "mfu": utilisation(job, step_s, mesh.chips, device),
         "goodput": share,
         "effective": work.flops_per_s * share * v["end_to_end"] / (v["chips"] * device.flops_per_s),
