@@ -11,16 +11,11 @@ join its cluster.
 """
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
-import msgspec
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
-from fairwitness.index.errors import IndexCorrupt
-from fairwitness.index.whole import replacing
 from fairwitness.kernels import copies, rates
 from fairwitness.kernels.copies import Seen, Tables
 from fairwitness.kernels.texts import Texts
@@ -31,19 +26,9 @@ networks; what is still copied is remembered longer."""
 KEYS_MAX = 1 << 19
 """Authors, and clusters, whose rates are remembered, 24 bytes each."""
 
-_MAGIC = b"fwcopies"
-_VERSION = 1
+_LAYOUT = (2,)
 
 ClusterOf = Callable[[NDArray[np.int64]], NDArray[np.int64]]
-
-
-class _Head(msgspec.Struct, frozen=True):
-    """What stands at the beginning of a saved file."""
-
-    version: int
-    next_ordinal: int
-    posts_max: int
-    keys_max: int
 
 
 class Copies:
@@ -61,7 +46,7 @@ class Copies:
     @property
     def size_bytes(self) -> int:
         """How much memory the tables take; it does not grow."""
-        return sum(array.nbytes for array in self._arrays())
+        return sum(array.nbytes for array in self.arrays().values())
 
     def see(
         self,
@@ -84,50 +69,18 @@ class Copies:
         self.next_ordinal = first_ordinal + len(texts)
         return seen
 
-    def save(self, path: Path) -> None:
-        """Put all of it into one file, whole or not at all. Raises IndexDiskFull."""
-        head = msgspec.msgpack.encode(_Head(_VERSION, self.next_ordinal, *self._sizes))
-        told = xxhash.xxh3_64(head)
-        with replacing(path) as file:
-            file.write(_MAGIC + len(head).to_bytes(4, "little") + head)
-            for array in self._arrays():
-                told.update(array.data)
-                file.write(array.data)
-            file.write(told.digest())
+    @property
+    def layout(self) -> tuple[int, ...]:
+        """What the numbers in `arrays` mean."""
+        return (*_LAYOUT, *self._sizes)
 
-    @classmethod
-    def load(cls, path: Path) -> "Copies":
-        """Return what was saved; posts from its `next_ordinal` on have to be seen again.
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all state but `next_ordinal`; the arrays are in use."""
+        tables = {"exact": self.tables.exact, "keys": self.tables.keys, "ring": self.tables.ring}
+        rates_of = {"authors": self.authors, "clusters": self.clusters}
+        return {**tables, "head": self.tables.head, **rates_of}
 
-        Raises IndexCorrupt when a bit of the file is not what was written.
-        """
-        with path.open("rb") as file:
-            head, told = _read_head(path, file)
-            loaded = cls(head.posts_max, head.keys_max)
-            loaded.next_ordinal = head.next_ordinal
-            for array in loaded._arrays():
-                if file.readinto(array.data) != array.nbytes:
-                    raise IndexCorrupt(path, "too short for its tables")
-                told.update(array.data)
-            if file.read() != told.digest():
-                raise IndexCorrupt(path, "its checksum does not match")
-        return loaded
-
-    def _arrays(self) -> tuple[NDArray[np.uint64] | NDArray[np.int64], ...]:
-        tables = self.tables
-        return tables.exact, tables.keys, tables.ring, tables.head, self.authors, self.clusters
-
-
-def _read_head(path: Path, file: BinaryIO) -> tuple[_Head, xxhash.xxh3_64]:
-    begin = file.read(len(_MAGIC) + 4)
-    if begin[: len(_MAGIC)] != _MAGIC:
-        raise IndexCorrupt(path, "not a file of copies")
-    encoded = file.read(int.from_bytes(begin[len(_MAGIC) :], "little"))
-    try:
-        head = msgspec.msgpack.decode(encoded, type=_Head)
-    except msgspec.MsgspecError as error:
-        raise IndexCorrupt(path, f"its head cannot be read: {error}") from error
-    sizes = (head.posts_max, head.keys_max)
-    if head.version != _VERSION or not all(16 <= n <= 1 << 30 and n & (n - 1) == 0 for n in sizes):
-        raise IndexCorrupt(path, f"version {head.version} with sizes {sizes}")
-    return head, xxhash.xxh3_64(encoded)
+    def restore(self, told: dict[str, NDArray[Any]]) -> None:
+        """Go on where `arrays` were taken, with the same sizes, from `next_ordinal` on."""
+        for name, array in self.arrays().items():
+            array[:] = told[name]

@@ -6,14 +6,13 @@ after it. What a crash takes away is discarded in whole at the next opening, and
 the log.
 """
 
-import fcntl
 import os
 import shutil
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,8 @@ import numpy as np
 from fairwitness.index import manifest as manifests
 from fairwitness.index.apply import Applier
 from fairwitness.index.ask import rarest_of
-from fairwitness.index.errors import IndexBusy, IndexCorrupt, IndexFault, IndexMissing, room_on_disk
+from fairwitness.index.errors import IndexCorrupt, IndexFault, IndexMissing, room_on_disk
+from fairwitness.index.folder import discard_slices_after, lock, size_bytes, slice_folder
 from fairwitness.index.ids import id_hash
 from fairwitness.index.manifest import FORMAT, Manifest
 from fairwitness.index.names import Names
@@ -91,13 +91,13 @@ class LiveIndex:
             return cls(folder, state, None)
         with room_on_disk(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        lock_fd = _lock(folder)
+        lock_fd = lock(folder)
         try:
             manifests.raise_damage(folder)
             state = manifests.read(folder)
             if state is None:
                 state = Manifest(FORMAT, 0, 0, slice_rows, 0, (EMPTY,), (), ())
-            _discard_slices_after(folder, state)
+            discard_slices_after(folder, state)
             index = cls(folder, state, lock_fd)
             index.checkpoint()
         except BaseException:
@@ -248,7 +248,7 @@ class LiveIndex:
             slices=len(table.slices),
             newest_seen_ms=max(newest_ms, default=0),
             oldest_seen_ms=min(oldest_ms, default=0),
-            size_bytes=_size_bytes(self._folder),
+            size_bytes=size_bytes(self._folder),
             networks={name: count for name, count in networks.items() if count},
             copies=noticed["copies"],
             author_floods=noticed["author_floods"],
@@ -259,6 +259,10 @@ class LiveIndex:
     def close(self) -> None:
         """Let go of the index, as of the last checkpoint; what came after is in the log."""
         with self._writing:
+            if self._applier is not None:
+                if self.position == self._applied_position:
+                    self._applier.noticing.save(all_of_it=True)
+                self._applier.noticing.close()
             self._close_slices()
             if self._lock_fd is not None:
                 os.close(self._lock_fd)
@@ -318,7 +322,7 @@ class LiveIndex:
         for number in range(len(table.slices), len(state.slices)):
             first = (state.first_slice + number) * state.slice_rows
             part = Slice(
-                _slice_folder(self._folder, first),
+                slice_folder(self._folder, first),
                 first,
                 state.slice_rows,
                 state.slices[number],
@@ -355,7 +359,7 @@ class LiveIndex:
         table = self._table
         table.hot.seal()
         first = table.rows
-        folder = _slice_folder(self._folder, first)
+        folder = slice_folder(self._folder, first)
         table.slices.append(
             Slice(
                 folder,
@@ -367,36 +371,3 @@ class LiveIndex:
                 read_only=False,
             )
         )
-
-
-def _slice_folder(folder: Path, first: int) -> Path:
-    return folder / "slices" / f"{first:012d}"
-
-
-def _lock(folder: Path) -> int:
-    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(fd)
-        raise IndexBusy(f"another process writes the index {folder}") from error
-    return fd
-
-
-def _discard_slices_after(folder: Path, state: Manifest) -> None:
-    """Remove slices that the manifest does not know; without one, that is all of them."""
-    numbers = range(state.first_slice, state.first_slice + len(state.slices))
-    known = {_slice_folder(folder, number * state.slice_rows) for number in numbers}
-    begun = state.slices == (EMPTY,) and not (folder / "manifest.json").exists()
-    for path in (folder / "slices").glob("*"):
-        if begun or path not in known:
-            shutil.rmtree(path)
-
-
-def _size_bytes(folder: Path) -> int:
-    total = 0
-    for inside, _, names in os.walk(folder):  # goes on where a folder has gone meanwhile
-        for name in names:
-            with suppress(FileNotFoundError):  # a merge in the background removes what it merged
-                total += os.stat(os.path.join(inside, name)).st_blocks * 512
-    return total

@@ -6,14 +6,16 @@ an opening shows them the rows that came since.
 """
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.index import floods, meaning
+from fairwitness.index import floods, meaning, saved
 from fairwitness.index.columns import AUTHOR_FLOODS, COPIES_FLOOD, REPOST
 from fairwitness.index.copies import Copies
 from fairwitness.index.errors import IndexCorrupt, IndexDiskFull
@@ -22,7 +24,7 @@ from fairwitness.index.history import Rows
 from fairwitness.index.rows import Fresh
 from fairwitness.index.slice import NewRows, Slice
 from fairwitness.index.table import Table
-from fairwitness.index.trends import Trends, chart_path, items_in, items_of, saved, write_chart
+from fairwitness.index.trends import Trends, chart_path, items_in, items_of, write_chart
 from fairwitness.index.trends.sketch import TICK_MS
 from fairwitness.kernels import fields
 from fairwitness.kernels.copies import FIRST
@@ -34,11 +36,19 @@ _SAVE_ROWS = 500_000
 """So many rows an opening has to look at again, at most."""
 _SAVE_S = 60.0
 """How much of what trends an opening has to look at again where posts come more slowly."""
+_LEFT_ROWS = 20_000
+"""So many after an end in good order."""
 _TOGETHER = 2_000
 _HASTY = 64
 _THIN = 4
 
 _log = logging.getLogger(__name__)
+
+
+class _Snapshot(NamedTuple):
+    path: Path
+    layout: tuple[int, ...]
+    arrays: saved.Arrays
 
 
 class Noticing:
@@ -51,9 +61,10 @@ class Noticing:
         self._chart_path = chart_path(folder)
         self._table = table
         self._ordinal_of = ordinal_of
-        self._copies = self._load()
-        self._saved = self._copies.next_ordinal
+        self._copies = self._load_copies()
+        self._copies_saved = self._copies.next_ordinal
         self._drawn_ms = 0
+        self._saving: threading.Thread | None = None
         self._look_again()
         self.trends, seen = self._load_trends()
         self._count_again(seen)
@@ -83,37 +94,45 @@ class Noticing:
             write_chart(self._chart_path, self.trends.chart)
             self._drawn_ms = self.trends.chart.at_ms
 
-    def save(self) -> None:
-        """Save what is known when much has come since; after a checkpoint of all rows."""
-        try:
-            self._save_trends()
-            self._save_copies()
-        except IndexDiskFull as error:
-            _log.warning("what was noticed is not saved: %s", error)
+    def save(self, *, all_of_it: bool = False) -> None:
+        """Save, in the background, what much has come to since; after a checkpoint of all rows.
 
-    def _save_trends(self) -> None:
+        `all_of_it` is for the end: little has to be looked at again after it.
+        """
+        if self._saving is not None and self._saving.is_alive() and not all_of_it:
+            return
+        self.close()
         rows, now_s = self._table.rows, time.monotonic()
-        if rows == self._trends_saved or now_s - self._trends_saved_s < _SAVE_S:
-            return
-        saved.save(self._trends_path, self.trends, rows)
-        self._trends_saved, self._trends_saved_s = rows, now_s
+        due: list[_Snapshot] = []
+        if rows - self._copies_saved >= (_LEFT_ROWS if all_of_it else _SAVE_ROWS):
+            due.append(_snapshot(self._path, self._copies))
+            self._copies_saved = rows
+        late = now_s - self._trends_saved_s >= _SAVE_S
+        if (
+            rows - self._trends_saved >= _LEFT_ROWS
+            if all_of_it
+            else late and rows != self._trends_saved
+        ):
+            due.append(_snapshot(self._trends_path, self.trends))
+            self._trends_saved, self._trends_saved_s = rows, now_s
+        if due:
+            self._saving = threading.Thread(target=_save, args=(due, rows), name="save noticed")
+            self._saving.start()
 
-    def _save_copies(self) -> None:
-        next_ordinal = self._copies.next_ordinal
-        if next_ordinal - self._saved < _SAVE_ROWS:
-            return
-        self._copies.save(self._path)
-        self._saved = next_ordinal
+    def close(self) -> None:
+        """Wait until what is being saved is."""
+        if self._saving is not None:
+            self._saving.join()
 
-    def _load(self) -> Copies:
-        if not self._path.exists():
-            return Copies()
-        try:
-            loaded = Copies.load(self._path)
-        except IndexCorrupt as error:
-            _log.warning("what was known of copies is lost: %s", error)
-            return Copies()
-        return loaded if loaded.next_ordinal <= self._table.rows else Copies()
+    def _load_copies(self) -> Copies:
+        copies = Copies()
+        if self._path.exists():
+            try:
+                copies.next_ordinal = saved.load(self._path, copies)
+            except IndexCorrupt as error:
+                _log.warning("what was known of copies is lost: %s", error)
+                return Copies()
+        return copies if copies.next_ordinal <= self._table.rows else Copies()
 
     def _load_trends(self) -> tuple[Trends, int]:
         """Return what was trending, and the first ordinal that was not yet counted."""
@@ -180,6 +199,19 @@ class Noticing:
                 part, row = self._table.locate(ordinal)
                 clusters[at] = part.columns.cluster[row]
         return clusters
+
+
+def _snapshot(path: Path, kept: Copies | Trends) -> _Snapshot:
+    """Return a copy of what is known: a tenth of a second for all that fits."""
+    return _Snapshot(path, kept.layout, {name: np.copy(of) for name, of in kept.arrays().items()})
+
+
+def _save(snapshots: Sequence[_Snapshot], rows: int) -> None:
+    for path, layout, arrays in snapshots:
+        try:
+            saved.save(path, layout, arrays, rows)
+        except IndexDiskFull as error:
+            _log.warning("what was noticed is not saved: %s", error)
 
 
 def noticed_in(part: Slice, rows: Rows) -> dict[str, int]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fairwitness.index import IndexCorrupt, LiveIndex, notice
-from fairwitness.index.trends import Bounds, Chart, Trends, read_chart, saved
+from fairwitness.index import IndexCorrupt, LiveIndex, notice, saved
+from fairwitness.index.trends import Bounds, Chart, Trends, read_chart
 from fairwitness.posts.post import Deleted
 
 from . import killed_teller
@@ -78,7 +78,7 @@ def test_a_file_that_knows_rows_which_the_table_has_not_is_void(
 ) -> None:
     killed_after(tmp_path, 96)
     trends = Trends(lambda _: None, lambda _: "en")
-    saved.save(tmp_path / "trends", trends, 10**9)
+    saved.save(tmp_path / "trends", trends.layout, trends.arrays(), 10**9)
     assert chart_after_the_rest(tmp_path) == unhurt
 
 
@@ -104,7 +104,8 @@ def test_a_post_that_was_deleted_since_is_not_shown_again(
 
 
 def test_trends_of_other_bounds_do_not_fit(tmp_path: Path) -> None:
-    saved.save(tmp_path / "t", Trends(lambda _: None, lambda _: "en", SMALL), 7)
+    small = Trends(lambda _: None, lambda _: "en", SMALL)
+    saved.save(tmp_path / "t", small.layout, small.arrays(), 7)
     same = Trends(lambda _: None, lambda _: "en", SMALL)
     assert saved.load(tmp_path / "t", same) == 7
     assert os.listdir(tmp_path) == ["t"]

@@ -83,8 +83,13 @@ class Trends:
         bursts = self._watch.bursts.values()
         return {sample.shown.id for burst in bursts for sample in burst.samples}
 
+    @property
+    def layout(self) -> tuple[int, ...]:
+        """What the numbers in `arrays` mean."""
+        return (1, TICK_MS, *WINDOWS)
+
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all state; the arrays are in use, so save them before going on."""
+        """Return all state; the arrays are in use."""
         told = {**self._sketch.arrays(), **self._recent.arrays()}
         told["clock"] = np.array([self._tick, self._heard, self.chart.at_ms])
         told["bursts"] = np.frombuffer(self._watch.encoded(), np.uint8)

@@ -1,4 +1,4 @@
-"""Trends from one opening to the next: all their state in one file, which is whole or void.
+"""What is kept in memory and saved now and then: arrays in one file, which is whole or void.
 
     magic, length of the head, head, arrays one after another, xxh3-64 of all before
 
@@ -8,21 +8,33 @@ it is void. The posts that came since are seen again, so nothing is missed where
 
 from itertools import accumulate
 from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 import xxhash
 import zstandard
+from numpy.typing import NDArray
 
-from fairwitness.index.errors import IndexCorrupt, room_on_disk
-from fairwitness.index.trends.sketch import TICK_MS, WINDOWS
-from fairwitness.index.trends.trends import Trends
+from fairwitness.index.errors import IndexCorrupt
+from fairwitness.index.whole import replacing
 
-_MAGIC = b"fwtrends"
-_LAYOUT = (1, TICK_MS, *WINDOWS)
-"""What counts mean; those of another layout are void."""
+_MAGIC = b"fwsaved1"
 _LEVEL = 1
 _LENGTH_BYTES, _DIGEST_BYTES = 4, 8
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Restored(Protocol):
+    """What can go on where another was saved."""
+
+    @property
+    def layout(self) -> tuple[int, ...]:
+        """What the numbers in its arrays mean."""
+
+    def restore(self, told: Arrays) -> None:
+        """Go on where `told` were taken; raises KeyError or ValueError where they do not fit."""
 
 
 class _Array(msgspec.Struct, frozen=True):
@@ -39,32 +51,31 @@ class _Head(msgspec.Struct, frozen=True):
     arrays: tuple[_Array, ...]
 
 
-def save(path: Path, trends: Trends, next_ordinal: int) -> None:
-    """Write what `trends` know after all posts before `next_ordinal`; raises IndexDiskFull."""
+def save(path: Path, layout: tuple[int, ...], arrays: Arrays, next_ordinal: int) -> None:
+    """Write what is known after all posts before `next_ordinal`; raises IndexDiskFull.
+
+    `layout` tells what the numbers mean: what is saved under another one is void.
+    """
     compress = zstandard.ZstdCompressor(level=_LEVEL).compress
-    arrays = trends.arrays()
     packed = [compress(np.ascontiguousarray(array).data) for array in arrays.values()]
     described = tuple(
         _Array(name, array.dtype.str, array.shape, len(data))
         for (name, array), data in zip(arrays.items(), packed, strict=True)
     )
-    head = msgspec.msgpack.encode(_Head(_LAYOUT, next_ordinal, described))
+    head = msgspec.msgpack.encode(_Head(layout, next_ordinal, described))
     told = xxhash.xxh3_64()
-    beside = path.with_suffix(".new")
-    with room_on_disk(path):
-        with beside.open("wb") as file:
-            for data in (_MAGIC, len(head).to_bytes(_LENGTH_BYTES, "little"), head, *packed):
-                told.update(data)
-                file.write(data)
-            file.write(told.digest())
-        beside.replace(path)
+    with replacing(path, sync=False) as file:
+        for data in (_MAGIC, len(head).to_bytes(_LENGTH_BYTES, "little"), head, *packed):
+            told.update(data)
+            file.write(data)
+        file.write(told.digest())
 
 
-def load(path: Path, trends: Trends) -> int:
-    """Let fresh `trends` go on where others were saved; return the first ordinal not yet seen.
+def load(path: Path, fresh: Restored) -> int:
+    """Let `fresh` go on where another was saved; return the first ordinal not yet seen.
 
-    Raises IndexCorrupt when the file is not what was written, or is of trends with other bounds;
-    then `trends` are no more to be used.
+    Raises IndexCorrupt when the file is not what was written, or is of something else or of other
+    bounds; then `fresh` is no more to be used.
     """
     data = memoryview(path.read_bytes())
     body, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
@@ -72,13 +83,13 @@ def load(path: Path, trends: Trends) -> int:
         raise IndexCorrupt(path, "its checksum does not match")
     begin = len(_MAGIC) + _LENGTH_BYTES
     end = begin + int.from_bytes(body[len(_MAGIC) : begin], "little")
+    decompress = zstandard.ZstdDecompressor().decompress
     try:
         head = msgspec.msgpack.decode(body[begin:end], type=_Head)
-        if head.layout != _LAYOUT:
-            raise IndexCorrupt(path, f"its layout is {head.layout}, not {_LAYOUT}")
+        if head.layout != fresh.layout:
+            raise IndexCorrupt(path, f"its layout is {head.layout}, not {fresh.layout}")
         ends = accumulate((each.size_bytes for each in head.arrays), initial=end)
-        decompress = zstandard.ZstdDecompressor().decompress
-        trends.restore(
+        fresh.restore(
             {
                 each.name: np.frombuffer(
                     decompress(body[at : at + each.size_bytes]), each.dtype
