@@ -36,8 +36,28 @@ class Tiles:
     data: NDArray[np.uint8]
 
 
-def pack(kind: int, blocks_rb: NDArray[np.uint8]) -> Tiles:
-    """Turn the blocks of a matrix, a row of them for each row of it, into tiles."""
+class Room:
+    """Memory for many matrices in one piece, which the system can give in large pages: a step reads
+    all of it, and would look up tens of thousands of small ones."""
+
+    def __init__(self, size_bytes: int) -> None:
+        self._left = _aligned(size_bytes)
+
+    def take(self, size_bytes: int) -> NDArray[np.uint8]:
+        """The next bytes of it."""
+        assert size_bytes <= len(self._left)
+        taken, self._left = self._left[:size_bytes], self._left[size_bytes:]
+        return taken
+
+
+def tiles_bytes(kind: int, rows: int, columns: int) -> int:
+    """What a matrix takes as tiles."""
+    return -(-rows // ROWS) * _panel_bytes(kind, columns // COLUMNS)
+
+
+def pack(kind: int, blocks_rb: NDArray[np.uint8], room: Room | None = None) -> Tiles:
+    """Turn the blocks of a matrix, a row of them for each row of it, into tiles; in a room of many
+    or in one of their own."""
     rows, row_bytes = blocks_rb.shape
     columns = row_bytes // BLOCK_BYTES[kind] * COLUMNS
     assert row_bytes == columns // COLUMNS * BLOCK_BYTES[kind]
@@ -45,7 +65,8 @@ def pack(kind: int, blocks_rb: NDArray[np.uint8]) -> Tiles:
     native = library()
     if native is None:
         return Tiles(kind, rows, columns, _packed_plainly(kind, blocks_rb))
-    out = _aligned(-(-rows // ROWS) * _panel_bytes(kind, columns // COLUMNS))
+    size_bytes = tiles_bytes(kind, rows, columns)
+    out = room.take(size_bytes) if room else _aligned(size_bytes)
     native.fw_tiles_pack(count(kind), count(rows), count(columns), at(blocks_rb), at(out))
     return Tiles(kind, rows, columns, out)
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from fairwitness.kernels import quantised
 from fairwitness.kernels.native import library
-from fairwitness.kernels.quantised import Tiles
+from fairwitness.kernels.quantised import Room, Tiles, tiles_bytes
 from fairwitness.kernels.stack import LayerWeights, Shape, Weights, interleaved
 from fairwitness.models.config import DecoderConfig
-from fairwitness.models.gguf import GgufFile
+from fairwitness.models.gguf import GgufFile, GgufTensor
 from fairwitness.models.weights import (
     GGUF_LAYER,
     GGUF_TOP,
@@ -73,6 +73,7 @@ class _Source:
     def __init__(self, file: GgufFile, config: DecoderConfig) -> None:
         self._file, self._config = file, config
         self._left = set(file.tensors)
+        self._room = Room(sum(_packed_bytes(tensor) for tensor in file.tensors.values()))
 
     def weights(self) -> Weights:
         config = self._config
@@ -121,7 +122,8 @@ class _Source:
         )
 
     def _tiles(self, blocks_rb: NDArray[np.uint8], name: str) -> Tiles:
-        return quantised.pack(_KINDS[self._file.tensors[name].format.name], blocks_rb)
+        kind = _KINDS[self._file.tensors[name].format.name]
+        return quantised.pack(kind, blocks_rb, self._room)
 
     def _blocks(self, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         self._check(name, shape)
@@ -135,3 +137,9 @@ class _Source:
     def _check(self, name: str, shape: tuple[int, ...]) -> None:
         check_shape(self._file.path, name, self._file.tensors[name].shape, shape)
         self._left.discard(name)
+
+
+def _packed_bytes(tensor: GgufTensor) -> int:
+    if len(tensor.shape) != 2 or tensor.format.name not in _KINDS:
+        return 0
+    return tiles_bytes(_KINDS[tensor.format.name], *tensor.shape)

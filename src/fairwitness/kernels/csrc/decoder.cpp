@@ -88,7 +88,8 @@ class Decoder {
         const int64_t columns = std::max({shape.width, shape.queries(), shape.hidden});
         step.panel_room = columns * kRows;
         step.panels = room(panels_, 2 * pool_.threads() * step.panel_room / 64)->bytes;
-        step.normed = normed_.of(count, shape.width);
+        // each thread keeps few rows to itself
+        step.normed = normed_.of(std::max(count, kLonely * pool_.threads()), shape.width);
         step.mixed = mixed_.of(count, shape.queries());
         step.hidden = hidden_.of(count, shape.hidden);
         step.logits = logits;

@@ -74,6 +74,7 @@ struct Step {
     float *logits;         // wanted * vocabulary
 };
 
+constexpr int64_t kLonely = 2;    // so few rows wait for memory, not for arithmetic
 constexpr int64_t kTogether = 6;  // queries that look at the same keys at once
 
 // The step as it is compiled for some kind of machine; run by each thread of the pool.

@@ -88,10 +88,26 @@ static void begin(const Step &step) {
     }
 }
 
-static void normalise_all(const Step &step, const float *scale) {
+// Vectors of `rows` rows, made of the residual stream. Few rows each thread makes for
+// itself: that is sooner done than meeting.
+static Vectors normalised(const Step &step, const float *scale, const int64_t *wants, int64_t rows,
+                          int64_t thread) {
     const int64_t width = step.network->shape.width;
-    for (int64_t r; (r = step.pool->take()) < step.rows;)
-        normalise(step.x + r * width, scale, step.network->epsilon, width, step.normed, r);
+    Vectors out = step.normed;
+    out.count = rows;
+    const auto make = [&](int64_t r) {
+        const float *x = step.x + (wants ? wants[r] : r) * width;
+        normalise(x, scale, step.network->epsilon, width, out, r);
+    };
+    if (rows > kLonely) {
+        for (int64_t r; (r = step.pool->take()) < rows;) make(r);
+        step.pool->barrier();
+        return out;
+    }
+    out.numbers += thread * kLonely * out.blocks() * kBlockBytes;
+    out.scales += thread * kLonely * out.blocks();
+    for (int64_t r = 0; r < rows; r++) make(r);
+    return out;
 }
 
 // Turns pair (i, i + half) of a head by the angle of its place.
@@ -129,7 +145,7 @@ static void put_head(const Step &step, int64_t layer, int64_t head, int64_t r, f
 
 constexpr int64_t kMostHead = 256;
 
-static void project_heads(const Step &step, int64_t layer, int64_t thread) {
+static void project_heads(const Step &step, int64_t layer, const Vectors &normed, int64_t thread) {
     const Shape &shape = step.network->shape;
     const Matrix &matrix = step.network->layers[layer].qkv;
     const int64_t panels = shape.head_size / kRows, pieces = shape.heads() * spans(step.rows);
@@ -143,7 +159,7 @@ static void project_heads(const Step &step, int64_t layer, int64_t thread) {
             for (int64_t r = span.first; r < span.end;) {
                 const Group group = group_here(r, step.rows);
                 f32x16 out[kGroup];
-                multiply(panel, step.normed, group, out);
+                multiply(panel, normed, group, out);
                 for (int64_t i = 0; i < group.size; i++)
                     store(numbers[r + i - span.first] + p * kRows, out[i]);
                 r += group.size;
@@ -209,7 +225,8 @@ static void add_product(const Step &step, const Matrix &matrix, const Vectors &v
 }
 
 // silu(gate) * up, 32 hidden numbers a piece, quantised for the way down.
-static void gate_and_up(const Step &step, const Matrix &matrix, int64_t thread) {
+static void gate_and_up(const Step &step, const Matrix &matrix, const Vectors &normed,
+                        int64_t thread) {
     const int64_t blocks = step.network->shape.hidden / kColumns;
     const int64_t pieces = blocks * spans(step.rows);
     for (int64_t piece; (piece = step.pool->take()) < pieces;) {
@@ -223,8 +240,8 @@ static void gate_and_up(const Step &step, const Matrix &matrix, int64_t thread) 
             for (int64_t r = span.first; r < span.end;) {
                 const Group group = group_here(r, step.rows);
                 f32x16 gate[kGroup], up[kGroup];
-                multiply(gates, step.normed, group, gate);
-                multiply(ups, step.normed, group, up);
+                multiply(gates, normed, group, gate);
+                multiply(ups, normed, group, up);
                 for (int64_t i = 0; i < group.size; i++) {
                     const f32x16 bounded = gate[i] < -80.0f ? all(-80.0f) : gate[i];
                     const f32x16 silu = gate[i] / (1.0f + exponential(-bounded));
@@ -236,13 +253,6 @@ static void gate_and_up(const Step &step, const Matrix &matrix, int64_t thread) 
         for (int64_t r = span.first; r < span.end; r++)
             quantise_row(hidden[r - span.first], step.hidden, r, block, 1);
     }
-}
-
-static void normalise_wanted(const Step &step, const Vectors &out) {
-    const int64_t width = step.network->shape.width;
-    for (int64_t w; (w = step.pool->take()) < step.wanted;)
-        normalise(step.x + step.wants[w] * width, step.network->norm, step.network->epsilon, width,
-                  out, w);
 }
 
 static void predict(const Step &step, const Vectors &vectors, int64_t thread) {
@@ -278,27 +288,21 @@ static void run_stages(const Step &step, int64_t thread) {
     pool.barrier();
     for (int64_t l = 0; l < network.shape.layers; l++) {
         const Layer &layer = network.layers[l];
-        normalise_all(step, layer.attention_norm);
-        pool.barrier();
-        project_heads(step, l, thread);
+        project_heads(step, l, normalised(step, layer.attention_norm, nullptr, step.rows, thread),
+                      thread);
         pool.barrier();
         attend_all(step, l, thread);
         pool.barrier();
         add_product(step, layer.out, step.mixed, thread);
         pool.barrier();
-        normalise_all(step, layer.mlp_norm);
-        pool.barrier();
-        gate_and_up(step, layer.gate_up, thread);
+        gate_and_up(step, layer.gate_up,
+                    normalised(step, layer.mlp_norm, nullptr, step.rows, thread), thread);
         pool.barrier();
         add_product(step, layer.down, step.hidden, thread);
         pool.barrier();
     }
-    if (!step.wanted) return;
-    Vectors last = step.normed;
-    last.count = step.wanted;
-    normalise_wanted(step, last);
-    pool.barrier();
-    predict(step, last, thread);
+    if (step.wanted)
+        predict(step, normalised(step, network.norm, step.wants, step.wanted, thread), thread);
 }
 
 static void run_step(void *state, int64_t thread) {

@@ -4,8 +4,8 @@
 // has one order that no caller changes. A vector's product is the same in whatever company it goes.
 #pragma once
 
+#include "decoder.h"
 #include "lanes.h"
-#include "tiles.h"
 
 // Half precision: 16 numbers.
 FW_INLINE f32x16 widened(const uint16_t *halves) {
@@ -138,15 +138,25 @@ FW_INLINE int32_t excess8() { return 0; }
 
 #endif
 
+// What a lonely vector needs next is asked for in time. Panels lie one behind the other, so it is what
+// stands a little further on.
+constexpr int64_t kAhead = 8192;
+
+FW_INLINE void ask_for(const uint8_t *bytes, int64_t size) {
+    for (int64_t i = 0; i < size; i += 64) __builtin_prefetch(bytes + i);
+}
+
 // Writes out[v] = the 16 rows of a panel times vector v of a group of T.
 template <int kKind, int T>
 FW_INLINE void panel_times(const uint8_t *panel, int64_t blocks, const int8_t *numbers,
                            const Scale *scales, f32x16 *out) {
     const auto *halves =
         reinterpret_cast<const uint16_t *>(panel + blocks * tile_numbers(kKind));
+    constexpr int64_t kTile = tile_numbers(kKind) + tile_scales(kKind);
     f32x16 sum[T];
     each<T>(FW_EACH { sum[i] = f32x16{}; });
     for (int64_t b = 0; b < blocks; b++) {
+        if (T <= kLonely) ask_for(panel + kAhead + b * kTile, kTile);
         Bytes w[8];
         if (kKind == kQ8_0) unpacked8(panel + b * tile_numbers(kKind), w);
         if (kKind != kQ8_0) unpacked4(panel + b * tile_numbers(kKind), w);
