@@ -6,6 +6,7 @@ count less.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from fairwitness.index.pointing import pointers
@@ -56,14 +57,20 @@ def aside(post: Post) -> str:
     be asked for as such, the words inside a `#CamelCaseTag`, links that the text does not show,
     and where it points (`pointing.py`).
     """
-    parts = [f"@{post.author}", _name_in(post.author)]
+    parts = [_who(post.author)]
     for tag in post.hashtags:
         parts.append(f"#{tag}")
         parts += _inside(tag)
     if "$" in post.text:
         parts += _CASHTAG.findall(post.text)
-    parts += pointers(post)
+    if post.mentions or post.links or post.reply_to:
+        parts += pointers(post)
     return " ".join(parts)
+
+
+@lru_cache(maxsize=1 << 16)
+def _who(handle: str) -> str:
+    return f"@{handle} {_name_in(handle)}"
 
 
 def _name_in(handle: str) -> str:
