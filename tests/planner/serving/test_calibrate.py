@@ -19,11 +19,11 @@ def test_known_rates_are_found(apart: float) -> None:
     shown = [Load(16, 64, 1), Load(512, 16, 1), Load(64, 24, 4)]
     found = calibrate(SERVED, [predict(SERVED, true, load) for load in shown])
     assert found.pace.apart == apart
-    assert found.worst < 1e-3
+    assert found.worst < 0.02
     for hidden in (Load(300, 20, 2), Load(40, 30, 8)):
         expected, said = predict(SERVED, true, hidden), found.predict(SERVED, hidden)
-        assert said.tokens_per_s == pytest.approx(expected.tokens_per_s, rel=0.01)
-        assert said.first_ms == pytest.approx(expected.first_ms, rel=0.01)
+        assert said.tokens_per_s == pytest.approx(expected.tokens_per_s, rel=0.02)
+        assert said.first_ms == pytest.approx(expected.first_ms, rel=0.02)
 
 
 def test_an_engine_seen_with_one_client_is_promised_no_batching() -> None:

@@ -8,9 +8,10 @@ engine steps its sequences together or each apart is tried both ways, and the be
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +26,13 @@ from fairwitness.planner.serving.simulate import Policy, simulate
 CHUNK_TOKENS = 128
 """Tokens of a prompt that go in at once; our engine's, and near what others do."""
 
-_ROUNDS = 25
 ASKED_EACH = 2  # times that each simulated client asks, and each measured one
-_SWINGS = math.log(1.01)
-_WIDEST = math.log(3.0)  # of one move
+_WIDEST, _ROUGH, _NARROWEST = math.log(2.0), math.log(1.1), math.log(1.005)  # steps of the search
 # What sections of `bench engine --json` were measured with, unless they say so themselves.
 _STREAM_PROMPT, _STREAM_ANSWER, _PREFILL, _FIRST = 128, 128, 1024, 1500
+
+
+Loss = Callable[[NDArray[np.float64]], float]
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,16 @@ def calibrate(served: Served, loads: Sequence[Load]) -> Calibration:
         _check(load)
     # who was only seen with one client is taken to step each apart: that promises less
     ways = (0.0, 1.0) if any(load.clients > 1 for load in loads) else (1.0,)
-    return min((_fit(served, loads, apart) for apart in ways), key=lambda fit: fit.worst)
+    rough = []
+    for apart in ways:
+        loss = _loss(served, loads, apart)
+        for start in _starts(served, loads):
+            place = _descend(loss, np.log(start), _WIDEST, _ROUGH)
+            rough.append((loss(place), apart, place))
+    _, apart, place = min(rough, key=lambda each: each[0])
+    place = _descend(_loss(served, loads, apart), place, _ROUGH, _NARROWEST)
+    worst = np.abs(_errors(served, loads, place, apart)).max()
+    return Calibration(_pace(place, apart), float(np.expm1(worst)))
 
 
 def read_loads(path: Path) -> list[Load]:
@@ -154,40 +165,45 @@ def _check(load: Load) -> None:
         )
 
 
-def _fit(served: Served, loads: Sequence[Load], apart: float) -> Calibration:
-    """Damped Gauss-Newton on the logarithms of three rates."""
-    place = np.log(_start(served, loads))
-    error = _errors(served, loads, place, apart)
-    damping = 1e-2
-    for _ in range(_ROUNDS):
-        slopes = np.stack(
-            [
-                (_errors(served, loads, place + step, apart) - error) / _SWINGS
-                for step in _SWINGS * np.eye(len(place))
-            ],
-            axis=1,
-        )
-        squares = slopes.T @ slopes + damping * np.eye(len(place))
-        move = np.clip(-np.linalg.solve(squares, slopes.T @ error), -_WIDEST, _WIDEST)
-        tried = _errors(served, loads, place + move, apart)
-        if tried @ tried < error @ error:
-            place, error, damping = place + move, tried, damping / 3
+def _loss(served: Served, loads: Sequence[Load], apart: float) -> Loss:
+    return lambda place: float(np.square(_errors(served, loads, place, apart)).sum())
+
+
+def _descend(
+    loss: Loss, place: NDArray[np.float64], reach: float, narrowest: float
+) -> NDArray[np.float64]:
+    """Compass search over the logarithms of three rates.
+
+    Steps go along each rate and along trades of one for another, the last good way first. Medians
+    of a few first tokens jump as requests change places, so slopes would mislead.
+    """
+    ways = [np.array(way, float) for way in itertools.product((0, -1, 1), repeat=3) if any(way)]
+    least = loss(place)
+    while reach > narrowest:
+        for number, way in enumerate(ways):
+            tried = loss(place + reach * way)
+            if tried < least:
+                least, place = tried, place + reach * way
+                ways.insert(0, ways.pop(number))
+                break
         else:
-            damping *= 4
-        if np.abs(move).max() < 1e-4:
-            break
-    return Calibration(_pace(place, apart), float(np.expm1(np.abs(error).max())))
+            reach /= 2
+    return place
 
 
-def _start(served: Served, loads: Sequence[Load]) -> NDArray[np.float64]:
-    """Rates of the right order: as if the fastest load were bound by each alone."""
+def _starts(served: Served, loads: Sequence[Load]) -> list[list[float]]:
+    """Rates of the right order: as if memory bound the slowest load, or the host did."""
     tokens_per_s = max(
         max(load.tokens_per_s or 0.0, 1000 * load.prompt_tokens / (load.first_ms or math.inf))
         for load in loads
     )
     flops_per_s = 2 * served.weight_bytes / served.weight_bytes_each * tokens_per_s
-    slowest = min(load.tokens_per_s or tokens_per_s for load in loads)
-    return np.array([flops_per_s, served.weight_bytes * slowest, 0.1 / tokens_per_s])
+    slowest = max(load.tokens_per_s or 0.0 for load in loads) or tokens_per_s
+    bytes_per_s = served.weight_bytes * slowest
+    return [
+        [flops_per_s, bytes_per_s, 0.1 / slowest],
+        [flops_per_s, 10 * bytes_per_s, 0.9 / slowest],
+    ]
 
 
 def _pace(place: NDArray[np.float64], apart: float) -> Pace:
