@@ -25,7 +25,7 @@ class NativeRunner:
 
     def __init__(self, model: Model, weights: Weights) -> None:
         self.config = model.config
-        threads = min(THREADS, len(os.sched_getaffinity(0)))
+        threads = min(THREADS, _cores())
         epsilon = model.config.norm_epsilon
         self.stack = Stack(shape_of(model.config), epsilon, weights, threads)
 
@@ -66,6 +66,13 @@ class NativeRunner:
             sequence.capacity = capacity
         start = sequence.length
         return [Row(token, start + i, sequence.cache, capacity) for i, token in enumerate(ids)]
+
+
+def _cores() -> int:
+    """How many this process may use, where the system says."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _logprob(logits_v: NDArray[np.float32], target: int) -> float:
