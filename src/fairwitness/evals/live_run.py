@@ -8,6 +8,7 @@ the writer makes. This process only gives orders and looks at the clock.
 import asyncio
 import contextlib
 import multiprocessing
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from fairwitness.evals.asking import Asked, ask
 from fairwitness.evals.feeding import NAME, Piped, Said, Say, feed
 from fairwitness.evals.memory import Watch
 from fairwitness.home import Home
+from fairwitness.home.writing import NICE
 from fairwitness.posts.apart import Apart
 from fairwitness.posts.clock import SystemClock
 
@@ -68,7 +70,8 @@ class Progress(NamedTuple):
 
 
 def write(folder: Path, pipe: Connection, progress: Connection) -> None:
-    """Take in what comes through `pipe` until it ends; run as a process."""
+    """Take in what comes through `pipe` until it ends; run as a process, as `up` has one."""
+    os.nice(NICE)
     home = Home(folder, "bench")
     clock = SystemClock()
     home.use_clock(clock)

@@ -44,6 +44,8 @@ from fairwitness.posts.source import Source
 from fairwitness.posts.sources.named import open_sources
 
 REPORT_S = 0.25
+NICE = 5
+"""Taking in gives way to questions: a post may be found a little later, a person waits."""
 _READ_BYTES = 1 << 16
 
 _log = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ _log = logging.getLogger(__name__)
 
 def main() -> None:
     """Do as the parent says until it hangs up."""
+    os.nice(NICE)
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     pipe, inbox = socket.socket(fileno=int(sys.argv[1])), orders()

@@ -25,8 +25,9 @@ from fairwitness.kernels.hamming import CODE_BYTES, Near
 Codes = NDArray[np.uint8]
 """Shape (n, CODE_BYTES)."""
 
-PROBES = 128
-"""Lists that a search looks into at first."""
+PROBES = 32
+"""Lists that a search looks into at first. Of a million posts in 1,024 lists, 97.5 of 100 of the
+nearest five are in 32, and 94 of the nearest fifty."""
 
 _MAGIC = b"fwcodes1"
 _HEADER = struct.Struct("<8sqq8x")  # magic, rows, lists; 32 bytes, so that what follows is aligned

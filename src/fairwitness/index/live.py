@@ -261,7 +261,7 @@ class LiveIndex:
         with self._writing:
             if self._applier is not None:
                 if self.position == self._applied_position:
-                    self._applier.noticing.save(all_of_it=True)
+                    self._applier.noticing.save(at_end=True)
                 self._applier.noticing.close()
             self._close_slices()
             if self._lock_fd is not None:

@@ -6,11 +6,8 @@ an opening shows them the rows that came since.
 """
 
 import logging
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +15,10 @@ from numpy.typing import NDArray
 from fairwitness.index import floods, meaning, saved
 from fairwitness.index.columns import AUTHOR_FLOODS, COPIES_FLOOD, REPOST
 from fairwitness.index.copies import Copies
-from fairwitness.index.errors import IndexCorrupt, IndexDiskFull
+from fairwitness.index.errors import IndexCorrupt
 from fairwitness.index.floods import AUTHOR_FLOOD, CLUSTER_FLOOD
 from fairwitness.index.history import Rows
+from fairwitness.index.keeping import Keeper
 from fairwitness.index.rows import Fresh
 from fairwitness.index.slice import NewRows, Slice
 from fairwitness.index.table import Table
@@ -36,19 +34,11 @@ _SAVE_ROWS = 500_000
 """So many rows an opening has to look at again, at most."""
 _SAVE_S = 60.0
 """How much of what trends an opening has to look at again where posts come more slowly."""
-_LEFT_ROWS = 20_000
-"""So many after an end in good order."""
 _TOGETHER = 2_000
 _HASTY = 64
 _THIN = 4
 
 _log = logging.getLogger(__name__)
-
-
-class _Snapshot(NamedTuple):
-    path: Path
-    layout: tuple[int, ...]
-    arrays: saved.Arrays
 
 
 class Noticing:
@@ -62,13 +52,15 @@ class Noticing:
         self._table = table
         self._ordinal_of = ordinal_of
         self._copies = self._load_copies()
-        self._copies_saved = self._copies.next_ordinal
+        known = self._copies.next_ordinal
         self._drawn_ms = 0
-        self._saving: threading.Thread | None = None
         self._look_again()
         self.trends, seen = self._load_trends()
         self._count_again(seen)
-        self._trends_saved, self._trends_saved_s = seen, time.monotonic()
+        self._keepers = (
+            Keeper(self._path, self._copies, known, every_rows=_SAVE_ROWS, every_s=0.0),
+            Keeper(self._trends_path, self.trends, seen, every_rows=1, every_s=_SAVE_S),
+        )
 
     def notice(self, new: Fresh, rows: NewRows, first_ordinal: int, told: Words) -> NewRows:
         """Return `rows`, which will have these ordinals, with what is noticed of their posts."""
@@ -94,35 +86,15 @@ class Noticing:
             write_chart(self._chart_path, self.trends.chart)
             self._drawn_ms = self.trends.chart.at_ms
 
-    def save(self, *, all_of_it: bool = False) -> None:
-        """Save, in the background, what much has come to since; after a checkpoint of all rows.
-
-        `all_of_it` is for the end: little has to be looked at again after it.
-        """
-        if self._saving is not None and self._saving.is_alive() and not all_of_it:
-            return
-        self.close()
-        rows, now_s = self._table.rows, time.monotonic()
-        due: list[_Snapshot] = []
-        if rows - self._copies_saved >= (_LEFT_ROWS if all_of_it else _SAVE_ROWS):
-            due.append(_snapshot(self._path, self._copies))
-            self._copies_saved = rows
-        late = now_s - self._trends_saved_s >= _SAVE_S
-        if (
-            rows - self._trends_saved >= _LEFT_ROWS
-            if all_of_it
-            else late and rows != self._trends_saved
-        ):
-            due.append(_snapshot(self._trends_path, self.trends))
-            self._trends_saved, self._trends_saved_s = rows, now_s
-        if due:
-            self._saving = threading.Thread(target=_save, args=(due, rows), name="save noticed")
-            self._saving.start()
+    def save(self, *, at_end: bool = False) -> None:
+        """Save what is known when much has come since; after a checkpoint of all rows."""
+        for keeper in self._keepers:
+            keeper.save(self._table.rows, at_end=at_end)
 
     def close(self) -> None:
         """Wait until what is being saved is."""
-        if self._saving is not None:
-            self._saving.join()
+        for keeper in self._keepers:
+            keeper.close()
 
     def _load_copies(self) -> Copies:
         copies = Copies()
@@ -199,19 +171,6 @@ class Noticing:
                 part, row = self._table.locate(ordinal)
                 clusters[at] = part.columns.cluster[row]
         return clusters
-
-
-def _snapshot(path: Path, kept: Copies | Trends) -> _Snapshot:
-    """Return a copy of what is known: a tenth of a second for all that fits."""
-    return _Snapshot(path, kept.layout, {name: np.copy(of) for name, of in kept.arrays().items()})
-
-
-def _save(snapshots: Sequence[_Snapshot], rows: int) -> None:
-    for path, layout, arrays in snapshots:
-        try:
-            saved.save(path, layout, arrays, rows)
-        except IndexDiskFull as error:
-            _log.warning("what was noticed is not saved: %s", error)
 
 
 def noticed_in(part: Slice, rows: Rows) -> dict[str, int]:

@@ -26,12 +26,15 @@ _LENGTH_BYTES, _DIGEST_BYTES = 4, 8
 Arrays = dict[str, NDArray[Any]]
 
 
-class Restored(Protocol):
-    """What can go on where another was saved."""
+class Kept(Protocol):
+    """What can be saved, and go on where another was."""
 
     @property
     def layout(self) -> tuple[int, ...]:
         """What the numbers in its arrays mean."""
+
+    def arrays(self) -> Arrays:
+        """Return all that it knows; they are in use."""
 
     def restore(self, told: Arrays) -> None:
         """Go on where `told` were taken; raises KeyError or ValueError where they do not fit."""
@@ -71,7 +74,7 @@ def save(path: Path, layout: tuple[int, ...], arrays: Arrays, next_ordinal: int)
         file.write(told.digest())
 
 
-def load(path: Path, fresh: Restored) -> int:
+def load(path: Path, fresh: Kept) -> int:
     """Let `fresh` go on where another was saved; return the first ordinal not yet seen.
 
     Raises IndexCorrupt when the file is not what was written, or is of something else or of other

@@ -37,8 +37,8 @@ from fairwitness.posts.post import Post
 
 WEIGHTS = Weights()
 _DEPTH = 300
-"""How many of a slice's best posts by words are ranked by everything: recency and reach can lift a
-post from that deep, not from deeper."""
+"""How many of the best posts by words are ranked by everything: recency and reach can lift a post
+from that deep, not from deeper."""
 _NEAREST = 50
 """How many posts are read for what they mean because their codes are near."""
 _REREAD = 50
@@ -119,7 +119,7 @@ class Search:
         if not query.phrases and any(map(asks_for_words, clauses)):
             return self._with_or_without_words(ask, filters)
         allowed = [self._allowed(at, filters) for at in self._slices]
-        found = [self._matching(at, ask, allowed[at]) for at in self._slices]
+        found = self._matching(ask, allowed)
         if query.meaning and not query.phrases and not any(map(is_said, clauses)):
             found = self._with_nearest(found, allowed)
         return self._ranked(found, WEIGHTS, matched=sum(len(part.rows) for part in found))
@@ -132,13 +132,12 @@ class Search:
 
     def _with_or_without_words(self, ask: Ask | None, filters: Filters) -> Results:
         """Answer `fire OR from:ann`: the best by words, and the newest of those without."""
-        found: list[Found] = []
-        for at in self._slices:
-            allowed = self._allowed(at, filters)
-            assert allowed is not None, "there are clauses"
-            found.append(self._matching(at, ask, allowed))
-            allowed[found[-1].rows] = False
-            found.append(self._newest(at, allowed, count=False))
+        allowed = [self._allowed(at, filters) for at in self._slices]
+        found = self._matching(ask, allowed)
+        for part, mask in list(zip(found, allowed, strict=True)):
+            assert mask is not None, "there are clauses"
+            mask[part.rows] = False
+            found.append(self._newest(part.at, mask, count=False))
         return self._ranked(found, WEIGHTS, matched=None)
 
     def _with_nearest(self, found: Sequence[Found], allowed: Sequence[Mask | None]) -> list[Found]:
@@ -180,38 +179,55 @@ class Search:
             rows = rows[rank.best_first(np.zeros(len(rows)), made_ms)[: self._limit]]
         return Found(at, rows, np.zeros(len(rows)))
 
-    def _matching(self, at: int, ask: Ask | None, allowed: Mask | None) -> Found:
-        """Return the posts of a slice that match words best, at least `limit` if there are."""
-        part = self._view.slices[at].part
-        self._searched += part.history.visible if allowed is None else int(allowed.sum())
-        found = Found(at, np.zeros(0, np.int64), np.zeros(0))
-        if ask is None or not self._limit or not (allowed is None or allowed.any()):
-            return found
+    def _matching(self, ask: Ask | None, allowed: Sequence[Mask | None]) -> list[Found]:
+        """Return the posts that match words best, at least `limit` of all if there are.
+
+        One in a slice each, also where nothing was found.
+        """
+        for at, mask in enumerate(allowed):
+            part = self._view.slices[at].part
+            self._searched += part.history.visible if mask is None else int(mask.sum())
+        if ask is None or not self._limit:
+            return [Found(at, np.zeros(0, np.int64), np.zeros(0)) for at in self._slices]
         depth = max(_DEPTH, 2 * self._limit)
         while True:
-            rows, scores = self._best(at, ask, depth, allowed)
-            found = Found(at, rows, scores / ask.perfect)
-            if allowed is None:
-                shown = part.history.shows(rows, self._view.rows, self._as_of_ms)
-                found = Found(at, found.rows[shown], found.words[shown])
-            if len(found.rows) >= self._limit or len(rows) < depth:
+            best = self._best(ask, depth, allowed)
+            found = [self._shown(part, allowed[part.at]) for part in best]
+            shown_count = sum(len(part.rows) for part in found)
+            if shown_count >= self._limit or sum(len(part.rows) for part in best) < depth:
                 return found
             depth *= 4
 
-    def _best(
-        self, at: int, ask: Ask, depth: int, allowed: Mask | None
-    ) -> tuple[Rows, NDArray[np.float64]]:
-        """Return the rows of a slice that match words best, `depth` at most, and their scores."""
-        _, runs, row_count = self._view.slices[at]
-        ranked = [
-            each.run.rank(ask.terms, ask.mean_length, depth, row_count, allowed) for each in runs
-        ]
-        if not ranked:
-            return np.zeros(0, np.int64), np.zeros(0)
-        rows = np.concatenate([each.rows for each in ranked])
-        scores = np.concatenate([each.scores for each in ranked])
-        best = np.lexsort((rows, scores))[::-1][:depth]
-        return rows[best], scores[best]
+    def _best(self, ask: Ask, depth: int, allowed: Sequence[Mask | None]) -> list[Found]:
+        """Return the rows of each slice that are among the `depth` best of all, and perhaps more.
+
+        The newest are ranked first: what comes after has to be better than the best so far.
+        """
+        found: list[Found] = []
+        best, floor = np.zeros(0), 0.0
+        for at in self._slices[::-1]:
+            _, runs, row_count = self._view.slices[at]
+            mask = allowed[at]
+            is_empty = mask is not None and not mask.any()
+            ranked = []
+            for each in () if is_empty else runs[::-1]:
+                ranked.append(
+                    each.run.rank(ask.terms, ask.mean_length, depth, row_count, mask, floor)
+                )
+                best = np.sort(np.concatenate([best, ranked[-1].scores]))[-depth:]
+                floor = float(best[0]) if len(best) == depth else 0.0
+            rows = np.concatenate([np.zeros(0, np.int64), *(each.rows for each in ranked)])
+            scores = np.concatenate([np.zeros(0), *(each.scores for each in ranked)])
+            found.append(Found(at, rows, scores / ask.perfect))
+        return found[::-1]
+
+    def _shown(self, found: Found, allowed: Mask | None) -> Found:
+        """Leave out what does not show; a mask of what is allowed has done so already."""
+        if allowed is not None:
+            return found
+        history = self._view.slices[found.at].part.history
+        shown = history.shows(found.rows, self._view.rows, self._as_of_ms)
+        return Found(found.at, found.rows[shown], found.words[shown])
 
     def _allowed(self, at: int, filters: Filters) -> Mask | None:
         """Return which rows the moment and the filters allow; None for all that show now."""

@@ -140,12 +140,14 @@ class Run:
         depth: int,
         end_row: int,
         allowed: NDArray[np.bool_] | None = None,
+        floor: float = 0.0,
     ) -> Ranked:
         """Return the `depth` best rows below `end_row`, of equals the later one first.
 
         mean_length: tokens a row over all that is asked. allowed: which rows may be found, by row
-        of the slice, at least `end_row` of them; all if left out. A row that holds no term, or
-        lacks one that it has to hold, is not found.
+        of the slice, at least `end_row` of them; all if left out. floor: a score of this ask that
+        a row has to be above. A row that holds no term, or lacks one that it has to hold, is not
+        found.
         """
         end = self._end(end_row)
         depth = min(depth, end)
@@ -155,9 +157,10 @@ class Run:
             allowed = np.ascontiguousarray(allowed[self.first_row : self.first_row + end])
             assert len(allowed) == end
         beside = norms(mean_length)  # held until the call is over
+        above = round(floor / ask.unit)
         library = native.library()
         if library is None:
-            found = postings_plain.rank(self.opened, ask, beside, depth, end, allowed)
+            found = postings_plain.rank(self.opened, ask, beside, depth, above, end, allowed)
             return Ranked(found[0] + self.first_row, found[1].astype(np.float64) * ask.unit)
         rows, scores = np.empty(depth, np.int64), np.empty(depth, np.uint32)
         call = library.fw_postings_rank
@@ -168,6 +171,7 @@ class Run:
                 ctypes.byref(ask.view),
                 native.at(beside),
                 native.count(depth),
+                native.count(above),
                 native.count(end),
                 None if allowed is None else native.at(allowed),
                 native.at(rows),

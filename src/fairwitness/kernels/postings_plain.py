@@ -38,6 +38,7 @@ def rank(
     ask: Ask,
     norms: NDArray[np.float64],
     depth: int,
+    floor: int,
     end: int,
     allowed: NDArray[np.bool_] | None,
 ) -> tuple[Numbers, Numbers]:
@@ -48,7 +49,7 @@ def rank(
         rows, parts = _parts(opened, ask, term, beside)
         scores[rows] += parts
         held[rows] += ask.must[term]
-    wanted = (scores > 0) & (held == np.count_nonzero(ask.must))
+    wanted = (scores > floor) & (held == np.count_nonzero(ask.must))
     if allowed is not None:
         wanted &= allowed
     rows = np.flatnonzero(wanted)

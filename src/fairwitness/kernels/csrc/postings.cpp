@@ -92,10 +92,10 @@ FW_EXPORT int64_t fw_postings_phrase(const Run *run, const uint64_t *keys, const
 // Writes the `depth` best rows below `end_row`, best first, and their scores, and returns how many.
 // norms: what a row's length, one of 256, adds to a term's count. allowed: a byte a row, or null.
 FW_EXPORT int64_t fw_postings_rank(const Run *run, const Ask *ask, const double *norms,
-                                   int64_t depth, int64_t end_row, const uint8_t *allowed,
-                                   int64_t *rows, uint32_t *scores) {
+                                   int64_t depth, int64_t floor, int64_t end_row,
+                                   const uint8_t *allowed, int64_t *rows, uint32_t *scores) {
     return caught([&] {
-        Ranking ranking(*run, *ask, norms, depth, end_row, allowed);
+        Ranking ranking(*run, *ask, norms, depth, floor, end_row, allowed);
         int64_t count = 0;
         for (const uint64_t found : ranking.rank()) {
             rows[count] = run->first_row + static_cast<int64_t>(found & UINT32_MAX);

@@ -102,7 +102,7 @@ struct Term {
 // Keeps the best of what it is offered: the score above, the row below.
 class Best {
   public:
-    explicit Best(size_t depth) : depth_(depth) {}
+    Best(size_t depth, int32_t floor) : depth_(depth), floor_(floor) {}
 
     // What a score has to be above; rows have to come from the last one down.
     int32_t floor() const { return floor_; }
@@ -128,15 +128,15 @@ class Best {
 
   private:
     size_t depth_;
-    int32_t floor_ = 0;
+    int32_t floor_;
     Found kept_;
 };
 
 class Ranking {
   public:
-    Ranking(const Run &run, const Ask &ask, const double *norms, int64_t depth, int64_t end_row,
-            const uint8_t *allowed)
-        : run_(run), end_row_(end_row), allowed_(allowed), best_(depth) {
+    Ranking(const Run &run, const Ask &ask, const double *norms, int64_t depth, int32_t floor,
+            int64_t end_row, const uint8_t *allowed)
+        : run_(run), end_row_(end_row), allowed_(allowed), best_(depth, floor) {
         placed_.resize(ask.keys_count);
         for (int64_t term = 0; term < ask.terms; term++) {
             if (!add(ask, term, norms) && ask.must[term]) is_hopeless_ = true;
