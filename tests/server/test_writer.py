@@ -146,6 +146,30 @@ def test_a_killed_writer_loses_nothing_is_not_missed_and_comes_back(
     assert "starting another" in caplog.text
 
 
+def test_damage_that_a_question_comes_upon_is_mended_from_the_log(
+    tmp_path, serving, filled, wait_until, caplog
+) -> None:
+    folder = filled(tmp_path / "home", "posts")
+    Home(folder, "test").close()  # brings the index up to its log
+    runs = list(folder.glob("index/slices/*/words/*.run"))
+    assert runs
+    for run in runs:
+        data = bytearray(run.read_bytes())
+        data[-80] ^= 1
+        run.write_bytes(data)
+
+    def asked() -> int:
+        return running.client.get("/v1/search?q=bread").status_code
+
+    with serving(folder) as running:
+        pid = running.house.writer.pid
+        assert asked() == 503
+        wait_until(lambda: asked() == 200)
+        assert running.client.get("/v1/search?q=bread").json()["matched"] >= 1
+        assert running.house.writer.pid != pid
+    assert "words are damaged" in caplog.text
+
+
 def test_a_file_that_is_being_read_by_a_killed_writer_fails_and_can_go_on(
     served, tmp_path, wait_until
 ) -> None:

@@ -37,7 +37,7 @@ from fairwitness.home.messages import (
     orders,
     packed,
 )
-from fairwitness.index import IndexDiskFull
+from fairwitness.index import IndexCorrupt, IndexDiskFull
 from fairwitness.posts.clock import SystemClock
 from fairwitness.posts.log import LogFull
 from fairwitness.posts.source import Source
@@ -99,12 +99,17 @@ class _Taking:
         self._home = home
         self._intake = Intake(home, sources)
         self._files: dict[int, asyncio.Task[None]] = {}
+        self._damage: IndexCorrupt | None = None
 
     async def serve(self, pipe: socket.socket, inbox: Inbox[Order]) -> None:
-        """Follow orders until the parent hangs up, then settle."""
+        """Follow orders until the parent hangs up, then settle.
+
+        Raises IndexCorrupt when a reader has come upon damage: the next process makes the index
+        anew from the log.
+        """
         reader, self._writer = await asyncio.open_connection(sock=pipe.dup())
         self._intake.begin()
-        reporting = asyncio.create_task(self._report_on())
+        reporting = asyncio.create_task(self._report_on(reader))
         try:
             with contextlib.suppress(ConnectionError):
                 while data := await reader.read(_READ_BYTES):
@@ -119,6 +124,8 @@ class _Taking:
                 await self._writer.drain()
                 self._writer.close()
                 await self._writer.wait_closed()
+        if self._damage is not None:
+            raise self._damage
 
     def _follow(self, order: Order) -> None:
         match order:
@@ -153,11 +160,17 @@ class _Taking:
                 self._say(self._report())  # so that whoever hears of the end has its clock
             self._say(Told(ticket, each))
 
-    async def _report_on(self) -> None:
+    async def _report_on(self, orders: asyncio.StreamReader) -> None:
         while True:
             self._say(self._report())
             await self._writer.drain()
             await asyncio.sleep(REPORT_S)
+            try:
+                self._home.index.raise_damage()
+            except IndexCorrupt as damage:
+                self._damage = damage
+                orders.feed_eof()
+                return
 
     def _report(self) -> Report:
         home = self._home

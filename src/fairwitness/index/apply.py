@@ -34,7 +34,7 @@ class Applier:
 
     def __init__(self, folder: Path, table: Table, roll: Callable[[], None]) -> None:
         self._table = table
-        self.noticing = Noticing(folder, table, self._newest_of)
+        self.noticing = Noticing(folder, table)
         self._roll = roll
         self._asked: tuple[Sequence[Event], int, Fresh | None] = ((), 0, None)
         """What was looked up last, when there were so many rows, and what came out: a batch is
@@ -117,9 +117,6 @@ class Applier:
     def _newest(self, hash_of_id: int) -> int:
         newest = self._table.hot.newest(hash_of_id)
         return newest if newest >= 0 else self._sealed.get(hash_of_id, -1)
-
-    def _newest_of(self, post_id: str) -> int:
-        return self._table.newest(id_hash(post_id))
 
     def _known(self, post_id: str) -> tuple[Known | None, list[int], int]:
         newest = self._newest(id_hash(post_id))

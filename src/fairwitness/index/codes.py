@@ -26,9 +26,9 @@ Codes = NDArray[np.uint8]
 """Shape (n, CODE_BYTES)."""
 
 PROBES = 32
-"""Lists that a search looks into at first. Of a million posts in 512 lists, 96 of 100 of the nearest
-twenty are in 32 of them (40 questions); with twice the lists and the turns, which take three times
-as long to make, 95."""
+"""Lists that a search looks into at first. Of a million posts in 512 lists, 96 of 100 of the
+nearest twenty are in 32 of them (40 questions). Twice as many lists and turns, which take three
+times as long to make, gave 95."""
 
 _MAGIC = b"fwcodes1"
 _HEADER = struct.Struct("<8sqq8x")  # magic, rows, lists; 32 bytes, so that what follows is aligned

@@ -42,10 +42,8 @@ class Keeper:
         since_rows, since_s = rows - self._saved_rows, time.monotonic() - self._saved_s
         if since_rows >= _LEFT_ROWS and not self._copy and not at_end:
             self._begin(self._make_room)
-        elif (
-            (at_end
-            and since_rows >= _LEFT_ROWS)
-            or (since_rows >= self._every_rows and since_s >= self._every_s)
+        elif (at_end and since_rows >= _LEFT_ROWS) or (
+            since_rows >= self._every_rows and since_s >= self._every_s
         ):
             self._take_copy()
             self._saved_rows, self._saved_s = rows, time.monotonic()

@@ -93,9 +93,10 @@ class LiveIndex:
             folder.mkdir(parents=True, exist_ok=True)
         lock_fd = lock(folder)
         try:
-            manifests.raise_damage(folder)
             state = manifests.read(folder)
-            if state is None:
+            if state is not None:
+                manifests.raise_damage(folder, state.writer)
+            else:
                 state = Manifest(FORMAT, 0, 0, slice_rows, 0, (EMPTY,), (), ())
             discard_slices_after(folder, state)
             index = cls(folder, state, lock_fd)
@@ -153,7 +154,7 @@ class LiveIndex:
         """
         self._must_write()
         with self._writing, self._noting_damage():
-            manifests.raise_damage(self._folder)
+            self.raise_damage()
             self.refresh()
             for part in self._table.slices:
                 part.purge()
@@ -164,6 +165,10 @@ class LiveIndex:
             self._must_write().noticing.save()
             for _, part in self._retired:
                 shutil.rmtree(part.folder, ignore_errors=True)
+
+    def raise_damage(self) -> None:
+        """Raise IndexCorrupt when anybody has come upon damage: it has to be made anew."""
+        manifests.raise_damage(self._folder, self._writer)
 
     def drop_before(self, moment_ms: int) -> int:
         """Forget sealed slices in which nothing happened since a moment; return how many posts.
@@ -263,6 +268,7 @@ class LiveIndex:
                 if self.position == self._applied_position:
                     self._applier.noticing.save(at_end=True)
                 self._applier.noticing.close()
+                self._applier = None  # 300 MB that would wait for the garbage to be collected
             self._close_slices()
             if self._lock_fd is not None:
                 os.close(self._lock_fd)
@@ -288,10 +294,10 @@ class LiveIndex:
             yield
         except RunDamaged as error:
             damage = IndexCorrupt(self._folder / "slices", f"words are damaged ({error})")
-            manifests.note_damage(self._folder, damage)
+            manifests.note_damage(self._folder, self._writer, damage)
             raise damage from error
         except IndexCorrupt as error:
-            manifests.note_damage(self._folder, error)
+            manifests.note_damage(self._folder, self._writer, error)
             raise
 
     def _let_go(self) -> None:

@@ -85,17 +85,20 @@ def read_live(folder: Path) -> Manifest | None:
     return read(folder)
 
 
-def note_damage(folder: Path, damage: IndexCorrupt) -> None:
-    """Leave word that the index has to be made anew; whoever comes upon damage may only read."""
+def note_damage(folder: Path, writer: int, damage: IndexCorrupt) -> None:
+    """Leave word that what `writer` wrote is damaged; whoever comes upon it may only read."""
     with suppress(OSError):
-        (folder / _DAMAGED).write_text(str(damage).partition("; delete")[0])
+        what = str(damage).partition("; delete")[0]
+        (folder / _DAMAGED).write_text(f"{writer}\n{what}")
 
 
-def raise_damage(folder: Path) -> None:
-    """Raise IndexCorrupt when somebody left such word."""
+def raise_damage(folder: Path, writer: int) -> None:
+    """Raise IndexCorrupt when there is such word of `writer`: of an earlier index it may be old."""
     path = folder / _DAMAGED
     if path.exists():
-        raise IndexCorrupt(path, path.read_text(errors="replace"))
+        told, _, what = path.read_text(errors="replace").partition("\n")
+        if told == str(writer):
+            raise IndexCorrupt(path, what)
 
 
 def _sealed(manifest: Manifest, salt: bytes) -> bytes:

@@ -6,7 +6,7 @@ an opening shows them the rows that came since.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,12 @@ from fairwitness.index.copies import Copies
 from fairwitness.index.errors import IndexCorrupt
 from fairwitness.index.floods import AUTHOR_FLOOD, CLUSTER_FLOOD
 from fairwitness.index.history import Rows
+from fairwitness.index.ids import id_hash
 from fairwitness.index.keeping import Keeper
 from fairwitness.index.rows import Fresh
 from fairwitness.index.slice import NewRows, Slice
 from fairwitness.index.table import Table
-from fairwitness.index.trends import Trends, chart_path, items_in, items_of, write_chart
+from fairwitness.index.trends import Trends, chart_path, items_in, items_of, read_chart, write_chart
 from fairwitness.index.trends.sketch import TICK_MS
 from fairwitness.kernels import fields
 from fairwitness.kernels.copies import FIRST
@@ -44,16 +45,15 @@ _log = logging.getLogger(__name__)
 class Noticing:
     """Looks at each row once, in order. One thread."""
 
-    def __init__(self, folder: Path, table: Table, ordinal_of: Callable[[str], int]) -> None:
-        """Go on where it was saved. `ordinal_of` finds the newest version of an id, -1 if none."""
+    def __init__(self, folder: Path, table: Table) -> None:
+        """Go on where it was saved."""
         self._path = folder / "copies"
         self._trends_path = folder / "trends"
         self._chart_path = chart_path(folder)
         self._table = table
-        self._ordinal_of = ordinal_of
         self._copies = self._load_copies()
         known = self._copies.next_ordinal
-        self._drawn_ms = 0
+        self._drawn_ms = read_chart(self._chart_path).at_ms
         self._look_again()
         self.trends, seen = self._load_trends()
         self._count_again(seen)
@@ -116,12 +116,19 @@ class Noticing:
                 _log.warning("what was trending is counted again: %s", error)
             else:
                 if seen <= self._table.rows:
-                    trends.forget({id for id in trends.shown() if self._is_gone(id)})
+                    if gone := {id for id in trends.shown() if self._is_gone(id)}:
+                        trends.forget(gone)
+                        self._drawn_ms = 0
                     return trends, seen
         return self._new_trends(), 0
 
+    def _ordinal_of(self, post_id: str) -> int:
+        """Return the ordinal of the newest version of an id, -1 if none."""
+        return self._table.newest(id_hash(post_id))
+
     def _new_trends(self) -> Trends:
-        return Trends(self._table.post, lambda number: self._table.langs.all()[number])
+        table = self._table  # not this object, which knows the trends: memory would stay behind
+        return Trends(table.post, lambda number: table.langs.all()[number])
 
     def _is_gone(self, post_id: str) -> bool:
         return self._table.post(self._ordinal_of(post_id)) is None

@@ -7,7 +7,7 @@ not, and an edited post is seen in its old version until the view has the new on
 
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import repeat
+from itertools import filterfalse, repeat
 from typing import NamedTuple
 
 import msgspec
@@ -107,38 +107,39 @@ class Search:
         self._limit = max(limit, 0)
         self._table = table
         self._slices = range(len(view.slices))
-        self._searched = 0
+        self._clauses = clauses_of(query)
+        self._said = Filters(filter(is_said, self._clauses), table, as_of_ms)
+        self._others = Filters(filterfalse(is_said, self._clauses), table, as_of_ms)
+        self._searched = self._matched = 0
 
     def results(self) -> Results:
         """Do it."""
-        query, clauses = self._query, clauses_of(self._query)
-        filters = Filters(clauses, self._table, self._as_of_ms)
+        query, clauses = self._query, self._clauses
+        allowed = [self._allowed(at) for at in self._slices]
         if not query.words.strip() and not query.phrases:
-            return self._newest_first(filters)
+            return self._newest_first(allowed)
         ask = compile_query(query, statistics(self._view, self._as_of_ms))
         if not query.phrases and any(map(asks_for_words, clauses)):
-            return self._with_or_without_words(ask, filters)
-        allowed = [self._allowed(at, filters) for at in self._slices]
+            return self._with_or_without_words(ask, allowed)
         found = self._matching(ask, allowed)
         if query.meaning and not query.phrases and not any(map(is_said, clauses)):
             found = self._with_nearest(found, allowed)
         return self._ranked(found, WEIGHTS, matched=sum(len(part.rows) for part in found))
 
-    def _newest_first(self, filters: Filters) -> Results:
+    def _newest_first(self, allowed: Sequence[Mask | None]) -> Results:
         """Answer a query without words to rank by."""
         weights = Weights(words=0.0, engagement=0.0, trust=0.0)
-        found = [self._newest(at, self._allowed(at, filters)) for at in self._slices]
-        return self._ranked(found, weights, matched=None)
+        found = [self._newest(at, mask) for at, mask in enumerate(allowed)]
+        return self._ranked(found, weights, self._matched)
 
-    def _with_or_without_words(self, ask: Ask | None, filters: Filters) -> Results:
+    def _with_or_without_words(self, ask: Ask | None, allowed: Sequence[Mask | None]) -> Results:
         """Answer `fire OR from:ann`: the best by words, and the newest of those without."""
-        allowed = [self._allowed(at, filters) for at in self._slices]
         found = self._matching(ask, allowed)
         for part, mask in list(zip(found, allowed, strict=True)):
             assert mask is not None, "there are clauses"
             mask[part.rows] = False
-            found.append(self._newest(part.at, mask, count=False))
-        return self._ranked(found, WEIGHTS, matched=None)
+            found.append(self._newest(part.at, mask))
+        return self._ranked(found, WEIGHTS, self._matched)
 
     def _with_nearest(self, found: Sequence[Found], allowed: Sequence[Mask | None]) -> list[Found]:
         """Mark which posts are the nearest to what is asked, and add those that no word found."""
@@ -167,13 +168,12 @@ class Search:
         shown = inside[part.history.shows(near.rows[inside], self._view.rows, self._as_of_ms)]
         return Near(near.rows[shown], near.distances[shown])
 
-    def _newest(self, at: int, allowed: Mask | None, *, count: bool = True) -> Found:
+    def _newest(self, at: int, allowed: Mask | None) -> Found:
         """Return the newest allowed posts of a slice."""
         if allowed is None:
             part, _, row_count = self._view.slices[at]
             allowed = part.history.shows(slice(0, row_count), self._view.rows, self._as_of_ms)
         rows = np.flatnonzero(allowed)
-        self._searched += len(rows) * count
         if len(rows) > self._limit:
             made_ms = self._view.slices[at].part.columns.made_ms[rows]
             rows = rows[rank.best_first(np.zeros(len(rows)), made_ms)[: self._limit]]
@@ -184,9 +184,6 @@ class Search:
 
         One in a slice each, also where nothing was found.
         """
-        for at, mask in enumerate(allowed):
-            part = self._view.slices[at].part
-            self._searched += part.history.visible if mask is None else int(mask.sum())
         if ask is None or not self._limit:
             return [Found(at, np.zeros(0, np.int64), np.zeros(0)) for at in self._slices]
         depth = max(_DEPTH, 2 * self._limit)
@@ -229,19 +226,25 @@ class Search:
         shown = history.shows(found.rows, self._view.rows, self._as_of_ms)
         return Found(found.at, found.rows[shown], found.words[shown])
 
-    def _allowed(self, at: int, filters: Filters) -> Mask | None:
-        """Return which rows the moment and the filters allow; None for all that show now."""
+    def _allowed(self, at: int) -> Mask | None:
+        """Return which rows the moment and the clauses allow; None for all that show now."""
         part, runs, row_count = self._view.slices[at]
-        if not filters and (self._as_of_ms is None or self._as_of_ms >= part.history.latest_ms):
+        if not self._clauses and (
+            self._as_of_ms is None or self._as_of_ms >= part.history.latest_ms
+        ):
+            self._searched += part.history.visible
+            self._matched += part.history.visible
             return None
-        if filters.leave_out(part):
+        if self._others.leave_out(part):
             return np.zeros(row_count, np.bool_)
         allowed = part.history.shows(slice(0, row_count), self._view.rows, self._as_of_ms)
-        filters.narrow(allowed, part, runs)
+        self._others.narrow(allowed, part, runs)
+        self._searched += int(allowed.sum())
+        self._said.narrow(allowed, part, runs)
+        self._matched += int(allowed.sum())
         return allowed
 
-    def _ranked(self, found: Sequence[Found], weights: Weights, matched: int | None) -> Results:
-        matched = self._searched if matched is None else matched
+    def _ranked(self, found: Sequence[Found], weights: Weights, matched: int) -> Results:
         if not any(len(part.rows) for part in found):
             return Results((), matched, self._searched)
         made_ms = np.concatenate([self._column(part, "made_ms") for part in found])

@@ -5,6 +5,7 @@ the whole index is its ordinal: `first` of its slice plus its row there.
 """
 
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from itertools import repeat
@@ -27,6 +28,8 @@ from fairwitness.kernels.words import Words as Told
 from fairwitness.posts.post import Post
 
 EMPTY = SliceExtent(0, 0, 0, 0, 0)
+_LOOK_S = 10.0
+"""How old a reader's count of what shows of a sealed slice may be."""
 
 
 class NewRows(NamedTuple):
@@ -78,6 +81,7 @@ class Slice:
         self._sealed: SealedIds | None = None
         self._sealing: threading.Thread | None = None
         self._check = extent.check
+        self._grown, self._looked_s = extent, time.monotonic()
         with ExitStack() as files:
             self._open_files(files, extent)
             if not read_only:
@@ -202,14 +206,25 @@ class Slice:
         self._sealing.start()
 
     def grow_to(self, extent: SliceExtent) -> None:
-        """For a reader: see what the writing process has committed."""
+        """For a reader: see what the writing process has committed.
+
+        A sealed slice is looked at seldom: there may be many, and readers refresh often.
+        """
+        if extent == self._grown and self._sealed is not None and self.codes.are_sorted:
+            if len(self.words.runs) > 1:
+                self.words.grow_to(extent.rows)
+            if time.monotonic() < self._looked_s + _LOOK_S:
+                return
+        self._grown, self._looked_s = extent, time.monotonic()
         self.texts.grow_to(extent.rows, extent.blocks, extent.texts_bytes)
         self.history.reports.grow_to(extent.reports_bytes)
         self.words.grow_to(extent.rows)
         before, self.rows = self.rows, extent.rows
         self._learn_ids(before)
-        if not self.room:
+        if not self.room and self._sealed is None:
             self._become_sealed()
+        elif not self.room:
+            self.codes.seal(self.rows, self.history.gone_rows(self.rows))
         self.history.tally(self.rows)
         self.searchable_rows = self.rows
 

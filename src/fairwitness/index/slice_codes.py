@@ -31,6 +31,11 @@ class SliceCodes:
         assert self._flat is not None, "a sealed slice takes no rows"
         self._flat.reserve(first, rows)
 
+    @property
+    def are_sorted(self) -> bool:
+        """Whether they are in lists."""
+        return self._sorted is not None
+
     def add(self, first: int, code: NDArray[np.uint8]) -> None:
         """Add rows. Raises IndexDiskFull with nothing changed."""
         self.reserve(first, len(code))

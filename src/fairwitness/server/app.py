@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from fairwitness.answers import QuestionError
+from fairwitness.index import IndexCorrupt
 from fairwitness.server import ask, completions, errors, feed, metrics, page, search, status, trends
 from fairwitness.server.errors import ApiError
 from fairwitness.server.guard import Guard
@@ -54,6 +55,7 @@ def create_app(house: House) -> Starlette:
             ApiError: errors.on_api_error,
             QuestionError: errors.on_question_error,
             HTTPException: errors.on_http_error,
+            IndexCorrupt: errors.on_damage,
             ClientDisconnect: errors.on_client_gone,
             Exception: errors.on_unforeseen,
         },

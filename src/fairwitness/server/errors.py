@@ -13,9 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fairwitness.answers import QuestionError
+from fairwitness.index import IndexCorrupt
 
 _log = logging.getLogger(__name__)
 
+_MENDED_S = 10
 _TYPES = {404: "not_found_error", 429: "rate_limit_error", 503: "overloaded_error"}
 
 
@@ -68,6 +70,10 @@ def body_of(error: Exception) -> dict[str, dict[str, object]]:
             return body if error.at is None else {"error": {**body["error"], "at": error.at}}
         case QuestionError():
             return error_body(400, str(error), "question", "bad_question")
+        case IndexCorrupt():
+            _log.error("%s", error)
+            message = "the index is damaged and is being made again from the log"
+            return error_body(503, message, None, "damaged")
         case _:
             _log.error("unforeseen error", exc_info=error)
             return error_body(500, "something broke on our side; the log says what", None, None)
@@ -83,6 +89,11 @@ async def on_api_error(_: Request, error: Exception) -> Response:
 async def on_question_error(_: Request, error: Exception) -> Response:
     """Answer a question that cannot be asked."""
     return _response(400, body_of(error), {})
+
+
+async def on_damage(_: Request, error: Exception) -> Response:
+    """Answer what came upon a damaged file; the writer makes the index again."""
+    return _response(503, body_of(error), {"Retry-After": str(_MENDED_S)})
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

@@ -91,7 +91,7 @@ def test_words_that_are_asked() -> None:
 
 def test_nothing_at_all() -> None:
     assert merged([], 5, WHOLE) == Results((), 0, 0, 0, WHOLE)
-    assert counted([]) == IndexStats(0, 0, 0, 0, 0, 0, {})
+    assert counted([]) == IndexStats(0, 0, 0, 0, 0, 0, {}, 0, 0, 0, 0)
 
 
 def test_coverage_says_who_is_missing_and_who_is_behind() -> None:
@@ -104,7 +104,9 @@ def test_coverage_says_who_is_missing_and_who_is_behind() -> None:
 
 
 def test_stats_add_up() -> None:
-    one = IndexStats(3, 4, 1, 90, 20, 100, {"x": 2, "y": 1})
-    two = IndexStats(1, 1, 2, 95, 30, 50, {"x": 1})
-    none = IndexStats(0, 0, 1, 0, 0, 10, {})
-    assert counted([one, two, none]) == IndexStats(4, 5, 4, 95, 20, 160, {"x": 3, "y": 1})
+    one = IndexStats(3, 4, 1, 90, 20, 100, {"x": 2, "y": 1}, 1, 2, 3, 4)
+    two = IndexStats(1, 1, 2, 95, 30, 50, {"x": 1}, 0, 1, 0, 1)
+    none = IndexStats(0, 0, 1, 0, 0, 10, {}, 0, 0, 0, 0)
+    assert counted([one, two, none]) == IndexStats(
+        4, 5, 4, 95, 20, 160, {"x": 3, "y": 1}, 1, 3, 3, 5
+    )
