@@ -75,9 +75,9 @@ def test_sources_are_heard_and_found_while_the_server_runs(tmp_path, serving, wa
         serving(tmp_path / "home", sources=sources) as running,
     ):
         wait_until(lambda: posts(running) > 20)
+        wait_until(lambda: states(running) == {"idle", "live"})  # reports come later than posts
         status = running.client.get("/v1/status").json()
         assert status["intake"] == {"state": "running", "problem": ""}
-        assert states(running) == {"idle", "live"}
         replay = running.client.post("/v1/replay", json={"path": "/nowhere"})
         assert replay.status_code == 409
         assert "live sources" in replay.json()["error"]["message"]

@@ -22,7 +22,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.command("index")
 @click.option("--quick", is_flag=True, help="Half a minute, 1 million posts; marked as quick.")
 @click.option("--minutes", type=click.FloatRange(min=0.05), help="How long.  [default: 10]")
-@click.option("--rate", default=30_000, show_default=True, type=click.IntRange(10, 1_000_000))
+@click.option("--rate", default=31_000, show_default=True, type=click.IntRange(10, 1_000_000))
 @click.option(
     "--posts", type=click.IntRange(1_000), help="The largest home.  [default: 20 million]"
 )
