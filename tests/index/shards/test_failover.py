@@ -75,7 +75,7 @@ class Load:
             self.asked.append((begun_s, time.monotonic() - begun_s, results.coverage))
 
     def since(self, begun_s: float) -> list[tuple[float, Coverage]]:
-        """Return what was asked since a moment or under way then, how long it took, and coverage."""
+        """Return how long what was asked since a moment, or under way then, took; and coverage."""
         return [
             (took_s, coverage) for at_s, took_s, coverage in self.asked if at_s + took_s >= begun_s
         ]
