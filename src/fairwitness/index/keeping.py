@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,8 @@ class Keeper:
             since_rows >= self._every_rows and since_s >= self._every_s
         ):
             self._take_copy()
-            self._saved_rows, self._saved_s = rows, time.monotonic()
-            self._begin(self._write)
+            self._saved_s = time.monotonic()
+            self._begin(partial(self._write, rows))
 
     def close(self) -> None:
         """Wait until what is being saved is."""
@@ -69,8 +70,10 @@ class Keeper:
             else:
                 self._copy[name] = array.copy()
 
-    def _write(self) -> None:
+    def _write(self, rows: int) -> None:
         try:
-            saved.save(self._path, self._kept.layout, self._copy, self._saved_rows)
+            saved.save(self._path, self._kept.layout, self._copy, rows)
         except IndexDiskFull as error:
             _log.warning("what was noticed is not saved: %s", error)
+        else:
+            self._saved_rows = rows
