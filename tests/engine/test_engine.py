@@ -69,6 +69,13 @@ def test_context_bounds_the_answer(engine):
         (Request((1,), 5, top_p=0.0), r"top_p is 0\.0"),
         (Request((1,), 5, top_p=1.5), r"top_p is 1\.5"),
         (Request((1,), 5, top_k=-2), "top_k is -2"),
+        (Request((1,), 5, min_p=1.1), r"min_p is 1\.1"),
+        (Request((1,), 5, presence_penalty=2.5), r"presence_penalty is 2\.5, not from -2 to 2"),
+        (Request((1,), 5, frequency_penalty=float("nan")), "frequency_penalty is nan"),
+        (Request((1,), 5, repetition_penalty=0.0), r"repetition_penalty is 0\.0"),
+        (Request((1,), 5, top_logprobs=21), "top_logprobs is 21, not from 0 to 20"),
+        (Request((1,), 5, logit_bias=((259, 1.0),)), "logit_bias has token id 259"),
+        (Request((1,), 5, logit_bias=((2, 101.0),)), r"logit_bias of 2 is 101\.0"),
     ],
 )
 def test_bad_request_is_refused_at_once(engine, request_, problem):

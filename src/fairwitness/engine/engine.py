@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fairwitness.engine.choosing import Choosing
 from fairwitness.engine.native import NativeRunner
 from fairwitness.engine.pool import SequencePool
 from fairwitness.engine.request import (
@@ -25,7 +26,6 @@ from fairwitness.engine.request import (
     check_ids,
     check_request,
 )
-from fairwitness.engine.sample import sample
 from fairwitness.engine.sequence import CHUNK, Sequence
 from fairwitness.engine.turns import Turns
 from fairwitness.models import DecoderConfig, Model, open_model
@@ -105,18 +105,15 @@ class Engine:
     def _generate(self, request: Request) -> Generator[Token, None, None]:
         prompt_ids = request.prompt_ids
         limit = min(request.max_tokens, self.config.context - len(prompt_ids))
+        choosing = Choosing(request, limit)
         with self._pool.lease(prompt_ids, len(prompt_ids) + limit) as sequence:
             logits_v = self._feed(sequence, prompt_ids[sequence.length :])
-            for place in range(limit):
-                token, logprob = sample(logits_v, request, place)
-                if token in request.stop_ids:
-                    yield Token(token, logprob, "stop")
+            while True:
+                token = choosing.next(logits_v)
+                yield token
+                if token.finish:
                     return
-                if place == limit - 1:
-                    yield Token(token, logprob, "length")
-                    return
-                yield Token(token, logprob, None)
-                logits_v = self._feed(sequence, (token,))
+                logits_v = self._feed(sequence, (token.id,))
 
     def _feed(self, sequence: Sequence, ids: tuple[int, ...]) -> NDArray[np.float32]:
         """Append tokens, each chunk in a turn of its own; return the logits after the last (and
