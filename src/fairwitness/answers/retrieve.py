@@ -1,6 +1,6 @@
 """Ask the index for posts that may answer, and for how rare each word of the question is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fairwitness.answers.understand import Asked, Term
@@ -9,6 +9,10 @@ from fairwitness.index import Hit, LiveIndex, Query
 
 CANDIDATES = 300
 """Posts that are read closely; a question's answer is rarely said by fewer than one in these."""
+
+READ_CHARS = 300_000
+"""Characters that are read closely: all candidates where they are posts, the best thirty where they
+are pages of news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,17 @@ def retrieve(index: LiveIndex, asked: Asked, as_of_ms: int) -> Retrieved:
     results = index.search(query, as_of_ms=as_of_ms, limit=CANDIDATES)
     posts = index.stats().versions
     weights = {term: rarity(posts, sum(index.frequencies(_distinct(term)))) for term in asked.terms}
-    return Retrieved(results.hits, results.searched, weights)
+    return Retrieved(_within_reach(results.hits), results.searched, weights)
+
+
+def _within_reach(hits: Sequence[Hit]) -> tuple[Hit, ...]:
+    """Return the best of `hits` that can be read in the time that a question has."""
+    left = READ_CHARS
+    for count, hit in enumerate(hits):
+        left -= len(hit.post.text)
+        if left < 0:
+            return tuple(hits[: max(count, 1)])
+    return tuple(hits)
 
 
 def _distinct(term: Term) -> list[str]:

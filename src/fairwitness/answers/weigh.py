@@ -8,12 +8,14 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from fairwitness.answers import words
 from fairwitness.answers.grammar import NEGATED, NOT_YET, UNREAL
 from fairwitness.answers.quote import Span
 from fairwitness.answers.senses import SENSES
 from fairwitness.answers.understand import Asked, Term
+from fairwitness.posts.post import Post
 
 ENOUGH = 0.55
 """Share of the question's weight that a post must hold to be about it."""
@@ -39,7 +41,11 @@ class Weighed:
 def weigh(asked: Asked, spans: Sequence[Span], weights: Mapping[Term, float]) -> list[Weighed]:
     """Return the spans that are about the question, best first."""
     total = sum(weights.values()) or 1.0
-    weighed = [_weigh(asked, span, weights, total) for span in spans]
+    read: dict[int, _WholePost] = {}
+    weighed = []
+    for span in spans:
+        post = read.get(id(span.post)) or read.setdefault(id(span.post), _WholePost(span.post))
+        weighed.append(_weigh(asked, span, post, weights, total))
     about = [each for each in weighed if each is not None]
     return sorted(about, key=lambda each: (-each.score, each.span.post.seen_ms, each.span.post.id))
 
@@ -49,19 +55,38 @@ def rarity(posts: int, holding: int) -> float:
     return math.log(1 + (posts + 1) / (holding + 1))
 
 
-def _weigh(asked: Asked, span: Span, weights: Mapping[Term, float], total: float) -> Weighed | None:
+class _WholePost:
+    """What a post says around its spans; a document has hundreds of them and is read once."""
+
+    def __init__(self, post: Post) -> None:
+        self._post = post
+
+    @cached_property
+    def squeezed(self) -> str:
+        return words.squeezed(self._post.text)
+
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        tags = (word for tag in self._post.hashtags for word in _CAMEL.findall(tag))
+        return words.stems(self._post.text) | words.stems(" ".join(tags))
+
+
+def _weigh(
+    asked: Asked, span: Span, post: _WholePost, weights: Mapping[Term, float], total: float
+) -> Weighed | None:
     text = span.text
     in_span = words.stems(text)
-    squeezed_post = words.squeezed(span.post.text)
-    in_post = words.stems(span.post.text) | words.stems(" ".join(_camel_words(span)))
+    squeezed = words.squeezed(text)
+    if weights and not any(t.stems & in_span or (t.name and _named(t, squeezed)) for t in weights):
+        return None
     coverage = context = 0.0
     for term, weight in weights.items():
-        named = term.name and _named(term, squeezed_post)
-        if term.stems & in_span or (named and _named(term, words.squeezed(text))):
+        named = term.name and _named(term, post.squeezed)
+        if term.stems & in_span or (named and _named(term, squeezed)):
             # Another word of the same sense says it a little less surely than the question's own.
             coverage += weight * (0.93 if term.own and term.own not in in_span else 1.0)
             context += weight
-        elif term.stems & in_post or named:
+        elif term.stems & post.stems or named:
             context += weight
         elif term.name:
             return None
@@ -129,10 +154,6 @@ _COARSE = re.compile(
 )
 
 _CAMEL = re.compile(r"[A-ZÀ-Þ]?[a-zß-ÿ]+|[A-Z]+(?![a-z])|\d+")
-
-
-def _camel_words(span: Span) -> list[str]:
-    return [word for tag in span.post.hashtags for word in _CAMEL.findall(tag)]
 
 
 def _partial(asked: Asked, folded: str) -> bool:
