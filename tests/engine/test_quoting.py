@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairwitness.engine.quoting import Quotes, TokenTrie
+from fairwitness.engine.request import RequestError
+from fairwitness.models import Tokenizer
+
+END = 0
+# two letters, tokens across words, pieces of characters, and a token that stands there twice
+SPELLED = (
+    b"", b"a", b"b", b"ab", b"aba", b"bab", b" ", b" a", b"b a", b"\xc3", b"\xa9", b"\xc3\xa9",
+    b"\xa9a", b"abab", b"\xf0\x9f", b"\xa6\x9c", b"ab",
+)  # fmt: skip
+TEXTS = st.text("ab é🦜", max_size=14)
+
+
+def tokenizer(spelled: tuple[bytes, ...] = SPELLED) -> Tokenizer:
+    return Tokenizer(None, spelled, {"<|end|>": END}, frozenset({END}), None)
+
+
+TRIE = TokenTrie(SPELLED)
+
+
+def whole(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def spans(sources: list[str], quote: bytes) -> list[bytes]:
+    """What may follow `quote`, read off every source at every character."""
+    rests = []
+    for source in sources:
+        raw = source.encode()
+        for start in range(len(source)):
+            tail = source[start:].encode()
+            if tail.startswith(quote):
+                rests.append(tail[len(quote) :])
+        assert not raw or rests or quote
+    return rests
+
+
+@settings(deadline=None)
+@given(sources=st.lists(TEXTS, min_size=1, max_size=4).filter(any), data=st.data())
+def test_every_token_goes_on_with_a_span_and_every_span_can_be_gone_on_with(sources, data):
+    quoting, quote = Quotes(tokenizer(), TRIE, sources).begin(), b""
+    while True:
+        rests = spans(sources, quote)
+        expected = {
+            token
+            for token, spelled in enumerate(SPELLED)
+            if spelled and any(rest.startswith(spelled) for rest in rests)
+        }
+        if quote and whole(quote):
+            expected.add(END)
+        assert quoting.is_done == (bool(quote) and not any(rests))
+        if not expected:
+            with pytest.raises(RequestError, match="no token for the rest"):
+                quoting.mask()
+            return
+        allowed = set(np.flatnonzero(quoting.mask()).tolist())
+        assert allowed == expected
+        token = data.draw(st.sampled_from(sorted(allowed)))
+        if token == END:
+            assert any(quote.decode() in source for source in sources)
+            return
+        quoting.take(token)
+        quote += SPELLED[token]
+        assert any(quote in source.encode() for source in sources)
+
+
+def test_answers_of_one_rule_do_not_disturb_each_other():
+    rule = Quotes(tokenizer(), TRIE, ["ab", "ba"])
+    first, second = rule.begin(), rule.begin()
+    first.take(1)
+    assert not first.mask()[1]
+    assert second.mask()[1]
+    first.take(2)
+    assert first.is_done
+    assert not second.is_done
+
+
+def test_a_quote_does_not_run_from_one_source_into_the_next():
+    quoting = Quotes(tokenizer(), TRIE, ["a", "b"]).begin()
+    assert set(np.flatnonzero(quoting.mask())) == {1, 2}, "no 'ab'"
+    quoting.take(1)
+    assert quoting.is_done
+    assert set(np.flatnonzero(quoting.mask())) == {END}
+
+
+@pytest.mark.parametrize("sources", [[], [""]])
+def test_nothing_to_quote_is_told(sources):
+    with pytest.raises(RequestError, match="nothing to quote") as told:
+        Quotes(tokenizer(), TRIE, sources)
+    assert told.value.option == "quote"
