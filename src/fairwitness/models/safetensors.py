@@ -1,4 +1,4 @@
-"""Safetensors files: named arrays, memory-mapped and bounds-checked, in one file or many.
+"""Reading safetensors files: named arrays, memory-mapped and bounds-checked, in one file or many.
 
 An eight-byte length, a JSON table of names, then the bytes. Every offset is held against the file
 before it is used, and tensors may neither overlap nor leave the file.
@@ -19,10 +19,13 @@ from numpy.typing import NDArray
 
 from fairwitness.models.dequantise import FORMATS, BlockFormat, dequantise
 from fairwitness.models.errors import ModelFileError
-from fairwitness.models.gguf import map_file
+from fairwitness.models.gguf import check_disjoint, check_finite, map_file
 
 MAX_HEADER_BYTES = 100_000_000  # the limit of the reference implementation
-_FORMATS = {"F32": FORMATS[0], "F16": FORMATS[1], "BF16": FORMATS[30]}
+MAX_DIMENSIONS = (
+    8  # weights have four at most; without a bound a shape could cost hours to multiply
+)
+STORABLE = {"F32": FORMATS[0], "F16": FORMATS[1], "BF16": FORMATS[30]}
 INDEX_NAME = "model.safetensors.index.json"
 
 
@@ -56,12 +59,19 @@ class Safetensors:
         """One tensor as float32.
 
         Raises:
-            ModelFileError: there is no such tensor.
+            ModelFileError: there is no such tensor, or one with infinity or NaN in it.
         """
+        packed = self.packed(name)
+        tensor = self.tensors[name]
+        return dequantise(tensor.format, packed).reshape(tensor.shape)
+
+    def packed(self, name: str) -> NDArray[np.uint8]:
+        """One tensor's bytes in the mapped file; errors as in `read`."""
         tensor = self.tensors.get(name)
         if tensor is None:
             raise ModelFileError(self.path, f"no tensor {name!r}")
-        return dequantise(tensor.format, tensor.data).reshape(tensor.shape)
+        check_finite(self.path, name, tensor.format, tensor.data)
+        return tensor.data
 
 
 def open_safetensors(path: Path) -> Safetensors:
@@ -73,7 +83,8 @@ def open_safetensors(path: Path) -> Safetensors:
     data = map_file(path)
     entries, body = _header(path, data)
     tensors = {name: _place(path, name, entry, body) for name, entry in entries.items()}
-    _check_disjoint(path, entries)
+    spans = ((name, *entry.data_offsets) for name, entry in entries.items())
+    check_disjoint(path, ((begin, end - begin, name) for name, begin, end in spans))
     return Safetensors(path, tensors)
 
 
@@ -86,13 +97,10 @@ def open_folder(folder: Path) -> Safetensors:
     index_path = folder / INDEX_NAME
     if not index_path.exists():
         return open_safetensors(folder / "model.safetensors")
-    try:
-        index = msgspec.json.decode(index_path.read_bytes(), type=_Index)
-    except (OSError, msgspec.DecodeError) as error:
-        raise ModelFileError(index_path, f"is not a shard table: {error}") from error
+    index = _index(index_path)
     shards: dict[str, Safetensors] = {}
     for shard in sorted(set(index.weight_map.values())):
-        if Path(shard).name != shard:
+        if Path(shard).name != shard or "\0" in shard:
             raise ModelFileError(index_path, f"shard {shard!r} is not a plain file name")
         shards[shard] = open_safetensors(folder / shard)
     tensors: dict[str, StoredTensor] = {}
@@ -101,6 +109,16 @@ def open_folder(folder: Path) -> Safetensors:
             raise ModelFileError(folder / shard, f"no tensor {name!r}, which the index puts here")
         tensors[name] = shards[shard].tensors[name]
     return Safetensors(folder, tensors)
+
+
+def _index(path: Path) -> _Index:
+    raw = map_file(path)
+    if len(raw) > MAX_HEADER_BYTES:
+        raise ModelFileError(path, f"has {len(raw)} bytes, at most {MAX_HEADER_BYTES}")
+    try:
+        return msgspec.json.decode(raw.tobytes(), type=_Index)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelFileError(path, f"is not a shard table: {error}") from error
 
 
 def _header(path: Path, data: NDArray[np.uint8]) -> tuple[dict[str, _Entry], NDArray[np.uint8]]:
@@ -121,23 +139,18 @@ def _header(path: Path, data: NDArray[np.uint8]) -> tuple[dict[str, _Entry], NDA
     return entries, data[body_start:]
 
 
-def _check_disjoint(path: Path, entries: dict[str, _Entry]) -> None:
-    end_before = 0
-    for name, entry in sorted(entries.items(), key=lambda item: item[1].data_offsets):
-        begin, end = entry.data_offsets
-        if begin < end_before:
-            raise ModelFileError(path, f"tensor {name!r} overlaps the one before it")
-        end_before = max(end_before, end)
-
-
 def _place(path: Path, name: str, entry: _Entry, body: NDArray[np.uint8]) -> StoredTensor:
-    number_format = _FORMATS.get(entry.dtype)
+    number_format = STORABLE.get(entry.dtype)
     if number_format is None:
         raise ModelFileError(path, f"tensor {name!r} has unsupported dtype {entry.dtype!r}")
     begin, end = entry.data_offsets
     if not 0 <= begin <= end <= len(body):
         raise ModelFileError(
             path, f"tensor {name!r} lies at {begin}..{end}, the data has {len(body)} bytes"
+        )
+    if len(entry.shape) > MAX_DIMENSIONS:
+        raise ModelFileError(
+            path, f"tensor {name!r} has {len(entry.shape)} dimensions, at most {MAX_DIMENSIONS}"
         )
     if any(size < 0 for size in entry.shape):
         raise ModelFileError(path, f"tensor {name!r} has shape {entry.shape}")
