@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 
 from fairwitness.models import Message, ModelFileError, describe, open_model
-from fairwitness.models.config import RopeScaling
+from fairwitness.models.rope import Llama3
 from fairwitness.models.weights import rope_frequencies
+
+LLAMA_3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}
 
 
 def as_is(array):
@@ -64,18 +72,22 @@ def test_untied_head_is_read_and_counted(tiny, tmp_path, make_folder):
     ("metadata", "problem"),
     [
         ({"general.architecture": "grok"}, "architecture 'grok' is not supported"),
-        ({"llama.expert_count": 8}, "mixtures of experts"),
-        ({"llama.rope.scaling.type": "yarn"}, "rope scaling 'yarn'"),
+        ({"llama.expert_count": 8}, "expert_used_count is None"),
+        ({"llama.expert_count": 8, "llama.expert_used_count": 9}, "9 experts used of 8"),
+        ({"llama.expert_count": 8, "llama.expert_used_count": 2}, "no tensor 'blk.0.ffn_gate_inp"),
+        ({"llama.rope.scaling.type": "longrope"}, "rope scaling 'longrope'"),
+        ({"llama.rope.scaling.type": "yarn"}, "rope.scaling.factor is None"),
         ({"llama.rope.dimension_count": 4}, "RoPE over a part of the head"),
         ({"llama.block_count": 0}, "layers is 0"),
         ({"llama.block_count": 2**31}, "layers is 2147483648"),
         ({"llama.block_count": 1}, "9 tensors have no place in this decoder: blk.1"),
-        ({"llama.block_count": 3}, "no tensor 'blk.2.attn_q.weight'"),
+        ({"llama.block_count": 3}, "no tensor 'blk.2.attn_norm.weight'"),
         ({"llama.block_count": "two"}, "block_count is 'two', not an integer"),
         ({"llama.attention.head_count": 3}, "3 query heads cannot share 2"),
         ({"llama.attention.key_length": 7}, "head size 7 is odd"),
         ({"llama.embedding_length": 64}, "'token_embd.weight' has shape"),
         ({"llama.rope.freq_base": float("nan")}, "not a positive number"),
+        ({"llama.rope.freq_base": 1.0}, "RoPE's base is 1.0"),
         ({"tokenizer.ggml.model": "llama"}, "tokenizer 'llama' is not supported"),
         ({"tokenizer.ggml.pre": "tekken"}, "pre-tokenizer 'tekken' is not supported"),
         ({"tokenizer.ggml.merges": ["hello"]}, "merge 'hello' is not a pair"),
@@ -96,10 +108,17 @@ def test_gguf_that_we_cannot_run_is_refused(tiny, tmp_path, metadata, problem):
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"architectures": ["MixtralForCausalLM"]}, "MixtralForCausalLM"),
-        ({"attention_bias": True}, "attention_bias is not supported"),
-        ({"hidden_act": "gelu"}, "activation 'gelu'"),
-        ({"rope_scaling": {"rope_type": "yarn"}}, "rope scaling 'yarn'"),
+        ({"architectures": ["PhiForCausalLM"]}, "PhiForCausalLM"),
+        ({"architectures": "LlamaForCausalLM"}, "architectures 'LlamaForCausalLM'"),
+        ({"architectures": ["MixtralForCausalLM"]}, "num_experts_per_tok is None"),
+        ({"attention_bias": True}, "no tensor 'model.layers.0.self_attn.q_proj.bias'"),
+        ({"mlp_bias": True}, "mlp_bias True is not supported"),
+        ({"hidden_act": "relu2"}, "activation 'relu2'"),
+        ({"rope_scaling": {"rope_type": "longrope"}}, "rope scaling 'longrope'"),
+        ({"rope_scaling": {"rope_type": "yarn"}, "max_position_embeddings": 0}, "not between"),
+        ({"architectures": ["SmolLM3ForCausalLM"], "no_rope_layers": [1]}, "a list of 2 values"),
+        ({"architectures": ["Qwen2ForCausalLM"], "layer_types": ["a", "b"]}, "layer type 'a'"),
+        ({"rope_scaling": LLAMA_3 | {"high_freq_factor": 1.0}}, "above low_freq_factor"),
         ({"hidden_size": None}, "hidden_size is None"),
         ({"rms_norm_eps": "small"}, "rms_norm_eps is 'small'"),
         ({"vocab_size": 100}, "has id"),
@@ -107,7 +126,7 @@ def test_gguf_that_we_cannot_run_is_refused(tiny, tmp_path, metadata, problem):
 )
 def test_folder_that_we_cannot_run_is_refused(make_folder, changes, problem):
     with pytest.raises(ModelFileError) as caught:
-        open_model(make_folder(**changes)).tokenizer()
+        read_everything(make_folder(**changes))
     assert problem in str(caught.value)
 
 
@@ -140,10 +159,8 @@ def test_template_file_wins_over_the_settings(make_folder):
 
 
 def test_llama3_scaling_keeps_fast_waves_and_stretches_slow_ones(make_folder):
-    table = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
-    scaling = table | {"rope_type": "llama3", "original_max_position_embeddings": 8192}
-    config = open_model(make_folder(rope_scaling=scaling, rope_theta=500_000.0)).config
-    assert config.rope_scaling == RopeScaling(8.0, 1.0, 4.0, 8192)
+    config = open_model(make_folder(rope_scaling=LLAMA_3, rope_theta=500_000.0)).config
+    assert config.rope_scaling == Llama3(8.0, 1.0, 4.0, 8192)
     plain_k = 500_000.0 ** (-np.arange(0, 8, 2) / 8)
     scaled_k = rope_frequencies(config)
     assert scaled_k[0] == plain_k[0]  # one turn in 6 tokens

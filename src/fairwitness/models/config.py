@@ -1,17 +1,20 @@
-"""The shape of a decoder, and how two file families spell it.
+"""The shape of a decoder, whatever family it is of.
 
-A family of models is data here: one frozen config that the decoder obeys. What we do not support
-is refused by name, because a model that runs with a feature ignored answers wrongly in silence.
+A family of models is data here: one frozen config that the decoder obeys. The defaults are those of
+a Llama; everything that another family does otherwise is a field. How files spell it is told in
+`config_gguf.py` and `config_hugging_face.py`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 from fairwitness.models.errors import ModelFileError
+from fairwitness.models.rope import Dynamic, RopeScaling, Yarn
+
+Activation = Literal["silu", "gelu", "gelu_tanh", "clamped_swiglu"]
 
 # Far above any published model, far below what would exhaust memory on the way to an error.
 _LIMITS = {"layers": 1_000, "vocabulary": 4_000_000, "context": 16_777_216}
@@ -19,18 +22,53 @@ _DEFAULT_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True)
-class RopeScaling:
-    """Llama 3's stretch of the slow RoPE frequencies (Hugging Face `rope_type: llama3`)."""
+class Attention:
+    """What a family changes in how a position looks at the others."""
 
-    factor: float
-    low_frequency_factor: float
-    high_frequency_factor: float
-    original_context: int
+    bias: bool = False  # added to queries, keys and values (Qwen 2)
+    out_bias: bool = False  # added to what attention gives back
+    head_norms: bool = False  # each query and key head is normed before RoPE (Qwen 3, Gemma 3)
+    sinks: bool = False  # one more score a head, which takes its share of the weight (gpt-oss)
+    scale: float | None = None  # of the scores; head_size ** -0.5 if None
+    cap: float | None = None  # scores become cap * tanh(score / cap) (Grok, Gemma 2)
+    # Scores of a query at position p > this grow by log(p) / log(this) (Grok-2).
+    temperature_from: int | None = None
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which positions one layer looks at, and how it knows their distance."""
+
+    window: int | None = None  # the newest so many, its own among them
+    chunk: int | None = None  # those in the same chunk of so many
+    rope: Literal["main", "local", "none"] = "main"
+
+
+@dataclass(frozen=True)
+class Experts:
+    """A mixture of experts in place of the MLP, or beside it."""
+
+    count: int
+    used: int  # by each token
+    hidden: int  # width of one expert
+    renormalise: bool  # the used ones' shares are made to sum to one
+    cap: float | None = None  # on the router's scores, as `Attention.cap`
+    bias: bool = False  # on the router and in the experts (gpt-oss)
+    beside_mlp: bool = False  # (MLP + experts) / sqrt(2) (Grok-2)
+
+
+@dataclass(frozen=True)
+class Multipliers:
+    """Constants on the way in and out (Grok: docs of its scaling rule; Gemma: sqrt(width))."""
+
+    embedding: float = 1.0
+    logits: float = 1.0
+    logits_cap: float | None = None  # as `Attention.cap`, after `logits`
 
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """A Llama-shaped decoder: RMSNorm, RoPE, grouped-query attention, SwiGLU, no biases."""
+    """A decoder with RMSNorm, RoPE, grouped-query attention and a gated MLP."""
 
     vocabulary: int
     width: int
@@ -44,146 +82,92 @@ class DecoderConfig:
     norm_epsilon: float
     tied_head: bool
     rope_scaling: RopeScaling | None = None
+    local_rope_base: float | None = None  # of the layers whose reach says "local" (Gemma 3)
+    attention: Attention = Attention()
+    reaches: tuple[Reach, ...] = ()  # one a layer; none: every layer looks at everything
+    activation: Activation = "silu"
+    experts: Experts | None = None
+    post_norms: bool = False  # what attention and MLP give is normed again (Grok, Gemma)
+    multipliers: Multipliers = Multipliers()
+
+    def reach(self, layer: int) -> Reach:
+        """What the layer of this index looks at."""
+        return self.reaches[layer] if self.reaches else Reach()
+
+    @property
+    def has_mlp(self) -> bool:
+        """Whether a layer has an MLP that every token goes through."""
+        return self.experts is None or self.experts.beside_mlp
+
+    @property
+    def is_llama(self) -> bool:
+        """Whether all that differs between families is as in a Llama; its RoPE may have other
+        frequencies."""
+        plain = DecoderConfig(
+            **{field.name: getattr(self, field.name) for field in fields(self)[:11]},
+            rope_scaling=self.rope_scaling,
+        )
+        return self == plain and not isinstance(self.rope_scaling, Dynamic | Yarn)
 
     @property
     def parameters(self) -> int:
-        """Number of weights, norms included."""
-        attention = 2 * self.width * self.head_size * (self.query_heads + self.kv_heads)
-        layer = attention + 3 * self.width * self.hidden + 2 * self.width
+        """Number of weights, norms and biases included."""
+        query_rows, kv_rows = self.query_heads * self.head_size, self.kv_heads * self.head_size
+        attention = 2 * self.width * (query_rows + kv_rows)
+        if self.attention.bias:
+            attention += query_rows + 2 * kv_rows
+        if self.attention.out_bias:
+            attention += self.width
+        if self.attention.head_norms:
+            attention += 2 * self.head_size
+        if self.attention.sinks:
+            attention += self.query_heads
+        norms = (4 if self.post_norms else 2) * self.width
+        mlp = 3 * self.width * self.hidden if self.has_mlp else 0
+        layer = attention + norms + mlp + _expert_weights(self.experts, self.width)
         heads = 1 if self.tied_head else 2
         return self.layers * layer + heads * self.vocabulary * self.width + self.width
 
 
-def config_from_gguf(
-    path: Path, metadata: Mapping[str, object], vocabulary: int, *, tied_head: bool
-) -> DecoderConfig:
-    """Read the `llama.*` keys of a GGUF file (docs/gguf.md in github.com/ggml-org/ggml).
+def _expert_weights(experts: Experts | None, width: int) -> int:
+    if experts is None:
+        return 0
+    biases = 1 + 2 * experts.hidden + width if experts.bias else 0
+    return experts.count * (width + 3 * width * experts.hidden + biases)
+
+
+def checked(path: Path, config: DecoderConfig) -> DecoderConfig:
+    """The config, or an error where its sizes do not fit together.
 
     Raises:
-        ModelFileError: another architecture, a missing key, or sizes that do not fit together.
+        ModelFileError: naming the size and its value.
     """
-    architecture = metadata.get("general.architecture")
-    if architecture != "llama":
-        raise ModelFileError(path, f"architecture {architecture!r} is not supported, only 'llama'")
-    source = _Source(path, {key.removeprefix("llama."): value for key, value in metadata.items()})
-    if source.values.get("rope.scaling.type", "none") != "none":
-        raise ModelFileError(path, f"rope scaling {source.values['rope.scaling.type']!r}")
-    if source.integer("expert_count", 0):
-        raise ModelFileError(path, "mixtures of experts are not supported")
-    width, heads = source.integer("embedding_length"), source.integer("attention.head_count")
-    head_size = source.integer("attention.key_length", width // max(heads, 1))
-    if source.integer("rope.dimension_count", head_size) != head_size:
-        raise ModelFileError(path, "RoPE over a part of the head is not supported")
-    config = DecoderConfig(
-        vocabulary=vocabulary,
-        width=width,
-        layers=source.integer("block_count"),
-        query_heads=heads,
-        kv_heads=source.integer("attention.head_count_kv", heads),
-        head_size=head_size,
-        hidden=source.integer("feed_forward_length"),
-        context=source.integer("context_length"),
-        rope_base=source.number("rope.freq_base", 10_000.0),
-        norm_epsilon=source.number("attention.layer_norm_rms_epsilon"),
-        tied_head=tied_head,
-    )
-    return _checked(path, config)
-
-
-def config_from_hugging_face(path: Path, values: Mapping[str, object]) -> DecoderConfig:
-    """Read a `config.json` of the LlamaForCausalLM family (transformers `LlamaConfig`).
-
-    Raises:
-        ModelFileError: another architecture, a missing key, or sizes that do not fit together.
-    """
-    architectures = values.get("architectures")
-    if architectures != ["LlamaForCausalLM"]:
-        raise ModelFileError(path, f"architectures {architectures!r}, only LlamaForCausalLM")
-    for feature in ("attention_bias", "mlp_bias"):
-        if values.get(feature):
-            raise ModelFileError(path, f"{feature} is not supported")
-    activation = values.get("hidden_act", "silu")
-    if activation != "silu":
-        raise ModelFileError(path, f"activation {activation!r} is not supported, only 'silu'")
-    source = _Source(path, values)
-    width, heads = source.integer("hidden_size"), source.integer("num_attention_heads")
-    config = DecoderConfig(
-        vocabulary=source.integer("vocab_size"),
-        width=width,
-        layers=source.integer("num_hidden_layers"),
-        query_heads=heads,
-        kv_heads=source.integer("num_key_value_heads", heads),
-        head_size=source.integer("head_dim", width // max(heads, 1)),
-        hidden=source.integer("intermediate_size"),
-        context=source.integer("max_position_embeddings"),
-        rope_base=_rope(source).number("rope_theta", 10_000.0),
-        norm_epsilon=source.number("rms_norm_eps"),
-        tied_head=bool(values.get("tie_word_embeddings", False)),
-        rope_scaling=_rope_scaling(source),
-    )
-    return _checked(path, config)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Foreign key-values, read with their types checked."""
-
-    path: Path
-    values: Mapping[str, object]
-
-    def integer(self, key: str, default: int | None = None) -> int:
-        value = self.values.get(key)
-        if value is None and default is not None:
-            return default
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ModelFileError(self.path, f"{key} is {value!r}, not an integer")
-        return value
-
-    def number(self, key: str, default: float | None = None) -> float:
-        value = self.values.get(key)
-        if value is None and default is not None:
-            return default
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ModelFileError(self.path, f"{key} is {value!r}, not a number")
-        if not 0 < value < math.inf:
-            raise ModelFileError(self.path, f"{key} is {value!r}, not a positive number")
-        return float(value)
-
-
-def _rope(source: _Source) -> _Source:
-    """Where RoPE is described: its own table since transformers 5, the top level before."""
-    table = source.values.get("rope_parameters")
-    return _Source(source.path, table) if isinstance(table, dict) else source
-
-
-def _rope_scaling(source: _Source) -> RopeScaling | None:
-    table = source.values.get("rope_parameters") or source.values.get("rope_scaling")
-    if not isinstance(table, dict):
-        return None
-    kind = table.get("rope_type", table.get("type", "default"))
-    if kind == "default":
-        return None
-    if kind != "llama3":
-        raise ModelFileError(source.path, f"rope scaling {kind!r} is not supported, only 'llama3'")
-    scaling = _Source(source.path, table)
-    return RopeScaling(
-        factor=scaling.number("factor"),
-        low_frequency_factor=scaling.number("low_freq_factor"),
-        high_frequency_factor=scaling.number("high_freq_factor"),
-        original_context=scaling.integer("original_max_position_embeddings"),
-    )
-
-
-def _checked(path: Path, config: DecoderConfig) -> DecoderConfig:
-    for field in fields(config):
-        size = getattr(config, field.name)
-        limit = _LIMITS.get(field.name, _DEFAULT_LIMIT)
-        if isinstance(size, int) and field.name != "tied_head" and not 0 < size <= limit:
-            raise ModelFileError(path, f"{field.name} is {size}, not between 1 and {limit}")
+    sizes = {field.name: getattr(config, field.name) for field in fields(config)[:8]}
+    if config.experts is not None:
+        experts = config.experts
+        sizes |= {"experts": experts.count, "used experts": experts.used, "hidden": experts.hidden}
+    for name, size in sizes.items():
+        limit = _LIMITS.get(name, _DEFAULT_LIMIT)
+        if not 0 < size <= limit:
+            raise ModelFileError(path, f"{name} is {size}, not between 1 and {limit}")
     if config.query_heads % config.kv_heads:
         raise ModelFileError(
             path, f"{config.query_heads} query heads cannot share {config.kv_heads} kv heads"
         )
     if config.head_size % 2:
         raise ModelFileError(path, f"head size {config.head_size} is odd, RoPE turns pairs")
+    if config.rope_base <= 1 or (config.local_rope_base or 2) <= 1:
+        raise ModelFileError(path, f"RoPE's base is {config.rope_base}, not above 1")
+    if isinstance(config.rope_scaling, Dynamic) and config.head_size < 4:
+        raise ModelFileError(path, f"head size {config.head_size} leaves nothing for dynamic RoPE")
+    if config.attention.temperature_from == 1:
+        raise ModelFileError(path, "a temperature that grows from position 1 on is infinite")
+    if config.experts is not None and config.experts.used > config.experts.count:
+        raise ModelFileError(
+            path, f"{config.experts.used} experts used of {config.experts.count} there are"
+        )
+    if config.reaches and len(config.reaches) != config.layers:
+        raise ModelFileError(
+            path, f"{len(config.reaches)} kinds of layers for {config.layers} layers"
+        )
     return config

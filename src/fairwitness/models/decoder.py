@@ -3,10 +3,14 @@
 Everything is one function: `extend` runs T more tokens of one sequence. Prefill is a large T, a
 decode step is T = 1, and both write their keys and values into the cache at `start` before they
 look at it. Positions past the sequence are masked, so what stands there (padding, an older
-sequence) does not matter.
+sequence) does not matter. `extend_many` runs several sequences at once.
 
-Shape letters: t new token, s cached position, d width, h query head, g kv head, r query heads per
-kv head, k inside a head, f hidden, v vocabulary. All arithmetic is float32.
+What a family does otherwise than a Llama is asked of the config while JAX traces, so that a Llama
+costs nothing for it.
+
+Shape letters: b sequence, t new token, n row (b and t in one), s cached position, d width, h query
+head, g kv head, r query heads per kv head, k inside a head, f hidden, e expert, v vocabulary.
+Arithmetic has the type of the matrices; norms, RoPE, softmax and router are float32 always.
 """
 
 from __future__ import annotations
@@ -18,17 +22,32 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from fairwitness.models.config import DecoderConfig
+from fairwitness.models.config import Attention, DecoderConfig, Reach
+from fairwitness.models.mixture import gated, mix, project
+from fairwitness.models.rope import Dynamic, RopeScaling, amplitude
 
 Parameters = dict[str, Any]
 Cache = list[tuple[Array, Array]]
 """Per layer: keys and values, each [g, s, k]. One array a layer, so that donation reuses each."""
+Waves = dict[str, tuple[Array, Array]]
+"""For each kind of RoPE that some layer has: cosines and sines, each [n, k / 2]."""
 
 
-def new_cache(config: DecoderConfig, capacity: int) -> Cache:
+def new_cache(config: DecoderConfig, capacity: int, dtype: Any = jnp.float32) -> Cache:
     """An empty cache for `capacity` positions."""
     shape = (config.kv_heads, capacity, config.head_size)
-    return [(jnp.zeros(shape), jnp.zeros(shape)) for _ in range(config.layers)]
+    return [(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype)) for _ in range(config.layers)]
+
+
+def cast(parameters: Parameters, dtype: Any) -> Parameters:
+    """The same tree with matrices in a narrower type; what is float32 always stays so."""
+
+    def narrow(path: tuple[Any, ...], array: Array) -> Array:
+        is_matrix = array.ndim > 1 and path[-1].key != "router"
+        return array.astype(dtype) if is_matrix else array
+
+    narrowed: Parameters = jax.tree_util.tree_map_with_path(narrow, parameters)
+    return narrowed
 
 
 def extend(
@@ -38,87 +57,223 @@ def extend(
 
     The caller keeps start + T within the cache's capacity (an update past it would be shifted).
     """
-    position_t = start + jnp.arange(tokens_t.shape[0])
-    angle_tk = position_t[:, None].astype(jnp.float32) * parameters["rope_k"]
-    rope = jnp.cos(angle_tk), jnp.sin(angle_tk)
-    x_td = parameters["embedding"][tokens_t]
+    return _run(config, parameters, cache, tokens_t, start + jnp.arange(tokens_t.shape[0]))
+
+
+def extend_many(
+    config: DecoderConfig, parameters: Parameters, cache: Cache, tokens_bt: Array, start_b: Array
+) -> tuple[Cache, Array]:
+    """As `extend` for several sequences: cached arrays are [b, g, s, k], hidden states x_btd."""
+    position_bt = start_b[:, None] + jnp.arange(tokens_bt.shape[1])
+    filled, x_nd = _run(config, parameters, cache, tokens_bt.ravel(), position_bt.ravel())
+    return filled, x_nd.reshape(*tokens_bt.shape, -1)
+
+
+def _run(
+    config: DecoderConfig, parameters: Parameters, cache: Cache, tokens_n: Array, position_n: Array
+) -> tuple[Cache, Array]:
+    waves = _waves(config, parameters, position_n)
+    x_nd = parameters["embedding"][tokens_n]
+    if config.multipliers.embedding != 1.0:
+        x_nd = x_nd * jnp.asarray(config.multipliers.embedding, x_nd.dtype)
     filled: Cache = []
-    for layer, held in zip(parameters["layers"], cache, strict=True):
-        held, x_td = _layer(config, layer, held, x_td, position_t, rope)
+    for index, (layer, held) in enumerate(zip(parameters["layers"], cache, strict=True)):
+        held, x_nd = _layer(config, config.reach(index), layer, held, x_nd, position_n, waves)
         filled.append(held)
-    return filled, x_td
+    return filled, x_nd
 
 
-@partial(jax.jit, static_argnums=0)  # traced once, not once a layer
+@partial(jax.jit, static_argnums=(0, 1))  # traced once a kind of layer, not once a layer
 def _layer(
     config: DecoderConfig,
+    reach: Reach,
     layer: Parameters,
     held: tuple[Array, Array],
-    x_td: Array,
-    position_t: Array,
-    rope: tuple[Array, Array],
+    x_nd: Array,
+    position_n: Array,
+    waves: Waves,
 ) -> tuple[tuple[Array, Array], Array]:
-    normed_td = rms_norm(x_td, layer["attention_norm"], config.norm_epsilon)
-    q_thk, k_tgk, v_tgk = _qkv(config, project(normed_td, layer["qkv"]))
-    k_gsk = _write(held[0], _rotate(k_tgk, rope), position_t[0])
-    v_gsk = _write(held[1], v_tgk, position_t[0])
-    mixed_td = _attend(_rotate(q_thk, rope), k_gsk, v_gsk, position_t)
-    x_td = x_td + project(mixed_td, layer["out"])
-    normed_td = rms_norm(x_td, layer["mlp_norm"], config.norm_epsilon)
-    gate_tf, up_tf = jnp.split(project(normed_td, layer["gate_up"]), 2, axis=-1)
-    x_td = x_td + project(jax.nn.silu(gate_tf) * up_tf, layer["down"])
-    return (k_gsk, v_gsk), x_td
+    normed_nd = rms_norm(x_nd, layer["attention_norm"], config.norm_epsilon)
+    q_nhk, k_ngk, v_ngk = _heads(config, layer, normed_nd)
+    if reach.rope != "none":
+        q_nhk, k_ngk = _rotate(q_nhk, waves[reach.rope]), _rotate(k_ngk, waves[reach.rope])
+    look = partial(_look, config, reach, layer.get("sinks"))
+    if held[0].ndim == 4:
+        look = _each_sequence(look, held[0].shape[0])
+    held, mixed_nd = look(held, q_nhk, k_ngk, v_ngk, position_n)
+    given_nd = project(mixed_nd, layer["out"])
+    if config.attention.out_bias:
+        given_nd = given_nd + layer["out_bias"]
+    if config.post_norms:
+        given_nd = rms_norm(given_nd, layer["attention_post_norm"], config.norm_epsilon)
+    x_nd = x_nd + given_nd
+    normed_nd = rms_norm(x_nd, layer["mlp_norm"], config.norm_epsilon)
+    given_nd = _think(config, layer, normed_nd)
+    if config.post_norms:
+        given_nd = rms_norm(given_nd, layer["mlp_post_norm"], config.norm_epsilon)
+    return held, x_nd + given_nd
 
 
 def predict(config: DecoderConfig, parameters: Parameters, x_td: Array) -> Array:
-    """Hidden states to next-token logits, logits_tv."""
+    """Hidden states to next-token logits, logits_tv, in float32."""
     head_vd = parameters["embedding"] if config.tied_head else parameters["head"]
-    return project(rms_norm(x_td, parameters["norm"], config.norm_epsilon), head_vd)
-
-
-def project(x_ti: Array, weight_oi: Array) -> Array:
-    """Multiply by a matrix that is stored as [out, in], as model files store it.
-
-    One row goes in as a column: XLA:CPU then streams the matrix at memory speed, and at half of
-    that with `x @ w.T` (212 MB of gate and up: 8.7 ms against 16.3 ms, jaxlib 0.10.2).
-    """
-    if x_ti.shape[0] == 1:
-        return (weight_oi @ x_ti.T).T
-    return x_ti @ weight_oi.T
+    logits_tv = project(rms_norm(x_td, parameters["norm"], config.norm_epsilon), head_vd)
+    if config.multipliers.logits != 1.0:
+        logits_tv = logits_tv * jnp.asarray(config.multipliers.logits, logits_tv.dtype)
+    return _capped(logits_tv.astype(jnp.float32), config.multipliers.logits_cap)
 
 
 def rms_norm(x_td: Array, scale_d: Array, epsilon: float) -> Array:
     """Scale each row to unit root mean square, then by `scale_d`."""
-    mean_square_t1 = jnp.mean(jnp.square(x_td), axis=-1, keepdims=True)
-    return x_td * lax.rsqrt(mean_square_t1 + epsilon) * scale_d
+    wide_td = x_td.astype(jnp.float32)
+    mean_square_t1 = jnp.mean(jnp.square(wide_td), axis=-1, keepdims=True)
+    return (wide_td * lax.rsqrt(mean_square_t1 + epsilon) * scale_d).astype(x_td.dtype)
 
 
-def _qkv(config: DecoderConfig, qkv_td: Array) -> tuple[Array, Array, Array]:
-    heads_thk = qkv_td.reshape(qkv_td.shape[0], -1, config.head_size)
+def _heads(
+    config: DecoderConfig, layer: Parameters, normed_nd: Array
+) -> tuple[Array, Array, Array]:
+    qkv_nd = project(normed_nd, layer["qkv"])
+    if config.attention.bias:
+        qkv_nd = qkv_nd + layer["qkv_bias"]
+    heads_nhk = qkv_nd.reshape(qkv_nd.shape[0], -1, config.head_size)
     queries, keys = config.query_heads, config.query_heads + config.kv_heads
-    return heads_thk[:, :queries], heads_thk[:, queries:keys], heads_thk[:, keys:]
+    q_nhk, k_ngk, v_ngk = heads_nhk[:, :queries], heads_nhk[:, queries:keys], heads_nhk[:, keys:]
+    if config.attention.head_norms:
+        q_nhk = rms_norm(q_nhk, layer["query_norm"], config.norm_epsilon)
+        k_ngk = rms_norm(k_ngk, layer["key_norm"], config.norm_epsilon)
+    return q_nhk, k_ngk, v_ngk
 
 
-def _rotate(x_thk: Array, rope: tuple[Array, Array]) -> Array:
+def _think(config: DecoderConfig, layer: Parameters, normed_nd: Array) -> Array:
+    """The MLP, the experts, or both."""
+    if not config.has_mlp:
+        return mix(config, layer, normed_nd)
+    gate_nf, up_nf = jnp.split(project(normed_nd, layer["gate_up"]), 2, axis=-1)
+    given_nd = project(gated(config.activation, gate_nf, up_nf), layer["down"])
+    if config.experts is None:
+        return given_nd
+    return (given_nd + mix(config, layer, normed_nd)) * 2**-0.5
+
+
+def _waves(config: DecoderConfig, parameters: Parameters, position_n: Array) -> Waves:
+    waves = {"main": _wave(parameters["rope_k"], position_n, config.rope_scaling)}
+    if config.local_rope_base is not None:
+        waves["local"] = _wave(parameters["rope_local_k"], position_n, None)
+    return waves
+
+
+def _wave(
+    frequency_k: Array, position_n: Array, scaling: RopeScaling | None
+) -> tuple[Array, Array]:
+    frequency_nk = frequency_k
+    if isinstance(scaling, Dynamic):
+        frequency_nk = frequency_k * _slowed(scaling, frequency_k.shape[0], position_n)
+    angle_nk = position_n[:, None].astype(jnp.float32) * frequency_nk
+    cos_nk, sin_nk = jnp.cos(angle_nk), jnp.sin(angle_nk)
+    if amplitude(scaling) != 1.0:
+        cos_nk, sin_nk = cos_nk * amplitude(scaling), sin_nk * amplitude(scaling)
+    return cos_nk, sin_nk
+
+
+def _slowed(scaling: Dynamic, pairs: int, position_n: Array) -> Array:
+    """NTK: a base b times larger turns pair i by b ** (-i / pairs) of what it did."""
+    past_n = jnp.maximum(position_n + 1 - scaling.original_context, 0).astype(jnp.float32)
+    growth_n1 = (1 + scaling.factor * past_n / scaling.original_context)[:, None]
+    # the base grows by growth ** (head_size / (head_size - 2))
+    return growth_n1 ** (-jnp.arange(pairs) / (pairs - 1))
+
+
+def _rotate(x_nhk: Array, wave: tuple[Array, Array]) -> Array:
     """Turn pair (i, i + head_size / 2) of every head by its position's angle."""
-    cos_tk, sin_tk = (part_tk[:, None, :] for part_tk in rope)
-    first, second = jnp.split(x_thk, 2, axis=-1)
+    cos_nk, sin_nk = (part_nk[:, None, :] for part_nk in wave)
+    first, second = jnp.split(x_nhk, 2, axis=-1)
     return jnp.concatenate(
-        [first * cos_tk - second * sin_tk, second * cos_tk + first * sin_tk], axis=-1
-    )
+        [first * cos_nk - second * sin_nk, second * cos_nk + first * sin_nk], axis=-1
+    ).astype(x_nhk.dtype)
+
+
+def _each_sequence(look: Any, sequences: int) -> Any:
+    """`look` over rows of several sequences, each with a cache of its own."""
+
+    def look_many(held: tuple[Array, Array], *rows: Array) -> tuple[tuple[Array, Array], Array]:
+        apart = [array.reshape(sequences, -1, *array.shape[1:]) for array in rows]
+        held, mixed_btd = jax.vmap(look)(held, *apart)
+        return held, mixed_btd.reshape(-1, mixed_btd.shape[-1])
+
+    return look_many
+
+
+def _look(
+    config: DecoderConfig,
+    reach: Reach,
+    sinks_h: Array | None,
+    held: tuple[Array, Array],
+    q_thk: Array,
+    k_tgk: Array,
+    v_tgk: Array,
+    position_t: Array,
+) -> tuple[tuple[Array, Array], Array]:
+    """Write keys and values of one sequence, then let its new tokens look at what they may."""
+    k_gsk = _write(held[0], k_tgk, position_t[0])
+    v_gsk = _write(held[1], v_tgk, position_t[0])
+    visible_ts = _visible(reach, position_t, k_gsk.shape[1])
+    mixed_td = _attend(config.attention, q_thk, k_gsk, v_gsk, position_t, visible_ts, sinks_h)
+    return (k_gsk, v_gsk), mixed_td
 
 
 def _write(cache_gsk: Array, new_tgk: Array, start: Array) -> Array:
-    return lax.dynamic_update_slice(cache_gsk, new_tgk.swapaxes(0, 1), (0, start, 0))
+    new_gtk = new_tgk.swapaxes(0, 1).astype(cache_gsk.dtype)
+    return lax.dynamic_update_slice(cache_gsk, new_gtk, (0, start, 0))
 
 
-def _attend(q_thk: Array, k_gsk: Array, v_gsk: Array, position_t: Array) -> Array:
-    """Each query sees the positions up to its own; `r` query heads share one kv head."""
+def _visible(reach: Reach, position_t: Array, capacity: int) -> Array:
+    """Each query sees the positions up to its own, or fewer."""
+    position_s, own_t1 = jnp.arange(capacity), position_t[:, None]
+    visible_ts = position_s <= own_t1
+    if reach.window is not None:
+        visible_ts &= position_s > own_t1 - reach.window
+    if reach.chunk is not None:
+        visible_ts &= position_s // reach.chunk == own_t1 // reach.chunk
+    return visible_ts
+
+
+def _attend(
+    attention: Attention,
+    q_thk: Array,
+    k_gsk: Array,
+    v_gsk: Array,
+    position_t: Array,
+    visible_ts: Array,
+    sinks_h: Array | None,
+) -> Array:
+    """`r` query heads share one kv head."""
     tokens, heads, head_size = q_thk.shape
-    kv_heads, capacity, _ = k_gsk.shape
+    kv_heads = k_gsk.shape[0]
+    scale = head_size**-0.5 if attention.scale is None else attention.scale
     q_gtrk = q_thk.reshape(tokens, kv_heads, heads // kv_heads, head_size).swapaxes(0, 1)
-    score_gtrs = jnp.einsum("gtrk,gsk->gtrs", q_gtrk, k_gsk) * head_size**-0.5
-    visible_ts = jnp.arange(capacity) <= position_t[:, None]
+    score_gtrs = jnp.einsum("gtrk,gsk->gtrs", q_gtrk, k_gsk.astype(q_thk.dtype))
+    score_gtrs = _capped(score_gtrs.astype(jnp.float32) * scale, attention.cap)
+    if attention.temperature_from is not None:
+        score_gtrs = score_gtrs * _warmth(attention.temperature_from, position_t)[:, None, None]
     score_gtrs = jnp.where(visible_ts[:, None, :], score_gtrs, -jnp.inf)
-    mixed_gtrk = jnp.einsum("gtrs,gsk->gtrk", jax.nn.softmax(score_gtrs, axis=-1), v_gsk)
+    weight_gtrs = _softmax(score_gtrs, sinks_h).astype(q_thk.dtype)
+    mixed_gtrk = jnp.einsum("gtrs,gsk->gtrk", weight_gtrs, v_gsk.astype(q_thk.dtype))
     return mixed_gtrk.swapaxes(0, 1).reshape(tokens, heads * head_size)
+
+
+def _softmax(score_gtrs: Array, sinks_h: Array | None) -> Array:
+    if sinks_h is None:
+        return jax.nn.softmax(score_gtrs, axis=-1)
+    groups, tokens, shared, _ = score_gtrs.shape
+    sink_gtr1 = jnp.broadcast_to(sinks_h.reshape(groups, 1, shared, 1), (groups, tokens, shared, 1))
+    return jax.nn.softmax(jnp.concatenate([score_gtrs, sink_gtr1], axis=-1), axis=-1)[..., :-1]
+
+
+def _warmth(first: int, position_t: Array) -> Array:
+    far_t = jnp.maximum(position_t, first).astype(jnp.float32)
+    return jnp.log2(far_t) / jnp.log2(jnp.float32(first))
+
+
+def _capped(score: Array, cap: float | None) -> Array:
+    return score if cap is None else cap * jnp.tanh(score / cap)

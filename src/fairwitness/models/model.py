@@ -17,8 +17,11 @@ import msgspec
 
 from fairwitness.kernels.stack import Weights
 from fairwitness.models.chat_template import ChatTemplate
-from fairwitness.models.config import DecoderConfig, config_from_gguf, config_from_hugging_face
+from fairwitness.models.config import DecoderConfig
+from fairwitness.models.config_gguf import config_from_gguf
+from fairwitness.models.config_hugging_face import config_from_hugging_face
 from fairwitness.models.errors import ModelFileError
+from fairwitness.models.families import Family
 from fairwitness.models.gguf import GgufFile, open_gguf
 from fairwitness.models.packed import packed_weights
 from fairwitness.models.safetensors import open_folder
@@ -73,18 +76,25 @@ def _open_gguf_model(path: Path) -> Model:
     embedding = file.tensors.get("token_embd.weight")
     if embedding is None:
         raise ModelFileError(path, "no tensor 'token_embd.weight'")
-    vocabulary, tied_head = embedding.shape[0], "output.weight" not in file.tensors
-    config = config_from_gguf(path, file.metadata, vocabulary, tied_head=tied_head)
+    vocabulary = embedding.shape[0]
+    family, config = config_from_gguf(path, file.metadata, vocabulary, file.tensors.keys())
     sizes = ((tensor.format.name, tensor.size_bytes) for tensor in file.tensors.values())
     licence = file.metadata.get("general.license", "unknown")
     return Model(
         config=config,
-        card=_card(path, config, "llama", sizes, str(licence), path.stat().st_size),
-        parameters=partial(parameters_from_gguf, file, config),
+        card=_card(path, config, family.name, sizes, str(licence), path.stat().st_size),
+        parameters=partial(parameters_from_gguf, file, family, config),
         tokenizer=partial(tokenizer_from_gguf, path, file.metadata, vocabulary),
         chat_template=partial(_gguf_chat_template, file),
-        packed=partial(packed_weights, file, config),
+        packed=partial(_packed, file, family, config),
     )
+
+
+def _packed(file: GgufFile, family: Family, config: DecoderConfig) -> Weights | None:
+    """The native step is a Llama's, and unpacks query and key rows as their files pair them."""
+    if not config.is_llama or not family.gguf_pairs:
+        return None
+    return packed_weights(file, config)
 
 
 def _gguf_chat_template(file: GgufFile) -> ChatTemplate:
@@ -102,15 +112,15 @@ def _gguf_chat_template(file: GgufFile) -> ChatTemplate:
 
 def _open_folder_model(folder: Path) -> Model:
     values = _json_table(folder / "config.json")
-    config = config_from_hugging_face(folder / "config.json", values)
+    family, config = config_from_hugging_face(folder / "config.json", values)
     file = open_folder(folder)
     sizes = ((tensor.format.name, tensor.data.size) for tensor in file.tensors.values())
     size_bytes = sum(entry.stat().st_size for entry in folder.iterdir() if entry.is_file())
     ends = _end_ids(folder, values)
     return Model(
         config=config,
-        card=_card(folder, config, "LlamaForCausalLM", sizes, "unknown", size_bytes),
-        parameters=partial(parameters_from_hugging_face, file, config),
+        card=_card(folder, config, family.name, sizes, "unknown", size_bytes),
+        parameters=partial(parameters_from_hugging_face, file, family, config),
         tokenizer=partial(
             tokenizer_from_hugging_face, folder / "tokenizer.json", ends, config.vocabulary
         ),

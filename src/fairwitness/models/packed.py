@@ -14,10 +14,9 @@ from fairwitness.kernels.native import library
 from fairwitness.kernels.quantised import Room, Tiles, tiles_bytes
 from fairwitness.kernels.stack import LayerWeights, Shape, Weights, interleaved
 from fairwitness.models.config import DecoderConfig
+from fairwitness.models.families import GGUF
 from fairwitness.models.gguf import GgufFile, GgufTensor
 from fairwitness.models.weights import (
-    GGUF_LAYER,
-    GGUF_TOP,
     check_all_placed,
     check_shape,
     halves_from_pairs,
@@ -56,11 +55,11 @@ def packed_weights(file: GgufFile, config: DecoderConfig) -> Weights | None:
 def _is_packable(file: GgufFile, config: DecoderConfig) -> bool:
     """Whether every matrix has a format that we multiply by, and joined ones the same."""
     top = ["embedding"] if config.tied_head else ["embedding", "head"]
-    names = [GGUF_TOP[name] for name in top]
+    names = [GGUF[name] for name in top]
     joined = []
     for layer in range(config.layers):
-        names += [GGUF_LAYER[name].format(layer) for name in _MATRICES]
-        joined += [[GGUF_LAYER[name].format(layer) for name in group] for group in _TOGETHER]
+        names += [GGUF[name].format(layer) for name in _MATRICES]
+        joined += [[GGUF[name].format(layer) for name in group] for group in _TOGETHER]
     tensors = file.tensors
     return all(name in tensors and tensors[name].format.name in _KINDS for name in names) and all(
         len({tensors[name].format for name in group}) == 1 for group in joined
@@ -78,17 +77,17 @@ class _Source:
     def weights(self) -> Weights:
         config = self._config
         table = (config.vocabulary, config.width)
-        embedding = self._tiles(self._blocks(GGUF_TOP["embedding"], table), GGUF_TOP["embedding"])
+        embedding = self._tiles(self._blocks(GGUF["embedding"], table), GGUF["embedding"])
         head = embedding
         if not config.tied_head:
-            head = self._tiles(self._blocks(GGUF_TOP["head"], table), GGUF_TOP["head"])
+            head = self._tiles(self._blocks(GGUF["head"], table), GGUF["head"])
         factors = None
-        if GGUF_TOP["rope_factors"] in self._left:
-            factors = self._floats(GGUF_TOP["rope_factors"], config.head_size // 2)
+        if GGUF["rope_factors"] in self._left:
+            factors = self._floats(GGUF["rope_factors"], config.head_size // 2)
         weights = Weights(
             embedding=embedding,
             head=head,
-            norm=self._floats(GGUF_TOP["norm"], config.width),
+            norm=self._floats(GGUF["norm"], config.width),
             frequencies=rope_frequencies(config, factors),
             layers=[self._layer(index) for index in range(config.layers)],
         )
@@ -108,7 +107,7 @@ class _Source:
             "up": (config.hidden, config.width),
             "down": (config.width, config.hidden),
         }
-        names = {name: GGUF_LAYER[name].format(index) for name in GGUF_LAYER}
+        names = {name: GGUF[name].format(index) for name in GGUF}
         blocks = {name: self._blocks(names[name], shape) for name, shape in shapes.items()}
         query = halves_from_pairs(blocks["query"], config.query_heads)
         key = halves_from_pairs(blocks["key"], config.kv_heads)

@@ -5,106 +5,86 @@ Names and layouts differ between files; the decoder sees one tree. Matrices keep
 together is stored together (query, key and value; gate and up): fewer, larger products.
 
     {"embedding": vd, "norm": d, "head": vd (only if untied), "rope_k": head_size / 2,
+     "rope_local_k": head_size / 2 (only with layers of local reach),
      "layers": [{"attention_norm": d, "qkv": [(q + 2 kv) * head_size, d], "out": [d, q * head_size],
-                 "mlp_norm": d, "gate_up": [2 * hidden, d], "down": [d, hidden]}, ...]}
+                 "mlp_norm": d, "gate_up": [2 * hidden, d], "down": [d, hidden],
+                 and as the config says: "qkv_bias", "out_bias", "query_norm": k, "key_norm": k,
+                 "sinks": h, "attention_post_norm": d, "mlp_post_norm": d,
+                 "router": ed, "experts_gate_up": [e, 2 * hidden, d],
+                 "experts_down": [e, d, hidden], and these three with "_bias"}, ...]}
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.models.config import DecoderConfig, RopeScaling
+from fairwitness.models.config import DecoderConfig, Experts
 from fairwitness.models.errors import ModelFileError
+from fairwitness.models.families import GGUF, Family, named
 from fairwitness.models.gguf import GgufFile
+from fairwitness.models.rope import frequencies, scaled
 from fairwitness.models.safetensors import Safetensors
 
 Floats = NDArray[np.float32]
 Rows = TypeVar("Rows", NDArray[np.float32], NDArray[np.uint8])
 Place = Callable[[Floats], Any]
-
-GGUF_LAYER = {
-    "attention_norm": "blk.{}.attn_norm.weight",
-    "query": "blk.{}.attn_q.weight",
-    "key": "blk.{}.attn_k.weight",
-    "value": "blk.{}.attn_v.weight",
-    "out": "blk.{}.attn_output.weight",
-    "mlp_norm": "blk.{}.ffn_norm.weight",
-    "gate": "blk.{}.ffn_gate.weight",
-    "up": "blk.{}.ffn_up.weight",
-    "down": "blk.{}.ffn_down.weight",
-}
-GGUF_TOP = {
-    "embedding": "token_embd.weight",
-    "norm": "output_norm.weight",
-    "head": "output.weight",
-    "rope_factors": "rope_freqs.weight",
-}
-_HUGGING_FACE_LAYER = {
-    "attention_norm": "model.layers.{}.input_layernorm.weight",
-    "query": "model.layers.{}.self_attn.q_proj.weight",
-    "key": "model.layers.{}.self_attn.k_proj.weight",
-    "value": "model.layers.{}.self_attn.v_proj.weight",
-    "out": "model.layers.{}.self_attn.o_proj.weight",
-    "mlp_norm": "model.layers.{}.post_attention_layernorm.weight",
-    "gate": "model.layers.{}.mlp.gate_proj.weight",
-    "up": "model.layers.{}.mlp.up_proj.weight",
-    "down": "model.layers.{}.mlp.down_proj.weight",
-}
-_HUGGING_FACE_TOP = {
-    "embedding": "model.embed_tokens.weight",
-    "norm": "model.norm.weight",
-    "head": "lm_head.weight",
-}
+Tree = dict[str, Any]
 
 
-def parameters_from_gguf(file: GgufFile, config: DecoderConfig, place: Place) -> dict[str, Any]:
+def parameters_from_gguf(
+    file: GgufFile, family: Family, config: DecoderConfig, place: Place
+) -> Tree:
     """Load a GGUF file. `place` moves each finished array to its device, so that no second copy
     of the model is ever held.
 
     Raises:
         ModelFileError: a tensor is missing, unknown, or of another shape than the config says.
     """
-    source = _Tensors(file.path, config, file.read, set(file.tensors), GGUF_TOP, GGUF_LAYER)
-    factors = source.optional("rope_factors", (config.head_size // 2,))
-    return _tree(source, place, rope_frequencies(config, factors), halves_from_pairs)
+    layout = _Layout(GGUF, halves_from_pairs if family.gguf_pairs else _as_they_are)
+    source = _Tensors(file.path, file.read, set(file.tensors), layout)
+    factors = None
+    if source.has("rope_factors"):
+        factors = source.take("rope_factors", (config.head_size // 2,))
+    return _tree(source, config, place, rope_frequencies(config, factors))
 
 
 def parameters_from_hugging_face(
-    file: Safetensors, config: DecoderConfig, place: Place
-) -> dict[str, Any]:
+    file: Safetensors, family: Family, config: DecoderConfig, place: Place
+) -> Tree:
     """Load safetensors with Hugging Face's names; see `parameters_from_gguf`."""
     names = {name for name in file.tensors if not name.endswith("rotary_emb.inv_freq")}
     if config.tied_head:
-        names.discard(_HUGGING_FACE_TOP["head"])  # some savers write the shared matrix twice
-    source = _Tensors(file.path, config, file.read, names, _HUGGING_FACE_TOP, _HUGGING_FACE_LAYER)
-    return _tree(source, place, rope_frequencies(config), lambda rows, heads: rows)
+        names.discard(family.tensors["head"])  # some savers write the shared matrix twice
+    layout = _Layout(family.tensors, norms_from_one=family.norms_from_one)
+    source = _Tensors(file.path, file.read, names, layout)
+    return _tree(source, config, place, rope_frequencies(config))
+
+
+def parameters_from_grok_1(
+    path: Path,
+    read: Callable[[str], Floats],
+    names: Set[str],
+    config: DecoderConfig,
+    place: Place,
+) -> Tree:
+    """Load Grok-1 from arrays under the names of xAI's model.py, widened; see above."""
+    layout = _Layout(named("grok-1").tensors, transposed=True)
+    source = _Tensors(path, read, names, layout)
+    return _tree(source, config, place, rope_frequencies(config))
 
 
 def rope_frequencies(config: DecoderConfig, factors: Floats | None = None) -> Floats:
     """Radians per position of each pair, [head_size / 2]; `factors` divide them (GGUF)."""
-    exponent_k = np.arange(0, config.head_size, 2, dtype=np.float64) / config.head_size
-    frequency_k = config.rope_base**-exponent_k
+    frequency_k = frequencies(config.head_size, config.rope_base)
     if factors is not None:
         frequency_k = frequency_k / factors
-    if config.rope_scaling is not None:
-        frequency_k = _stretched(frequency_k, config.rope_scaling)
-    return frequency_k.astype(np.float32)
-
-
-def _stretched(frequency_k: NDArray[np.float64], scaling: RopeScaling) -> NDArray[np.float64]:
-    """Llama 3's rule: slow waves are stretched, fast ones kept, those between are blended.
-
-    Fact: `_compute_llama3_parameters` in transformers' modeling_rope_utils.py.
-    """
-    turns_k = scaling.original_context * frequency_k / (2 * np.pi)
-    low, high = scaling.low_frequency_factor, scaling.high_frequency_factor
-    keep_k = np.clip((turns_k - low) / (high - low), 0.0, 1.0)
-    return frequency_k * (keep_k + (1 - keep_k) / scaling.factor)
+    return scaled(frequency_k, config.rope_base, config.rope_scaling).astype(np.float32)
 
 
 def halves_from_pairs(rows: Rows, heads: int) -> Rows:
@@ -113,9 +93,9 @@ def halves_from_pairs(rows: Rows, heads: int) -> Rows:
     Their converter stores query and key rows so that RoPE turns neighbours (0, 1), (2, 3), ...
     (`permute` in conversion/llama.py of llama.cpp); our decoder turns the two halves of a head.
     """
-    out, width = rows.shape
-    pairs = rows.reshape(heads, out // heads // 2, 2, width)
-    return pairs.swapaxes(1, 2).reshape(out, width)
+    out, *rest = rows.shape
+    pairs = rows.reshape(heads, out // heads // 2, 2, *rest)
+    return pairs.swapaxes(1, 2).reshape(rows.shape)
 
 
 def check_shape(path: Path, name: str, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
@@ -124,86 +104,155 @@ def check_shape(path: Path, name: str, shape: tuple[int, ...], expected: tuple[i
         raise ModelFileError(path, f"tensor {name!r} has shape {shape}, the config says {expected}")
 
 
-def check_all_placed(path: Path, left: set[str]) -> None:
+def check_all_placed(path: Path, left: Set[str]) -> None:
     """Refuse a file with tensors that we would leave out."""
     if left:
         examples = ", ".join(sorted(left)[:3])
         raise ModelFileError(path, f"{len(left)} tensors have no place in this decoder: {examples}")
 
 
+def _as_they_are(rows: Floats, heads: int) -> Floats:
+    return rows
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How a file stores what we store otherwise."""
+
+    spelled: Mapping[str, str]
+    reorder: Callable[[Floats, int], Floats] = _as_they_are  # rows of queries and keys
+    norms_from_one: bool = False
+    transposed: bool = False  # matrices stand [in, out]
+
+
 class _Tensors:
     """A file's tensors by our names, each shape checked, each tensor accounted for."""
 
     def __init__(
-        self,
-        path: Path,
-        config: DecoderConfig,
-        read: Callable[[str], Floats],
-        names: set[str],
-        top: dict[str, str],
-        layer: dict[str, str],
+        self, path: Path, read: Callable[[str], Floats], names: Set[str], layout: _Layout
     ) -> None:
-        self.path, self.config = path, config
+        self.path, self.layout = path, layout
         self._read, self._left = read, set(names)
-        self._top, self._layer = top, layer
 
-    def top(self, name: str, shape: tuple[int, ...]) -> Floats:
-        return self._take(self._top[name], shape)
+    def has(self, part: str) -> bool:
+        return self.layout.spelled.get(part) in self._left
 
-    def layer(self, index: int, name: str, shape: tuple[int, ...]) -> Floats:
-        return self._take(self._layer[name].format(index), shape)
-
-    def optional(self, name: str, shape: tuple[int, ...]) -> Floats | None:
-        return self.top(name, shape) if self._top[name] in self._left else None
+    def take(self, part: str, shape: tuple[int, ...], *index: int) -> Floats:
+        """One tensor in the decoder's own order; `index` is its layer, and its expert."""
+        if part not in self.layout.spelled:
+            raise ModelFileError(self.path, f"files of this family have no {part}")
+        name = self.layout.spelled[part].format(*index)
+        tensor = self._read(name)
+        if self.layout.transposed and len(shape) > 1 and part != "embedding":
+            tensor = tensor.swapaxes(-1, -2)
+        check_shape(self.path, name, tensor.shape, shape)
+        self._left.discard(name)
+        if self.layout.norms_from_one and part.endswith("norm"):
+            return tensor + np.float32(1)
+        return tensor
 
     def finish(self) -> None:
         check_all_placed(self.path, self._left)
 
-    def _take(self, name: str, shape: tuple[int, ...]) -> Floats:
-        tensor = self._read(name)
-        check_shape(self.path, name, tensor.shape, shape)
-        self._left.discard(name)
-        return tensor
 
-
-def _tree(
-    source: _Tensors,
-    place: Place,
-    rope_k: Floats,
-    reorder: Callable[[Floats, int], Floats],
-) -> dict[str, Any]:
-    config = source.config
+def _tree(source: _Tensors, config: DecoderConfig, place: Place, rope_k: Floats) -> Tree:
     matrix = (config.vocabulary, config.width)
-    tree: dict[str, Any] = {
-        "embedding": place(source.top("embedding", matrix)),
-        "norm": place(source.top("norm", (config.width,))),
+    tree: Tree = {
+        "embedding": place(source.take("embedding", matrix)),
+        "norm": place(source.take("norm", (config.width,))),
         "rope_k": place(rope_k),
-        "layers": [_layer(source, index, place, reorder) for index in range(config.layers)],
+        "layers": [_layer(source, config, index, place) for index in range(config.layers)],
     }
+    if config.local_rope_base is not None:
+        local_k = frequencies(config.head_size, config.local_rope_base)
+        tree["rope_local_k"] = place(local_k.astype(np.float32))
     if not config.tied_head:
-        tree["head"] = place(source.top("head", matrix))
+        tree["head"] = place(source.take("head", matrix))
     source.finish()
     return tree
 
 
-def _layer(
-    source: _Tensors, index: int, place: Place, reorder: Callable[[Floats, int], Floats]
-) -> dict[str, Any]:
-    config = source.config
-    width, hidden = config.width, config.hidden
+def _layer(source: _Tensors, config: DecoderConfig, index: int, place: Place) -> Tree:
+    norms = ["attention_norm", "mlp_norm"]
+    if config.post_norms:
+        norms += ["attention_post_norm", "mlp_post_norm"]
+    layer: Tree = {name: place(source.take(name, (config.width,), index)) for name in norms}
+    layer |= _attention(source, config, index, place)
+    if config.has_mlp:
+        rows = (config.hidden, config.width)
+        gate_up = [source.take(part, rows, index) for part in ("gate", "up")]
+        layer["gate_up"] = place(np.concatenate(gate_up))
+        layer["down"] = place(source.take("down", rows[::-1], index))
+    if config.experts is not None:
+        layer |= _experts(source, config, config.experts, index, place)
+    return layer
+
+
+def _attention(source: _Tensors, config: DecoderConfig, index: int, place: Place) -> Tree:
+    heads = {"query": config.query_heads, "key": config.kv_heads, "value": config.kv_heads}
+
+    def joined(suffix: str, *columns: int) -> Any:
+        parts = []
+        for part, count in heads.items():
+            rows = source.take(part + suffix, (count * config.head_size, *columns), index)
+            parts.append(rows if part == "value" else source.layout.reorder(rows, count))
+        return place(np.concatenate(parts))
+
     query_rows = config.query_heads * config.head_size
-    kv_rows = config.kv_heads * config.head_size
-    query = source.layer(index, "query", (query_rows, width))
-    key = source.layer(index, "key", (kv_rows, width))
-    value = source.layer(index, "value", (kv_rows, width))
-    gate = source.layer(index, "gate", (hidden, width))
-    up = source.layer(index, "up", (hidden, width))
-    qkv = [reorder(query, config.query_heads), reorder(key, config.kv_heads), value]
-    return {
-        "attention_norm": place(source.layer(index, "attention_norm", (width,))),
-        "qkv": place(np.concatenate(qkv)),
-        "out": place(source.layer(index, "out", (width, query_rows))),
-        "mlp_norm": place(source.layer(index, "mlp_norm", (width,))),
-        "gate_up": place(np.concatenate([gate, up])),
-        "down": place(source.layer(index, "down", (width, hidden))),
+    layer: Tree = {
+        "qkv": joined("", config.width),
+        "out": place(source.take("out", (config.width, query_rows), index)),
     }
+    if config.attention.bias:
+        layer["qkv_bias"] = joined("_bias")
+    if config.attention.out_bias:
+        layer["out_bias"] = place(source.take("out_bias", (config.width,), index))
+    if config.attention.head_norms:
+        for part in ("query_norm", "key_norm"):
+            layer[part] = place(source.take(part, (config.head_size,), index))
+    if config.attention.sinks:
+        layer["sinks"] = place(source.take("sinks", (config.query_heads,), index))
+    return layer
+
+
+def _experts(
+    source: _Tensors, config: DecoderConfig, experts: Experts, index: int, place: Place
+) -> Tree:
+    """Experts come one by one, in three arrays, or in two with gate and up joined (gpt-oss)."""
+    count, hidden, width = experts.count, experts.hidden, config.width
+    layer: Tree = {"router": place(source.take("router", (count, width), index))}
+    if "experts_gate_up" in source.layout.spelled:
+        gate_up = source.take("experts_gate_up", (count, width, 2 * hidden), index)
+        down = source.take("experts_down", (count, hidden, width), index)
+        layer["experts_gate_up"] = place(_apart(gate_up).swapaxes(1, 2))
+        layer["experts_down"] = place(np.ascontiguousarray(down.swapaxes(1, 2)))
+    else:
+        gate, up, down = (
+            _every_expert(source, part, shape, index, count)
+            for part, shape in (
+                ("gate", (hidden, width)),
+                ("up", (hidden, width)),
+                ("down", (width, hidden)),
+            )
+        )
+        layer["experts_gate_up"] = place(np.concatenate([gate, up], axis=1))
+        layer["experts_down"] = place(down)
+    if experts.bias:
+        gate_up_bias = source.take("experts_gate_up_bias", (count, 2 * hidden), index)
+        layer["router_bias"] = place(source.take("router_bias", (count,), index))
+        layer["experts_gate_up_bias"] = place(_apart(gate_up_bias))
+        layer["experts_down_bias"] = place(source.take("experts_down_bias", (count, width), index))
+    return layer
+
+
+def _every_expert(
+    source: _Tensors, part: str, shape: tuple[int, int], index: int, count: int
+) -> Floats:
+    if f"experts_{part}" in source.layout.spelled:
+        return source.take(f"experts_{part}", (count, *shape), index)
+    return np.stack([source.take(f"expert_{part}", shape, index, each) for each in range(count)])
+
+
+def _apart(gate_up: Floats) -> Floats:
+    """Gate and up one after the other, where a file has them in turns along the last axis."""
+    return np.concatenate([gate_up[..., ::2], gate_up[..., 1::2]], axis=-1)

@@ -1,0 +1,134 @@
+"""From the metadata of a GGUF file to the decoder's config.
+
+Keys: docs/gguf.md of github.com/ggml-org/ggml; what an architecture means by them, and what it
+leaves to its readers: src/llama-model.cpp of github.com/ggml-org/llama.cpp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from pathlib import Path
+
+from fairwitness.models.config import Attention, DecoderConfig, Experts, Multipliers, Reach, checked
+from fairwitness.models.errors import ModelFileError
+from fairwitness.models.families import FAMILIES, GGUF, Family, family_of_gguf
+from fairwitness.models.keys import Keys
+from fairwitness.models.rope import Linear, RopeScaling, Yarn, yarn_amplitude
+
+# Layers of the Gemmas of 27 billion weights: their scores are scaled by width, not by head.
+_GEMMA_27B_LAYERS = {"gemma2": 46, "gemma3": 62}
+_SLIDING_PATTERN = {"gemma2": 2, "gemma3": 6}
+_NO_ROPE_STEP = 4  # of SmolLM3; no key tells it
+
+
+def config_from_gguf(
+    path: Path, metadata: Mapping[str, object], vocabulary: int, tensors: Set[str]
+) -> tuple[Family, DecoderConfig]:
+    """Read the keys of a GGUF file that has `tensors`: the family it is of, and its shape.
+
+    Raises:
+        ModelFileError: an unknown architecture, a missing key, or sizes that do not fit together.
+    """
+    architecture = metadata.get("general.architecture")
+    family = family_of_gguf(architecture) if isinstance(architecture, str) else None
+    if family is None or family.gguf is None:
+        known = ", ".join(repr(each.gguf) for each in FAMILIES if each.gguf)
+        raise ModelFileError(path, f"architecture {architecture!r} is not supported, only {known}")
+    prefix = f"{family.gguf}."
+    keys = Keys(path, {key.removeprefix(prefix): value for key, value in metadata.items()})
+    width, heads = keys.integer("embedding_length"), keys.integer("attention.head_count")
+    head_size = keys.integer("attention.key_length", width // max(heads, 1))
+    if keys.integer("rope.dimension_count", head_size) != head_size:
+        raise ModelFileError(path, "RoPE over a part of the head is not supported")
+    layers, experts = keys.integer("block_count"), _experts(keys)
+    reaches = _reaches(keys, family, min(layers, 1_000))
+    config = DecoderConfig(
+        vocabulary=vocabulary,
+        width=width,
+        layers=layers,
+        query_heads=heads,
+        kv_heads=keys.integer("attention.head_count_kv", heads),
+        head_size=head_size,
+        hidden=keys.integer("feed_forward_length", experts.hidden if experts else None),
+        context=keys.integer("context_length"),
+        rope_base=keys.number("rope.freq_base", 10_000.0),
+        norm_epsilon=keys.number("attention.layer_norm_rms_epsilon"),
+        tied_head=GGUF["head"] not in tensors,
+        rope_scaling=_rope_scaling(keys),
+        local_rope_base=_local_rope_base(keys, reaches),
+        attention=_attention(keys, family, tensors, width / max(heads, 1), layers),
+        reaches=reaches,
+        activation="gelu_tanh" if family.scales_embedding else "silu",
+        experts=experts,
+        post_norms=family.post_norms,
+        multipliers=Multipliers(
+            embedding=float(width) ** 0.5 if family.scales_embedding else 1.0,
+            logits_cap=keys.optional_number("final_logit_softcapping"),
+        ),
+    )
+    return family, checked(path, config)
+
+
+def _attention(
+    keys: Keys, family: Family, tensors: Set[str], share: float, layers: int
+) -> Attention:
+    is_27b = _GEMMA_27B_LAYERS.get(family.name) == layers
+    return Attention(
+        bias=GGUF["query_bias"].format(0) in tensors,
+        out_bias=GGUF["out_bias"].format(0) in tensors,
+        head_norms=family.head_norms,
+        scale=share**-0.5 if is_27b else None,
+        cap=keys.optional_number("attn_logit_softcapping"),
+    )
+
+
+def _experts(keys: Keys) -> Experts | None:
+    count = keys.integer("expert_count", 0)
+    if count == 0:
+        return None
+    return Experts(
+        count=count,
+        used=keys.integer("expert_used_count"),
+        hidden=keys.integer("expert_feed_forward_length", keys.integer("feed_forward_length", 0)),
+        renormalise=True,  # of the architectures that we read, all
+    )
+
+
+def _reaches(keys: Keys, family: Family, layers: int) -> tuple[Reach, ...]:
+    if family.name == "smollm3":
+        return tuple(
+            Reach(rope="none" if (layer + 1) % _NO_ROPE_STEP == 0 else "main")
+            for layer in range(layers)
+        )
+    window = keys.optional_size("attention.sliding_window")
+    if window is None:
+        return ()
+    pattern = _SLIDING_PATTERN.get(family.name)
+    if pattern is None:
+        return (Reach(window),) * layers
+    near = Reach(window, rope="local" if family.name == "gemma3" else "main")
+    return tuple(near if (layer + 1) % pattern else Reach() for layer in range(layers))
+
+
+def _local_rope_base(keys: Keys, reaches: tuple[Reach, ...]) -> float | None:
+    if not any(reach.rope == "local" for reach in reaches):
+        return None
+    return keys.number("rope.freq_base_swa", 10_000.0)
+
+
+def _rope_scaling(keys: Keys) -> RopeScaling | None:
+    """Llama 3's rule is no key here: its converter writes a tensor of factors."""
+    kind = keys.word("rope.scaling.type", "none")
+    match kind:
+        case "none":
+            return None
+        case "linear":
+            return Linear(keys.number("rope.scaling.factor"))
+        case "yarn":
+            factor = keys.number("rope.scaling.factor")
+            return Yarn(
+                factor=factor,
+                original_context=keys.integer("rope.scaling.original_context_length"),
+                amplitude=yarn_amplitude(factor) * keys.number("rope.scaling.attn_factor", 1.0),
+            )
+    raise ModelFileError(keys.path, f"rope scaling {kind!r} is not supported")
