@@ -6,6 +6,7 @@ import pytest
 
 from fairwitness.kernels import quantised
 from fairwitness.kernels.native import library
+from fairwitness.kernels.pages import KINDS, Kind, Pages
 from fairwitness.kernels.quantised import AMX, AVX2, AVX512, PLAIN, Q4_0, Q4_1, Q8_0, pack, unpack
 from fairwitness.kernels.stack import LayerWeights, Row, Stack, Weights, interleaved
 from fairwitness.models import DecoderConfig, decoder
@@ -111,13 +112,24 @@ def reference(config: DecoderConfig, weights: Weights, tokens: list[int]) -> np.
     return np.asarray(decoder.predict(config, parameters, x_td))
 
 
-def logits(stack: Stack, tokens: list[int], cuts: list[int], capacity: int = 256) -> np.ndarray:
-    """All logits of a sequence that is fed in pieces."""
-    cache, out, start = stack.new_cache(capacity), [], 0
+def pages_of(config: DecoderConfig = CONFIG, count: int = 5, kind: Kind = "f32") -> Pages:
+    return Pages(shape_of(config), count, kind)
+
+
+def table(*pages: int) -> np.ndarray:
+    return np.array(pages, np.int32)
+
+
+def logits(
+    stack: Stack, tokens: list[int], cuts: list[int], pages: Pages | None = None
+) -> np.ndarray:
+    """All logits of a sequence that is fed in pieces; its pages do not lie in order."""
+    pages = pages or Pages(stack.shape, 9, "f32")
+    places, out, start = table(*range(pages.count - 1, -1, -2), 1), [], 0
     for size in cuts:
         piece = tokens[start : start + size]
-        rows = [Row(token, start + i, cache, capacity) for i, token in enumerate(piece)]
-        out.append(stack.step(rows, range(size)))
+        rows = [Row(token, start + i, places) for i, token in enumerate(piece)]
+        out.append(stack.step(rows, range(size), pages))
         start += size
     assert start == len(tokens)
     return np.concatenate(out)
@@ -141,51 +153,86 @@ def test_logits_are_those_of_the_decoder_in_jax(config, kind, instructions):
     np.testing.assert_allclose(got, expected, rtol=0, atol=4e-3)
 
 
+@pytest.mark.parametrize("kind", ["f32", "f16", "int8"])
 @pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512, AMX])
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_cuts_and_threads_change_no_bit(threads, instructions):
-    weights, tokens = random_weights(CONFIG, Q4_1), ids(150)
-    whole = logits(make(CONFIG, weights, 2, instructions), tokens, [150])
+def test_cuts_and_threads_change_no_bit(threads, instructions, kind):
+    weights, tokens = random_weights(CONFIG, Q4_1), ids(330)
+    whole_stack = make(CONFIG, weights, 2, instructions)
+    whole = logits(whole_stack, tokens, [330], pages_of(count=9, kind=kind))
     stack = make(CONFIG, weights, threads, instructions)
-    for cuts in ([1] * 150, [128, 22], [3, 17, 1, 64, 65]):
-        assert np.array_equal(logits(stack, tokens, cuts), whole)
+    for cuts in ([128, 128, 64, *[1] * 10], [3, 17, 1, 64, 65, 107, 57, 7, 9]):
+        assert np.array_equal(logits(stack, tokens, cuts, pages_of(count=9, kind=kind)), whole)
 
 
-def test_sequences_in_one_step_do_not_touch_each_other():
+@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512, AMX])
+@pytest.mark.parametrize(("kind", "bound"), [("f16", 6e-3), ("int8", 0.15)])
+@pytest.mark.parametrize("config", [CONFIG, WIDE])
+def test_narrow_numbers_say_nearly_the_same(config, kind, bound, instructions):
+    stack = make(config, random_weights(config, Q8_0), 2, instructions)
+    tokens = ids(300, config)
+    expected = logits(stack, tokens, [300], pages_of(config, 9, "f32"))
+    got = logits(stack, tokens, [299, 1], pages_of(config, 9, kind))
+    assert 0 < np.abs(got - expected).max() < bound
+
+
+@pytest.mark.parametrize("kind", ["f32", "f16", "int8"])
+def test_sequences_in_one_step_do_not_touch_each_other(kind):
     stack = make(CONFIG, random_weights(CONFIG, Q4_1))
-    texts = [ids(length, seed=length) for length in (5, 40, 17, 33)]
-    alone = [logits(stack, text, [len(text)])[-1] for text in texts]
-    caches = [stack.new_cache(64) for _ in texts]
-    for text, cache in zip(texts, caches, strict=True):
-        rows = [Row(token, i, cache, 64) for i, token in enumerate(text[:-1])]
-        assert stack.step(rows, []).shape == (0, CONFIG.vocabulary)
-    rows = [
-        Row(text[-1], len(text) - 1, cache, 64) for text, cache in zip(texts, caches, strict=True)
-    ]
-    assert np.array_equal(stack.step(rows, range(4)), np.array(alone))
-    assert np.array_equal(stack.step(rows, [3, 1]), np.array(alone)[[3, 1]])
+    texts = [ids(length, seed=length) for length in (5, 40, 300, 33, 70, 64)]
+    alone = [logits(stack, text, [len(text)], pages_of(count=9, kind=kind))[-1] for text in texts]
+    pages, free = pages_of(count=16, kind=kind), iter(np.random.default_rng(1).permutation(16))
+    places = [table(*(next(free) for _ in range(0, len(text), 64))) for text in texts]
+    told = list(zip(texts, places, strict=True))
+    for text, place in told:
+        rows = [Row(token, i, place) for i, token in enumerate(text[:-1])]
+        assert stack.step(rows, [], pages).shape == (0, CONFIG.vocabulary)
+    rows = [Row(text[-1], len(text) - 1, place) for text, place in told]
+    assert np.array_equal(stack.step(rows, range(6), pages), np.array(alone))
+    assert np.array_equal(stack.step(rows, [3, 1], pages), np.array(alone)[[3, 1]])
 
 
-def test_a_cache_that_grows_keeps_what_was_there():
-    stack = make(CONFIG, random_weights(CONFIG, Q8_0))
-    tokens = ids(40)
-    whole = logits(stack, tokens, [40])
-    small = stack.new_cache(32)
-    stack.step([Row(token, i, small, 32) for i, token in enumerate(tokens[:32])], [])
-    large = stack.resized(small, 64)
-    rows = [Row(token, 32 + i, large, 64) for i, token in enumerate(tokens[32:])]
-    assert np.array_equal(stack.step(rows, range(8)), whole[32:])
-    assert np.array_equal(stack.resized(large, 32), small)
+def test_sequences_share_pages_and_copies_of_them():
+    stack, tokens = make(CONFIG, random_weights(CONFIG, Q8_0)), ids(150)
+    whole = logits(stack, tokens, [150], pages_of(count=9))
+    pages = pages_of(count=6)
+    first = table(4, 2, 0)
+    stack.step([Row(token, i, first) for i, token in enumerate(tokens)], [], pages)
+    pages.copy(2, 5)
+    second = table(4, 5, 1)
+    rows = [Row(token, 90 + i, second) for i, token in enumerate(tokens[90:])]
+    assert np.array_equal(stack.step(rows, range(60), pages), whole[90:])
+    other = [Row(3, 90 + i, first) for i in range(60)]
+    both = stack.step(rows[30:] + other, range(90), pages)
+    assert np.array_equal(both[:30], whole[120:])
+    assert not np.array_equal(both[30:], whole[90:])
 
 
-def test_what_stands_behind_a_row_does_not_matter():
+@pytest.mark.parametrize("kind", ["f32", "f16", "int8"])
+def test_what_stands_behind_a_row_does_not_matter(kind):
     stack = make(CONFIG, random_weights(CONFIG, Q4_0))
-    tokens = ids(20)
-    whole = logits(stack, tokens, [20])
-    cache = stack.new_cache(32)
-    cache[:] = np.nan
-    rows = [Row(token, i, cache, 32) for i, token in enumerate(tokens)]
-    assert np.array_equal(stack.step(rows, range(20)), whole)
+    tokens = ids(90)
+    whole = logits(stack, tokens, [90], pages_of(count=9, kind=kind))
+    pages = pages_of(count=9, kind=kind)
+    pages.data[:] = 255  # not a number
+    assert np.array_equal(logits(stack, tokens, [20, 70], pages), whole)
+
+
+@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512, AMX])
+@pytest.mark.parametrize("kind", ["f32", "f16", "int8"])
+def test_what_is_not_finite_is_not_hidden(kind, instructions):
+    weights = random_weights(CONFIG, Q8_0)
+    weights.layers[0].attention_norm[3] = np.nan
+    stack = make(CONFIG, weights, 1, instructions)
+    assert np.isnan(logits(stack, ids(3), [3], pages_of(count=9, kind=kind))).all()
+
+
+def test_pages_say_what_a_position_takes():
+    per_position = {kind: pages_of(kind=kind).bytes_per_position for kind in KINDS}
+    numbers = 2 * CONFIG.layers * CONFIG.kv_heads * CONFIG.head_size
+    scales = 2 * CONFIG.layers * CONFIG.kv_heads
+    assert per_position == {"f32": 4 * numbers, "f16": 2 * numbers, "int8": numbers + 4 * scales}
+    assert len(pages_of(count=3, kind="int8").data) == 3 * 64 * per_position["int8"]
 
 
 def test_many_decoders_come_and_go():

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fairwitness.engine.sample import log_total
 from fairwitness.engine.sequence import CHUNK, MIN_CAPACITY, Sequence, capacity_for
+from fairwitness.kernels.pages import PAGE, Pages
 from fairwitness.kernels.stack import Row, Stack, Weights
 from fairwitness.models import Model
 from fairwitness.models.packed import shape_of
@@ -31,11 +32,12 @@ class NativeRunner:
 
     def new_sequence(self) -> Sequence:
         """An empty sequence."""
-        return Sequence(self.stack.new_cache(MIN_CAPACITY))
+        return Sequence(self._pages(MIN_CAPACITY))
 
     def feed(self, sequence: Sequence, ids: tuple[int, ...]) -> NDArray[np.float32]:
         """Append at most one chunk of tokens; return the logits after the last, logits_v."""
-        logits_1v: NDArray[np.float32] = self.stack.step(self._rows(sequence, ids), [len(ids) - 1])
+        rows = self._rows(sequence, ids)
+        logits_1v: NDArray[np.float32] = self.stack.step(rows, [len(ids) - 1], sequence.cache)
         is_whole_chunk = len(ids) == CHUNK and sequence.length == len(sequence.chunk_ids)
         if is_whole_chunk:
             sequence.chunk_ids += ids
@@ -46,7 +48,7 @@ class NativeRunner:
         self, sequence: Sequence, ids: tuple[int, ...], targets: tuple[int, ...]
     ) -> NDArray[np.float32]:
         """Append at most one chunk; return log p(targets[i] | everything up to ids[i])."""
-        logits_tv = self.stack.step(self._rows(sequence, ids), range(len(ids)))
+        logits_tv = self.stack.step(self._rows(sequence, ids), range(len(ids)), sequence.cache)
         sequence.length += len(ids)
         pairs = zip(logits_tv, targets, strict=True)
         return np.array([_logprob(logits_v, target) for logits_v, target in pairs], np.float32)
@@ -62,10 +64,16 @@ class NativeRunner:
     def _rows(self, sequence: Sequence, ids: tuple[int, ...]) -> list[Row]:
         capacity = capacity_for(sequence.length + len(ids))
         if capacity != sequence.capacity:
-            sequence.cache = self.stack.resized(sequence.cache, capacity)
-            sequence.capacity = capacity
-        start = sequence.length
-        return [Row(token, start + i, sequence.cache, capacity) for i, token in enumerate(ids)]
+            pages = self._pages(capacity)
+            kept = min(len(pages.data), len(sequence.cache.data))
+            pages.data[:kept] = sequence.cache.data[:kept]
+            sequence.cache, sequence.capacity = pages, capacity
+        table, start = np.arange(sequence.cache.count, dtype=np.int32), sequence.length
+        return [Row(token, start + i, table) for i, token in enumerate(ids)]
+
+    def _pages(self, capacity: int) -> Pages:
+        """A sequence's own pages, in order."""
+        return Pages(self.stack.shape, capacity // PAGE, "f16")
 
 
 def _cores() -> int:

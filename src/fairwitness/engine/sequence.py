@@ -18,7 +18,7 @@ class Sequence:
     the very bits that it would have computed.
     """
 
-    cache: Any  # `decoder.Cache`, or an array of `kernels.stack`; this file needs no JAX
+    cache: Any  # `decoder.Cache`, or `kernels.pages.Pages`; this file needs no JAX
     capacity: int = MIN_CAPACITY
     length: int = 0
     chunk_ids: tuple[int, ...] = ()

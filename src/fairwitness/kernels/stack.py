@@ -15,29 +15,12 @@ from numpy.typing import NDArray
 
 from fairwitness.kernels import quantised
 from fairwitness.kernels.native import at, count, library
-from fairwitness.kernels.quantised import COLUMNS, ROWS, Tiles
+from fairwitness.kernels.pages import KINDS, PAGE, Pages, Shape
+from fairwitness.kernels.quantised import ROWS, Tiles
+
+__all__ = ["PAGE", "LayerWeights", "Pages", "Row", "Shape", "Stack", "Weights", "interleaved"]
 
 Floats = NDArray[np.float32]
-KEYS_TOGETHER = 16  # positions whose keys stand together in a cache
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Sizes of a decoder, as in `models.DecoderConfig`."""
-
-    vocabulary: int
-    width: int
-    layers: int
-    query_heads: int
-    kv_heads: int
-    head_size: int
-    hidden: int
-
-    @property
-    def fits(self) -> bool:
-        """Whether whole tiles and lanes make it up: what the native step asks for."""
-        sizes = (self.width, self.head_size, self.hidden)
-        return all(size % COLUMNS == 0 for size in sizes) and self.head_size <= 256
 
 
 @dataclass(frozen=True)
@@ -66,12 +49,12 @@ class Weights:
 
 @dataclass(frozen=True)
 class Row:
-    """A token at its position, and the cache of its sequence with room for `capacity` of them."""
+    """A token at its position; `table` has the numbers of its sequence's pages, int32, in order:
+    what stands at a position is in the page `table[position // PAGE]`."""
 
     token: int
     position: int
-    cache: Floats
-    capacity: int
+    table: NDArray[np.int32]
 
 
 class Stack:
@@ -114,40 +97,27 @@ class Stack:
             raise OSError(f"this machine has no instructions {instructions}")
         weakref.finalize(self, native.fw_decoder_free, self._decoder)
 
-    def new_cache(self, capacity: int) -> Floats:
-        """Room for keys and values of `capacity` positions, a multiple of 16."""
-        assert capacity % KEYS_TOGETHER == 0
-        shape = self.shape
-        return np.zeros((shape.layers, shape.kv_heads, 2, capacity, shape.head_size), np.float32)
-
-    def resized(self, cache: Floats, capacity: int) -> Floats:
-        """The same positions in a larger cache, or the first of them in a smaller one."""
-        resized = self.new_cache(capacity)
-        kept = min(capacity, cache.shape[3])
-        # sixteen positions of keys are as many numbers as sixteen of values
-        resized[:, :, :, :kept] = cache[:, :, :, :kept]
-        return resized
-
     def sweep(self) -> int:
         """Read every weight once, as a step of one token has to, and do nothing else; return the
         sum of their 64-bit words. How long it takes is what bounds such a step."""
         self._native.fw_decoder_sweep.restype = ctypes.c_uint64
         return int(self._native.fw_decoder_sweep(self._decoder))
 
-    def step(self, rows: Sequence[Row], wants: Sequence[int]) -> Floats:
+    def step(self, rows: Sequence[Row], wants: Sequence[int], pages: Pages) -> Floats:
         """Run the rows; return logits of those that `wants` names, shape (wants, vocabulary).
 
-        Rows of one sequence stand together, in order of position, and what stands before them in
-        their sequence has been run. Positions are within the cache's capacity.
+        Rows of one sequence stand together, in order of position, with one table, and what stands
+        before them in their sequence has been run. Nobody else's table has the page that a row's
+        position is in.
         """
-        assert all(0 <= row.position < row.capacity for row in rows)
         logits_wv = np.empty((len(wants), self.shape.vocabulary), np.float32)
-        told = _whole([(r.token, r.position, r.cache.ctypes.data, r.capacity) for r in rows])
-        wanted = _whole(wants)
+        told, wanted = _whole(_rows_told(rows, pages)), _whole(wants)
         self._native.fw_decoder_step(
             self._decoder,
             at(told),
             count(len(rows)),
+            at(pages.data),
+            count(KINDS[pages.kind]),
             at(wanted),
             count(len(wants)),
             at(logits_wv),
@@ -159,6 +129,20 @@ def interleaved(gate: NDArray[np.uint8], up: NDArray[np.uint8]) -> NDArray[np.ui
     """Rows of gate and up as `LayerWeights.gate_up` has them."""
     both = np.stack([gate.reshape(-1, ROWS, gate.shape[1]), up.reshape(-1, ROWS, up.shape[1])], 1)
     return both.reshape(-1, gate.shape[1])
+
+
+def _rows_told(rows: Sequence[Row], pages: Pages) -> list[tuple[int, int, int]]:
+    told, table, address = [], None, 0
+    for row in rows:
+        if row.table is not table:
+            table = row.table
+            assert table.dtype == np.int32
+            assert table.flags.c_contiguous
+            assert ((table >= 0) & (table < pages.count)).all()
+            address = table.ctypes.data
+        assert 0 <= row.position < PAGE * len(table)
+        told.append((row.token, row.position, address))
+    return told
 
 
 def _told(matrix: Tiles) -> tuple[int, int, int, int]:

@@ -1,80 +1,162 @@
-// Queries that look at the keys of one kv head. Each query's arithmetic has one order, whoever
-// looks with it.
+// Queries that look at the keys of one kv head, a part of 256 positions at a time. What each part
+// says is joined in order of position. Each query's arithmetic has one order, whoever looks with it,
+// and wherever pages lie.
 #pragma once
 
-#include "decoder.h"
-#include "lanes.h"
+#include "pages.h"
 
 struct Query {
     const float *q;  // scaled
     int64_t position;
-    float *out;
+    float *found;  // as `Found` has it
 };
 
-template <int Q>
-static void attend_together(const Query *queries, const float *keys, const float *values,
-                            int64_t size, int64_t longest, float *scores) {
-    int64_t last = 0;
-    each<Q>(FW_EACH { last = queries[i].position > last ? queries[i].position : last; });
-    const int64_t blocks = last / 16 + 1;
+// What a query found in some positions: the highest score, the sum of weights relative to it, and the
+// values times these weights.
+struct Found {
+    float *told;
+
+    static constexpr int64_t kNumbers = 16;  // before the values
+    float &peak() const { return told[0]; }
+    float &sum() const { return told[1]; }
+    float *values() const { return told + kNumbers; }
+};
+
+// One kv head's share of the pages of a sequence.
+struct Sight {
+    const Pages *pages;
+    const int32_t *table;
+    int64_t offset;  // of the head in a page
+
+    const uint8_t *head(int64_t page) const {
+        return pages->data + table[page] * pages->page_bytes + offset;
+    }
+};
+
+FW_INLINE const float *scales_of(const Sight &sight, int64_t page, bool is_key) {
+    return reinterpret_cast<const float *>(sight.head(page) + sight.pages->scales()) +
+           (is_key ? 0 : kPage);
+}
+
+// scores[i][s] for positions from 16 * `first` on; those that are ahead of a query are lowest.
+template <int kKind, int Q>
+FW_INLINE void score(const Query *queries, const Sight &sight, int64_t first, int64_t end,
+                     float (*scores)[kPart], f32x16 *most) {
+    constexpr int64_t kWidth = kKind == kFloats ? 4 : kKind == kHalves ? 2 : 1;
+    const int64_t size = sight.pages->head_size;
     const f32x16 lowest = all(-__builtin_inff());
     const i32x16 lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    f32x16 most[Q];
     each<Q>(FW_EACH { most[i] = lowest; });
-    for (int64_t b = 0; b < blocks; b++) {
-        const float *block = keys + b * size * 16;
+    for (int64_t b = first; b < end; b++) {
+        const uint8_t *keys = sight.head(b / 4) + b % 4 * size * 16 * kWidth;
         f32x16 score[Q];
         each<Q>(FW_EACH { score[i] = f32x16{}; });
         for (int64_t k = 0; k < size; k++) {
-            const f32x16 key = load(block + 16 * k);
+            if (Q <= 4) __builtin_prefetch(keys + (16 * k + 2048) * kWidth);
+            const f32x16 key = numbers_at<kKind>(keys, 16 * k);
             each<Q>(FW_EACH { score[i] = fma(key, all(queries[i].q[k]), score[i]); });
         }
+        f32x16 scale = all(1.0f);
+        if (kKind == kBytes) scale = load(scales_of(sight, b / 4, true) + b % 4 * 16);
         each<Q>(FW_EACH {
             const i32x16 ahead = lanes + static_cast<int32_t>(16 * b - queries[i].position);
-            const f32x16 seen = ahead > 0 ? lowest : score[i];
+            const f32x16 scaled = kKind == kBytes ? score[i] * scale : score[i];
+            const f32x16 seen = ahead > 0 ? lowest : scaled;
             most[i] = larger(seen, most[i]);
-            store(scores + i * longest + 16 * b, seen);
-        });
-    }
-    float share[Q];
-    each<Q>(FW_EACH {
-        float *row = scores + i * longest;
-        const float peak = highest(most[i]);
-        f32x16 sum = {};
-        for (int64_t b = 0; b < blocks; b++) {
-            const f32x16 e = exponential(load(row + 16 * b) - peak);
-            sum += e;
-            store(row + 16 * b, e);
-        }
-        share[i] = 1.0f / total(sum);
-    });
-    for (int64_t k = 0; k < size; k += 32) {  // as much as registers hold
-        f32x16 left[Q], right[Q];
-        each<Q>(FW_EACH { left[i] = right[i] = f32x16{}; });
-        for (int64_t s = 0; s <= last; s++) {
-            const float *value = values + s * size + k;
-            const f32x16 first = load(value), second = load(value + 16);
-            each<Q>(FW_EACH {
-                const f32x16 weight = all(scores[i * longest + s]);
-                left[i] = fma(first, weight, left[i]);
-                right[i] = fma(second, weight, right[i]);
-            });
-        }
-        each<Q>(FW_EACH {
-            store(queries[i].out + k, left[i] * share[i]);
-            store(queries[i].out + k + 16, right[i] * share[i]);
+            store(scores[i] + 16 * (b - first), seen);
         });
     }
 }
 
-static void attend(const Query *queries, int64_t count, const float *keys, const float *values,
-                   int64_t size, int64_t longest, float *scores) {
-    switch (count) {
-        case 1: return attend_together<1>(queries, keys, values, size, longest, scores);
-        case 2: return attend_together<2>(queries, keys, values, size, longest, scores);
-        case 3: return attend_together<3>(queries, keys, values, size, longest, scores);
-        case 4: return attend_together<4>(queries, keys, values, size, longest, scores);
-        case 5: return attend_together<5>(queries, keys, values, size, longest, scores);
-        default: return attend_together<6>(queries, keys, values, size, longest, scores);
+// Turns scores into weights, and says what they are relative to and what they come to.
+template <int kKind, int Q>
+FW_INLINE void weigh(const Query *queries, const Sight &sight, int64_t first, int64_t end,
+                     float (*scores)[kPart], const f32x16 *most) {
+    each<Q>(FW_EACH {
+        const Found found{queries[i].found};
+        const bool sees = queries[i].position >= 16 * first;
+        const float peak = sees ? highest(most[i]) : 0.0f;
+        f32x16 sum = {};
+        for (int64_t b = first; b < end; b++) {
+            float *here = scores[i] + 16 * (b - first);
+            const f32x16 e = exponential(load(here) - peak);
+            sum += e;
+            const bool is_scaled = kKind == kBytes;
+            store(here, is_scaled ? e * load(scales_of(sight, b / 4, false) + b % 4 * 16) : e);
+        }
+        found.peak() = peak;
+        found.sum() = total(sum);
+    });
+}
+
+// Values times weights, 16 * W of a value's numbers at a time: as much as registers hold.
+template <int kKind, int Q, int W>
+FW_INLINE int64_t gather(const Query *queries, const Sight &sight, int64_t from, int64_t first,
+                         int64_t last, float (*scores)[kPart]) {
+    constexpr int64_t kWidth = kKind == kFloats ? 4 : kKind == kHalves ? 2 : 1;
+    const int64_t size = sight.pages->head_size;
+    int64_t k = from;
+    for (; k + 16 * W <= size; k += 16 * W) {
+        f32x16 sums[Q * W];
+        each<Q * W>(FW_EACH { sums[i] = f32x16{}; });
+        for (int64_t page = first / kPage; page <= last / kPage; page++) {
+            const uint8_t *values = sight.head(page) + sight.pages->values();
+            const int64_t left = last + 1 - page * kPage, count = left < kPage ? left : kPage;
+            for (int64_t s = 0; s < count; s++) {
+                f32x16 value[W];
+                if (Q <= 4) __builtin_prefetch(values + (s * size + k + 2048) * kWidth);
+                each<W>(FW_EACH { value[i] = numbers_at<kKind>(values, s * size + k + 16 * i); });
+                const int64_t place = page * kPage + s - first;
+                each<Q>(FW_EACH {
+                    const int q = i;
+                    const f32x16 weight = all(scores[q][place]);
+                    each<W>([&](auto w) __attribute__((always_inline)) {
+                        sums[q * W + w] = fma(value[w], weight, sums[q * W + w]);
+                    });
+                });
+            }
+        }
+        each<Q * W>(FW_EACH { store(queries[i / W].found + Found::kNumbers + k + 16 * (i % W), sums[i]); });
     }
+    return k;
+}
+
+// Positions `first` to `last`, at most a part, and first is where one begins.
+template <int kKind, int Q>
+static void look_together(const Query *queries, const Sight &sight, int64_t first, int64_t last) {
+    alignas(64) float scores[Q][kPart];
+    f32x16 most[Q];
+    score<kKind, Q>(queries, sight, first / 16, last / 16 + 1, scores, most);
+    weigh<kKind, Q>(queries, sight, first / 16, last / 16 + 1, scores, most);
+    int64_t k = 0;
+    if constexpr (Q <= 4) k = gather<kKind, Q, 4>(queries, sight, 0, first, last, scores);
+    gather<kKind, Q, 2>(queries, sight, k, first, last, scores);
+}
+
+template <int kKind>
+static void look(const Query *queries, int64_t count, const Sight &sight, int64_t first,
+                 int64_t end) {
+    int64_t last = 0;
+    for (int64_t i = 0; i < count; i++)
+        last = queries[i].position > last ? queries[i].position : last;
+    last = last < end ? last : end - 1;
+    switch (count) {
+        case 1: return look_together<kKind, 1>(queries, sight, first, last);
+        case 2: return look_together<kKind, 2>(queries, sight, first, last);
+        case 3: return look_together<kKind, 3>(queries, sight, first, last);
+        case 4: return look_together<kKind, 4>(queries, sight, first, last);
+        case 5: return look_together<kKind, 5>(queries, sight, first, last);
+        default: return look_together<kKind, 6>(queries, sight, first, last);
+    }
+}
+
+// Adds what was found further on.
+static void join(Found found, Found next, int64_t size) {
+    const float peak = next.peak() > found.peak() ? next.peak() : found.peak();
+    const float here = exponential(all(found.peak() - peak))[0];
+    const float there = exponential(all(next.peak() - peak))[0];
+    found.peak() = peak;
+    found.sum() = found.sum() * here + next.sum() * there;
+    for (int64_t k = 0; k < size; k += 16)
+        store(found.values() + k, load(found.values() + k) * here + load(next.values() + k) * there);
 }

@@ -64,7 +64,8 @@ class Decoder {
         network_.layers = layers_.data();
     }
 
-    void run(const std::vector<Row> &rows, const int64_t *wants, int64_t wanted, float *logits) {
+    void run(const std::vector<Row> &rows, const Pages &pages, const int64_t *wants, int64_t wanted,
+             float *logits) {
         const Shape &shape = network_.shape;
         const auto count = static_cast<int64_t>(rows.size());
         const std::vector<Run> runs = runs_of(rows);
@@ -82,9 +83,15 @@ class Decoder {
         step.x = room(x_, count * shape.width);
         step.q = room(q_, count * shape.queries());
         step.turns = room(turns_, count * shape.head_size);
-        // Longer than needed, so that queries do not begin at the same place of a cache line set.
-        step.longest = last / 16 * 16 + 16 + 80;
-        step.scores = room(scores_, pool_.threads() * kTogether * step.longest);
+        step.pages = pages;
+        step.found_room = kMostTogether * shape.sharing() * shape.found();
+        step.found = room(found_, 2 * pool_.threads() * step.found_room);
+        // Few shares would leave threads without work.
+        const int64_t shares = step.runs * shape.kv_heads;
+        const bool is_split = last >= kPart && count <= kMostTogether && shares < 8 * pool_.threads();
+        step.parts = is_split ? last / kPart + 1 : 0;
+        step.part_found = room(part_found_, count * shape.query_heads * step.parts * shape.found());
+        step.parts_done = room(parts_done_, shares);
         const int64_t columns = std::max({shape.width, shape.queries(), shape.hidden});
         step.panel_room = columns * kRows;
         step.panels = room(panels_, 2 * pool_.threads() * step.panel_room / 64)->bytes;
@@ -121,12 +128,14 @@ class Decoder {
         return sum;
     }
 
+    const Shape &shape() const { return network_.shape; }
+
   private:
     static std::vector<Run> runs_of(const std::vector<Row> &rows) {
         std::vector<Run> runs;
         for (int64_t r = 0; r < static_cast<int64_t>(rows.size()); r++) {
             const bool goes_on = !runs.empty() && runs.back().count < kMostTogether &&
-                                 rows[r].cache.data == rows[r - 1].cache.data;
+                                 rows[r].table == rows[r - 1].table;
             if (goes_on) runs.back().count++;
             if (!goes_on) runs.push_back({r, 1});
         }
@@ -139,7 +148,8 @@ class Decoder {
     Pool pool_;
     Room normed_, mixed_, hidden_;
     std::vector<Line> panels_;
-    std::vector<float> x_, q_, turns_, scores_;
+    std::vector<float> x_, q_, turns_, found_, part_found_;
+    std::vector<int32_t> parts_done_;
 };
 
 }  // namespace
@@ -172,15 +182,20 @@ FW_EXPORT void *fw_decoder_new(int64_t form_number, const int64_t *shape, float 
 
 FW_EXPORT void fw_decoder_free(void *decoder) { delete static_cast<Decoder *>(decoder); }
 
-// Runs tokens, each told as itself, its position, and address and capacity of its sequence's cache;
-// those of one sequence stand together in order. Writes the logits of rows `wants`, one below the
-// other.
-FW_EXPORT void fw_decoder_step(void *decoder, const int64_t *told, int64_t rows,
-                               const int64_t *wants, int64_t wanted, float *logits) {
+// Runs tokens, each told as itself, its position, and the address of its sequence's table of pages;
+// those of one sequence stand together in order. `kind` is that of the numbers in the pages. Writes
+// the logits of rows `wants`, one below the other.
+FW_EXPORT void fw_decoder_step(void *decoder, const int64_t *told, int64_t rows, void *pages,
+                               int64_t kind, const int64_t *wants, int64_t wanted, float *logits) {
     std::vector<Row> row;
-    for (const int64_t *one = told; one < told + 4 * rows; one += 4)
-        row.push_back({one[0], one[1], {reinterpret_cast<float *>(one[2]), one[3]}});
-    static_cast<Decoder *>(decoder)->run(row, wants, wanted, logits);
+    for (const int64_t *one = told; one < told + 3 * rows; one += 3)
+        row.push_back({one[0], one[1], reinterpret_cast<const int32_t *>(one[2])});
+    auto *self = static_cast<Decoder *>(decoder);
+    const Shape &shape = self->shape();
+    Pages held{static_cast<uint8_t *>(pages), static_cast<int32_t>(kind), shape.head_size,
+               shape.kv_heads, 0};
+    held.page_bytes = held.offset(shape.layers, 0);
+    self->run(row, held, wants, wanted, logits);
 }
 
 // Reads all weights once and returns the sum of their words: how fast that goes is what bounds a step

@@ -18,6 +18,7 @@ struct Shape {
     int64_t heads() const { return query_heads + 2 * kv_heads; }
     int64_t queries() const { return query_heads * head_size; }
     int64_t sharing() const { return query_heads / kv_heads; }
+    int64_t found() const { return head_size + 16; }  // numbers of what a query found
 };
 
 struct Network {
@@ -29,25 +30,30 @@ struct Network {
     const Layer *layers;
 };
 
-// Keys and values of one sequence. For each layer and kv head: keys of 16 positions together,
-// [capacity / 16][head_size][16], so that sixteen scores are made at once; then values,
-// [capacity][head_size].
-struct Cache {
-    float *data;
-    int64_t capacity;
+constexpr int64_t kPage = 64;   // positions of a page
+constexpr int64_t kPart = 256;  // positions that a query looks at before it joins what it found
 
-    float *keys(const Shape &shape, int64_t layer, int64_t head) const {
-        return data + 2 * (layer * shape.kv_heads + head) * capacity * shape.head_size;
-    }
-    float *values(const Shape &shape, int64_t layer, int64_t head) const {
-        return keys(shape, layer, head) + capacity * shape.head_size;
+// What keys and values are kept as.
+enum Numbers : int32_t { kFloats = 0, kHalves = 1, kBytes = 2 };
+
+// Keys and values of many sequences, in pages; `pages.h` says how one lies.
+struct Pages {
+    uint8_t *data;
+    int32_t kind;
+    int64_t head_size, kv_heads, page_bytes;
+
+    int64_t values() const { return kPage * head_size * (kind == kFloats ? 4 : kind == kHalves ? 2 : 1); }
+    int64_t scales() const { return 2 * values(); }
+    int64_t head_bytes() const { return scales() + (kind == kBytes ? 2 * kPage * 4 : 0); }
+    int64_t offset(int64_t layer, int64_t head) const {
+        return (layer * kv_heads + head) * head_bytes();
     }
 };
 
-// One token at its place in its sequence.
+// One token at its place in its sequence, and the pages of that.
 struct Row {
     int64_t token, position;
-    Cache cache;
+    const int32_t *table;
 };
 
 // Consecutive rows of one sequence, which look at the same keys.
@@ -66,8 +72,12 @@ struct Step {
     float *x;              // rows * width, the residual stream
     float *q;              // rows * queries
     float *turns;          // rows * head_size: cosines, then sines
-    float *scores;         // for each thread: kTogether * longest
-    int64_t longest;
+    Pages pages;
+    float *found;          // for each thread: what a run's queries found, and what they find next
+    int64_t found_room;    // numbers of one of these
+    int64_t parts;         // how many of them each share of a run is split in, 0 for none
+    float *part_found;     // rows * query_heads * parts, where they are
+    int32_t *parts_done;   // runs * kv_heads, zeros
     uint8_t *panels;  // for each thread two panels unpacked, 64-byte aligned
     int64_t panel_room;
     Vectors normed, mixed, hidden;

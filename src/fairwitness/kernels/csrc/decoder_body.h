@@ -132,18 +132,14 @@ static void put_head(const Step &step, int64_t layer, int64_t head, int64_t r, f
                          static_cast<size_t>(size) * sizeof(float));
         return;
     }
+    const bool is_key = head < shape.query_heads + shape.kv_heads;
+    if (is_key) turn(numbers, turns, half, 1.0f);
     const int64_t kv = (head - shape.query_heads) % shape.kv_heads;
-    if (head < shape.query_heads + shape.kv_heads) {
-        turn(numbers, turns, half, 1.0f);
-        float *keys = row.cache.keys(shape, layer, kv) + row.position / 16 * size * 16;
-        for (int64_t i = 0; i < size; i++) keys[16 * i + row.position % 16] = numbers[i];
-        return;
-    }
-    __builtin_memcpy(row.cache.values(shape, layer, kv) + row.position * size, numbers,
-                     static_cast<size_t>(size) * sizeof(float));
+    const int32_t page = row.table[row.position / kPage];
+    put_numbers(step.pages,
+                step.pages.data + page * step.pages.page_bytes + step.pages.offset(layer, kv),
+                is_key, row.position % kPage, numbers);
 }
-
-constexpr int64_t kMostHead = 256;
 
 static void project_heads(const Step &step, int64_t layer, const Vectors &normed, int64_t thread) {
     const Shape &shape = step.network->shape;
@@ -170,32 +166,96 @@ static void project_heads(const Step &step, int64_t layer, const Vectors &normed
     }
 }
 
-static void attend_all(const Step &step, int64_t layer, int64_t thread) {
+// A run's queries that share a kv head.
+struct Share {
+    int64_t layer, kv;
+    Run run;
+    Sight sight;
+};
+
+static int64_t parts_of(int64_t position) { return position / kPart + 1; }
+
+// What all queries of a share find in one part, the `i`th at found + i * apart.
+static void look_at_part(const Step &step, const Share &share, int64_t part, float *found,
+                         int64_t apart) {
     const Shape &shape = step.network->shape;
     const int64_t size = shape.head_size, sharing = shape.sharing();
-    float *scores = step.scores + thread * kTogether * step.longest;
-    for (int64_t piece; (piece = step.pool->take()) < step.runs * shape.kv_heads;) {
-        const Run &run = step.run[step.runs - 1 - piece / shape.kv_heads];  // the longest first
-        const int64_t kv = piece % shape.kv_heads, count = run.count * sharing;
-        const Cache &cache = step.row[run.first].cache;
-        for (int64_t first = 0; first < count; first += kTogether) {
-            Query queries[kTogether];
-            float mixed[kTogether][kMostHead];
-            const int64_t together = count - first < kTogether ? count - first : kTogether;
-            for (int64_t i = 0; i < together; i++) {
-                const int64_t r = run.first + (first + i) / sharing;
-                const int64_t head = kv * sharing + (first + i) % sharing;
-                queries[i] = {step.q + r * shape.queries() + head * size, step.row[r].position,
-                              mixed[i]};
-            }
-            attend(queries, together, cache.keys(shape, layer, kv), cache.values(shape, layer, kv),
-                   size, step.longest, scores);
-            for (int64_t i = 0; i < together; i++) {
-                const int64_t r = run.first + (first + i) / sharing;
-                const int64_t head = kv * sharing + (first + i) % sharing;
-                quantise_row(mixed[i], step.mixed, r, head * size / kColumns, size / kColumns);
-            }
+    const int64_t first = part * kPart;
+    for (int64_t from = 0; from < share.run.count * sharing; from += kTogether) {
+        Query queries[kTogether];
+        int64_t together = 0;
+        for (int64_t i = from; i < from + kTogether && i < share.run.count * sharing; i++) {
+            const int64_t r = share.run.first + i / sharing;
+            const int64_t head = share.kv * sharing + i % sharing;
+            queries[together++] = {step.q + r * shape.queries() + head * size,
+                                   step.row[r].position, found + i * apart};
         }
+        switch (step.pages.kind) {
+            case kFloats: look<kFloats>(queries, together, share.sight, first, first + kPart); break;
+            case kHalves: look<kHalves>(queries, together, share.sight, first, first + kPart); break;
+            default: look<kBytes>(queries, together, share.sight, first, first + kPart);
+        }
+    }
+}
+
+// Ends one query: what it found becomes numbers for the matrix behind attention.
+static void put_mixed(const Step &step, int64_t r, int64_t head, Found found) {
+    const int64_t size = step.network->shape.head_size;
+    const float share = 1.0f / found.sum();
+    for (int64_t k = 0; k < size; k += 16)
+        store(found.values() + k, load(found.values() + k) * share);
+    quantise_row(found.values(), step.mixed, r, head * size / kColumns, size / kColumns);
+}
+
+// All parts, one behind the other.
+static void attend_in_order(const Step &step, const Share &share, int64_t parts, int64_t thread) {
+    const Shape &shape = step.network->shape;
+    const int64_t sharing = shape.sharing(), count = share.run.count * sharing;
+    float *found = step.found + 2 * thread * step.found_room, *next = found + step.found_room;
+    for (int64_t part = 0; part < parts; part++) {
+        look_at_part(step, share, part, part ? next : found, shape.found());
+        for (int64_t i = 0; part && i < count; i++)
+            if (part < parts_of(step.row[share.run.first + i / sharing].position))
+                join({found + i * shape.found()}, {next + i * shape.found()}, shape.head_size);
+    }
+    for (int64_t i = 0; i < count; i++)
+        put_mixed(step, share.run.first + i / sharing, share.kv * sharing + i % sharing,
+                  {found + i * shape.found()});
+}
+
+// One part; whoever is the last to end one joins them all.
+static void attend_part(const Step &step, const Share &share, int64_t part, int64_t parts,
+                        int32_t *done) {
+    const Shape &shape = step.network->shape;
+    const int64_t sharing = shape.sharing(), count = share.run.count * sharing;
+    const int64_t apart = step.parts * shape.found();
+    float *found = step.part_found +
+                   (share.run.first * shape.query_heads + share.kv * count) * apart;
+    look_at_part(step, share, part, found + part * shape.found(), apart);
+    if (__atomic_add_fetch(done, 1, __ATOMIC_ACQ_REL) < parts) return;
+    *done = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t r = share.run.first + i / sharing;
+        const Found all_found{found + i * apart};
+        for (int64_t p = 1; p < parts_of(step.row[r].position); p++)
+            join(all_found, {all_found.told + p * shape.found()}, shape.head_size);
+        put_mixed(step, r, share.kv * sharing + i % sharing, all_found);
+    }
+}
+
+static void attend_all(const Step &step, int64_t layer, int64_t thread) {
+    const Shape &shape = step.network->shape;
+    const int64_t shares = step.runs * shape.kv_heads, splits = step.parts ? step.parts : 1;
+    for (int64_t piece; (piece = step.pool->take()) < shares * splits;) {
+        const int64_t index = shares - 1 - piece / splits;  // the longest first
+        const int64_t part = piece % splits, kv = index % shape.kv_heads;
+        const Run &run = step.run[index / shape.kv_heads];
+        const Share share{layer, kv, run,
+                          {&step.pages, step.row[run.first].table, step.pages.offset(layer, kv)}};
+        const int64_t parts = parts_of(step.row[run.first + run.count - 1].position);
+        if (!step.parts) attend_in_order(step, share, parts, thread);
+        if (step.parts && part < parts)
+            attend_part(step, share, part, parts, step.parts_done + index);
     }
 }
 

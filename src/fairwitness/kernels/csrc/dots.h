@@ -7,39 +7,6 @@
 #include "decoder.h"
 #include "lanes.h"
 
-// Half precision: 16 numbers.
-FW_INLINE f32x16 widened(const uint16_t *halves) {
-#if FW_WIDE == 512
-    return (f32x16)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(halves)));
-#elif FW_WIDE == 256
-    union {
-        f32x16 whole;
-        __m256 half[2];
-    } out;
-    for (int i = 0; i < 2; i++)
-        out.half[i] = _mm256_cvtph_ps(
-            _mm_loadu_si128(reinterpret_cast<const __m128i *>(halves + 8 * i)));
-    return out.whole;
-#else
-    f32x16 out;
-    for (int i = 0; i < 16; i++) {
-        // Shifted into a float's place the exponent is 112 too small: a multiplication mends it,
-        // subnormal numbers too. Infinity and NaN keep theirs.
-        const uint32_t sign = (halves[i] & 0x8000u) << 16, rest = (halves[i] & 0x7fffu) << 13;
-        union {
-            uint32_t bits;
-            float number;
-        } x;
-        x.bits = rest;
-        x.number *= 5.192296858534828e33f;  // 2^112
-        if (rest >= 0x7c00u << 13) x.bits = rest | 0x7f800000u;
-        x.bits |= sign;
-        out[i] = x.number;
-    }
-    return out;
-#endif
-}
-
 #if FW_WIDE == 512
 
 typedef __m512i Bytes;  // four columns of sixteen rows
@@ -189,7 +156,7 @@ struct Panel {
     const uint8_t *bytes;  // a byte a number, where a form works on these
 };
 
-constexpr int64_t kBytes = kRows * kColumns;  // of a tile, a byte a number
+constexpr int64_t kTileBytes = kRows * kColumns;  // of a tile, a byte a number
 
 #if FW_AMX
 
@@ -219,7 +186,7 @@ static Panel panel_of(const Matrix &matrix, int64_t index, int64_t vectors, uint
     for (int64_t b = 0; b < panel.blocks; b++) {
         Bytes w[8];
         unpacked4(panel.packed + b * tile_numbers(kQ4_0), w);
-        for (int j = 0; j < 8; j++) _mm512_store_si512(room + b * kBytes + 64 * j, w[j]);
+        for (int j = 0; j < 8; j++) _mm512_store_si512(room + b * kTileBytes + 64 * j, w[j]);
     }
     panel.bytes = room;
     return panel;
@@ -229,7 +196,7 @@ static Panel panel_of(const Matrix &matrix, int64_t index, int64_t vectors, uint
 #define FW_TILE_SUMS(HIGH, LOW, W, B, SUMS)                                  \
     _tile_loadd(4, numbers + (B) * kGroup * kBlockBytes, kBlockBytes);       \
     _tile_loadd(5, numbers + (B) * kGroup * kBlockBytes + 32, kBlockBytes);  \
-    _tile_loadd(W, panel.bytes + (B) * kBytes, 64);                          \
+    _tile_loadd(W, panel.bytes + (B) * kTileBytes, 64);                          \
     _tile_zero(HIGH);                                                        \
     _tile_zero(LOW);                                                         \
     _tile_dpbsud(HIGH, 4, W);                                                \

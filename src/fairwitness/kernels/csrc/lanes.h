@@ -93,3 +93,71 @@ FW_INLINE f32x16 exponential(f32x16 x) {
     const f32x16 scaled = (f32x16)((i32x16)p + exponent);
     return x < -87.0f ? f32x16{} : scaled;
 }
+
+// Half precision: 16 numbers.
+FW_INLINE f32x16 widened(const uint16_t *halves) {
+#if FW_WIDE == 512
+    return (f32x16)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(halves)));
+#elif FW_WIDE == 256
+    union {
+        f32x16 whole;
+        __m256 half[2];
+    } out;
+    for (int i = 0; i < 2; i++)
+        out.half[i] = _mm256_cvtph_ps(
+            _mm_loadu_si128(reinterpret_cast<const __m128i *>(halves + 8 * i)));
+    return out.whole;
+#else
+    f32x16 out;
+    for (int i = 0; i < 16; i++) {
+        // Shifted into a float's place the exponent is 112 too small: a multiplication mends it,
+        // subnormal numbers too. Infinity and NaN keep theirs.
+        const uint32_t sign = (halves[i] & 0x8000u) << 16, rest = (halves[i] & 0x7fffu) << 13;
+        union {
+            uint32_t bits;
+            float number;
+        } x;
+        x.bits = rest;
+        x.number *= 5.192296858534828e33f;  // 2^112
+        if (rest >= 0x7c00u << 13) x.bits = rest | 0x7f800000u;
+        x.bits |= sign;
+        out[i] = x.number;
+    }
+    return out;
+#endif
+}
+
+// And back, to the nearest; what is too large becomes the largest that there is.
+FW_INLINE void narrowed(f32x16 x, uint16_t *halves) {
+    x = x > 65504.0f ? all(65504.0f) : x;
+    x = x < -65504.0f ? all(-65504.0f) : x;
+#if FW_WIDE == 512
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(halves), _mm512_cvtps_ph((__m512)x, 0));
+#elif FW_WIDE == 256
+    union {
+        f32x16 whole;
+        __m256 half[2];
+    } in{x};
+    for (int i = 0; i < 2; i++)
+        _mm_storeu_si128(reinterpret_cast<__m128i *>(halves + 8 * i),
+                         _mm256_cvtps_ph(in.half[i], 0));
+#else
+    for (int i = 0; i < 16; i++) {
+        union {
+            float number;
+            uint32_t bits;
+        } in, out;
+        in.number = x[i];
+        const uint32_t sign = in.bits >> 16 & 0x8000u;
+        in.bits &= 0x7fffffffu;
+        // Beside a number that is 2^13 times as large as the last place that halves have, a float
+        // rounds there; for the smallest ones that place is 2^-24.
+        out.bits = (in.bits & 0x7f800000u) + (13u << 23);
+        if (in.bits < 113u << 23) out.bits = 126u << 23;
+        const bool is_number = in.bits <= 0x7f800000u;
+        const float kept = is_number ? (in.number + out.number) - out.number : 0;
+        out.number = kept * 1.925929944387236e-34f;  // 2^-112
+        halves[i] = static_cast<uint16_t>(sign | (is_number ? out.bits >> 13 : 0x7e00u));
+    }
+#endif
+}
