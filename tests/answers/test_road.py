@@ -12,7 +12,7 @@ from fairwitness.posts.source import Gap
 def test_two_witnesses_make_an_outcome(scene):
     scene.say("Ana Ruiz wins the race!", "What a day, Ana Ruiz won the race in Portville")
     answer = scene.ask("Who won the race?")
-    assert [s.kind for s in answer.sentences] == ["quote", "quote", "claim"]
+    assert [s.kind for s in answer.sentences] == ["quote", "quote", "count"]
     assert {s.witnesses for s in answer.sources} == {2}
     assert "2 independent witnesses" in answer.answer
 
@@ -250,10 +250,12 @@ def test_each_new_source_comes_with_the_first_sentence_that_cites_it(scene):
 def test_chinese_questions_find_chinese_quotes(scene):
     scene.say("台湾花莲发生5.2级地震", "今天天气很好大家去公园玩")
     answer = scene.ask("哪里发生了地震？")
-    assert [s.text for s in answer.sentences] == ["台湾花莲发生5.2级地震"]
+    assert answer.sentences[0].text == "台湾花莲发生5.2级地震"
+    assert answer.standing == "lone"
 
 
 def test_thai_is_found(scene):
     scene.say("เกิดแผ่นดินไหวที่เชียงใหม่เมื่อเช้านี้", "อากาศดีมากวันนี้")
     answer = scene.ask("แผ่นดินไหวเชียงใหม่")
-    assert [s.text for s in answer.sentences] == ["เกิดแผ่นดินไหวที่เชียงใหม่เมื่อเช้านี้"]
+    assert answer.sentences[0].text == "เกิดแผ่นดินไหวที่เชียงใหม่เมื่อเช้านี้"
+    assert answer.standing == "lone"

@@ -79,7 +79,7 @@ def test_what_its_quotes_do_not_carry_is_dropped_and_told(scene, lie, why):
     assert all(lie.strip() != s.text or s.kind == "quote" for s in answer.sentences)
     (dropped,) = answer.dropped
     assert why in dropped
-    assert [s.kind for s in answer.sentences] == ["quote", "quote", "claim"]
+    assert [s.kind for s in answer.sentences] == ["quote", "quote", "count"]
 
 
 def test_a_model_that_fails_takes_nothing_from_the_answer(scene):

@@ -11,6 +11,7 @@ from fairwitness.answers.answer import (
     QuestionError,
     Said,
     Sentence,
+    Standing,
     Told,
 )
 from fairwitness.answers.road import Desk, ask
@@ -27,6 +28,7 @@ __all__ = [
     "QuestionError",
     "Said",
     "Sentence",
+    "Standing",
     "Told",
     "ask",
 ]

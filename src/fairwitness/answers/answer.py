@@ -10,7 +10,8 @@ from typing import Literal
 import msgspec
 
 Mode = Literal["regular", "fun"]
-Kind = Literal["quote", "claim"]
+Kind = Literal["quote", "count", "claim"]
+Standing = Literal["none", "lone", "agreed", "disputed", "denied"]
 
 
 class Citation(msgspec.Struct, frozen=True):
@@ -22,7 +23,11 @@ class Citation(msgspec.Struct, frozen=True):
 
 
 class Sentence(msgspec.Struct, frozen=True):
-    """One sentence of the answer. A quote is the author's; a claim is ours, from quotes."""
+    """One sentence of the answer.
+
+    A quote is the author's; a count is what we counted of quotes, in words of ours; a claim is what
+    the model made of quotes.
+    """
 
     text: str
     kind: Kind
@@ -101,6 +106,9 @@ class Answer(msgspec.Struct, frozen=True):
     model: str
     answer: str
     abstained: bool
+    standing: Standing
+    """What stands behind it: nobody; one witness alone; several that are independent; several that
+    contradict each other; or it is denied. All but `agreed` are said with a hedge."""
     sentences: tuple[Sentence, ...]
     sources: tuple[CitedSource, ...]
     disputes: tuple[Dispute, ...]

@@ -3,12 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fairwitness.answers.senses import DENIALS
 from fairwitness.answers.understand import Asked, Term
 from fairwitness.answers.weigh import rarity
-from fairwitness.index import Hit, LiveIndex, Query
+from fairwitness.index import Condition, Hit, LiveIndex, Query
+from fairwitness.posts.post import Post
 
 CANDIDATES = 300
 """Posts that are read closely; a question's answer is rarely said by fewer than one in these."""
+
+REPLIES = 200
+"""Answers to the authors of what is quoted that are looked at."""
 
 READ_CHARS = 300_000
 """Characters that are read closely: all candidates where they are posts, the best thirty where they
@@ -37,6 +42,23 @@ def retrieve(index: LiveIndex, asked: Asked, as_of_ms: int) -> Retrieved:
     posts = index.stats().versions
     weights = {term: rarity(posts, sum(index.frequencies(_distinct(term)))) for term in asked.terms}
     return Retrieved(_within_reach(results.hits), results.searched, weights)
+
+
+def replies(index: LiveIndex, posts: Sequence[Post], as_of_ms: int) -> list[Post]:
+    """Return what was answered to `posts`, those that deny first.
+
+    The index knows to whom a post speaks, not to which post: the search is for whoever speaks to
+    one of the authors, and what answers something else is left out.
+    """
+    spoken_to = {name for post in posts for name in (post.author, post.author_id) if name}
+    query = Query(
+        words=" ".join(DENIALS),
+        clauses=(tuple(Condition("to", name) for name in sorted(spoken_to)), (Condition("reply"),)),
+        since_ms=min(min(post.created_ms, post.seen_ms) for post in posts),
+    )
+    threads = {post.id for post in posts}
+    hits = index.search(query, as_of_ms=as_of_ms, limit=REPLIES).hits
+    return [hit.post for hit in hits if {hit.post.reply_to, hit.post.thread} & threads]
 
 
 def _within_reach(hits: Sequence[Hit]) -> tuple[Hit, ...]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from fairwitness.answers import quote, sides, verify, voice, weigh, witness, write
+from fairwitness.answers import denied, quote, sides, verify, voice, weigh, witness, write
 from fairwitness.answers.answer import (
     Answer,
     Citation,
@@ -17,11 +17,13 @@ from fairwitness.answers.answer import (
     Dispute,
     Finished,
     Freshness,
+    Kind,
     Mode,
     Said,
     Sentence,
     Side,
     SourceFreshness,
+    Standing,
     Timing,
     Told,
 )
@@ -29,6 +31,7 @@ from fairwitness.answers.quote import Span
 from fairwitness.answers.retrieve import Retrieved, retrieve
 from fairwitness.answers.sides import Stance
 from fairwitness.answers.understand import Asked, understand
+from fairwitness.answers.weigh import Weighed
 from fairwitness.answers.witness import Origin
 from fairwitness.engine.chat import ChatError, ChatModel
 from fairwitness.index import LiveIndex
@@ -70,6 +73,8 @@ class _Court:
     sentences: list[Sentence] = field(default_factory=list)
     sources: dict[str, CitedSource] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
+    heard: list[Weighed] = field(default_factory=list)
+    standing: Standing = "none"
     first_ms: float = 0.0
     search_ms: float = 0.0
 
@@ -93,11 +98,9 @@ class _Court:
             )
         return Citation(self.sources[post.id].n, span.start, span.end)
 
-    def say(self, text: str, kind: str, citations: Sequence[Citation], support: float) -> Said:
+    def say(self, text: str, kind: Kind, citations: Sequence[Citation], support: float) -> Said:
         known = {c.source for s in self.sentences for c in s.citations}
-        sentence = Sentence(
-            text, "quote" if kind == "quote" else "claim", tuple(citations), support
-        )
+        sentence = Sentence(text, kind, tuple(citations), support)
         self.sentences.append(sentence)
         self.first_ms = self.first_ms or self.elapsed_ms()
         new = [s for s in self.sources.values() if s.n not in known]
@@ -128,7 +131,11 @@ def ask(
     leading = _leading(asked, heard)
     if leading:
         yield from _testify(court, leading)
-        yield from _write(desk, court, leading)
+        yield from _contradict(desk, court, leading)
+        if court.standing != "denied":
+            yield from _write(desk, court, leading)
+        if disputes and court.standing == "agreed":
+            court.standing = "disputed"
     yield Finished(_answer(desk, court, disputes if leading else [], outcome_pending=bool(heard)))
 
 
@@ -136,7 +143,7 @@ def _hear(court: _Court) -> list[Stance]:
     if not court.asked.terms and court.asked.asks != "happening":
         return []  # only "what is happening?" may be about nothing in particular
     spans = [span for hit in court.retrieved.hits for span in quote.spans_of(hit.post)]
-    weighed = weigh.weigh(court.asked, spans, court.retrieved.weights)
+    court.heard = weighed = weigh.weigh(court.asked, spans, court.retrieved.weights)
     origins = witness.origins([each.span for each in weighed])
     for each, origin in zip(weighed, origins, strict=True):
         court.copies.setdefault(origin.statement, set()).add(each.span.post.id)
@@ -165,18 +172,40 @@ def _testify(court: _Court, leading: Sequence[Stance]) -> Iterator[Said]:
             citation = court.cite(span, stance.witnesses, origin)
             citations.append(citation)
             yield court.say(span.text, "quote", [citation], 1.0)
-    if not leading[0].says:
+    witnesses = len({origin.witness for stance in leading for _, origin in stance.spans})
+    court.standing = "agreed" if witnesses > 1 else "lone"
+    if leading[0].says or witnesses == 1:
+        facts = {"witnesses": witnesses, "first": _clock(leading[0].first_seen_ms)}
+        text = _voiced(court, "agree" if witnesses > 1 else "lone", **facts)
+        yield court.say(text, "count", citations, 1.0)
+
+
+def _contradict(desk: Desk, court: _Court, leading: Sequence[Stance]) -> Iterator[Said]:
+    """Yield how many deny what was quoted, with two of them, unless they are few beside it."""
+    if court.asked.asks == "whether" and leading[0].says == "no":
         return
-    witnesses = leading[0].witnesses
-    text = voice.say(
-        "agree" if witnesses > 1 else "lone",
-        court.asked,
-        court.mode,
-        court.lang,
-        witnesses=witnesses,
-        first=_clock(leading[0].first_seen_ms),
-    )
-    yield court.say(text, "claim", citations, 1.0)
+    quoted = [span for stance in leading for span, _ in _one_per_witness(stance)]
+    spans = denied.denials(desk.index, quoted, court.heard, court.as_of_ms)
+    origins = witness.origins(spans)
+    witnesses = len({origin.witness for origin in origins})
+    if not witnesses or witnesses < denied.needed(leading[0].witnesses):
+        return
+    court.standing = "denied"
+    for span, origin in zip(spans, origins, strict=True):
+        court.copies.setdefault(origin.statement, set()).add(span.post.id)
+    citations = [
+        court.cite(span, 1, origin)
+        for span, origin in list(zip(spans, origins, strict=True))[: denied.SHOWN]
+    ]
+    said = {sentence.text for sentence in court.sentences}
+    for span, citation in zip(spans, citations, strict=False):
+        if span.text not in said:
+            yield court.say(span.text, "quote", [citation], 1.0)
+    yield court.say(_voiced(court, "denied", witnesses=witnesses), "count", citations, 1.0)
+
+
+def _voiced(court: _Court, which: str, **facts: object) -> str:
+    return voice.say(which, court.asked, court.mode, court.lang, **facts)
 
 
 def _one_per_witness(stance: Stance) -> list[tuple[Span, Origin]]:
@@ -254,6 +283,7 @@ def _answer(desk: Desk, court: _Court, sides: Sequence[Stance], *, outcome_pendi
         model=chat.name if chat else "",
         answer=text,
         abstained=abstained,
+        standing=court.standing,
         sentences=tuple(court.sentences),
         sources=tuple(court.sources.values()),
         disputes=disputes,
@@ -275,7 +305,7 @@ def _abstain(court: _Court, freshness: Freshness, *, pending: bool) -> str:
         "newest": freshness.newest_seen_at.removesuffix("Z").replace("T", " ") or "—",
     }
     parts = ("pending" if pending else "none", "sought", "widen")
-    return " ".join(voice.say(part, court.asked, court.mode, court.lang, **facts) for part in parts)
+    return " ".join(_voiced(court, part, **facts) for part in parts)
 
 
 def _disputes(court: _Court, disputed: Sequence[Stance]) -> tuple[Dispute, ...]:
