@@ -135,7 +135,7 @@ def test_answers_of_one_rule_do_not_disturb_each_other(grammars):
 def test_what_cannot_be_met_is_refused_before_any_token(grammars, kind, text, problem):
     with pytest.raises(RequestError, match=problem) as told:
         getattr(grammars, kind)(text)
-    assert told.value.option == "response_format"
+    assert told.value.option == "form"
     assert len(str(told.value)) < 400
 
 

@@ -96,4 +96,4 @@ def test_a_quote_does_not_run_from_one_source_into_the_next():
 def test_nothing_to_quote_is_told(sources):
     with pytest.raises(RequestError, match="nothing to quote") as told:
         Quotes(tokenizer(), TRIE, sources)
-    assert told.value.option == "quote"
+    assert told.value.option == "form"

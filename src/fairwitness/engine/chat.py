@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import msgspec
 
+from fairwitness.engine.forms import Form
+from fairwitness.engine.logprobs import TokenLogprob
 from fairwitness.engine.request import EngineError
 from fairwitness.models import Message
 
@@ -29,17 +31,37 @@ Finish = Literal["stop", "length"]
 
 
 class ChatError(EngineError):
-    """An answer that could not be had: refused, broken off, or not understood."""
+    """An answer that could not be had: refused, broken off, or not understood.
+
+    `option` names the field of `ChatOptions` that was refused, if it was one.
+    """
+
+    def __init__(self, message: str, option: str = "") -> None:
+        super().__init__(message)
+        self.option = option
 
 
 class ChatOptions(msgspec.Struct, frozen=True):
-    """How to answer. `stop` texts end the answer and are not part of it."""
+    """How to answer; `engine.Request` says what the numbers mean.
+
+    `stop` texts end the answer and are not part of it. `top_logprobs` asks for the logprob of each
+    token and for so many of the likeliest beside it; None asks for none. `form` is kept whatever
+    the model wants, until `max_tokens` cut it off.
+    """
 
     max_tokens: int = 512
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
     stop: tuple[str, ...] = ()
+    top_k: int = 0
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: Mapping[int, float] = msgspec.field(default_factory=dict)
+    top_logprobs: int | None = None
+    form: Form | None = None
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -55,6 +77,7 @@ class Tally:
 
     usage: Usage | None = None
     finish: Finish | None = None
+    logprobs: list[TokenLogprob] = field(default_factory=list)
 
 
 class ChatStream:
@@ -83,6 +106,11 @@ class ChatStream:
     def finish(self) -> Finish | None:
         """Why the answer ended, once it has."""
         return self._tally.finish
+
+    @property
+    def logprobs(self) -> Sequence[TokenLogprob]:
+        """Those of all tokens whose text has begun to come out, if they were asked for."""
+        return self._tally.logprobs
 
     def close(self) -> None:
         """Stop the model; what was given out stays valid."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llguidance import LLMatcher
     from llguidance._lib import JsonCompileOptions
 
-OPTION = "response_format"
+OPTION = "form"
 _SHOWN_CHARS = 300
 # One space at most: a model that may write white space for ever sometimes does.
 _JSON_STYLE: JsonCompileOptions = {

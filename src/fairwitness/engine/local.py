@@ -16,7 +16,9 @@ from fairwitness.engine.chat import (
     Usage,
 )
 from fairwitness.engine.engine import Engine
-from fairwitness.engine.request import EngineError, Request, Token
+from fairwitness.engine.forms import Forms
+from fairwitness.engine.logprobs import HeldLogprobs
+from fairwitness.engine.request import EngineError, Request, RequestError, Token
 from fairwitness.engine.stops import StopScanner
 from fairwitness.models import ChatTemplate, ChatTemplateError, TextStream, Tokenizer, open_model
 
@@ -31,6 +33,7 @@ class LocalChat:
         self.engine = engine
         self.tokenizer = tokenizer
         self._template = template
+        self._forms = Forms(tokenizer)
 
     @classmethod
     def open(cls, name: str, path: Path) -> LocalChat:
@@ -50,10 +53,12 @@ class LocalChat:
             request = self._request(prompt_ids, options)
             tokens = self.engine.generate(request)
         except (ChatTemplateError, EngineError) as error:
-            raise ChatError(str(error)) from error
+            raise _refusal(error) from error
         tally = Tally(Usage(len(prompt_ids), 0))
         stops = StopScanner(options.stop)
-        pieces = _pieces(tokens, self.tokenizer.stream(), stops, len(prompt_ids), tally)
+        is_told = options.top_logprobs is not None
+        held = HeldLogprobs(self.tokenizer, tally.logprobs) if is_told else None
+        pieces = _pieces(tokens, self.tokenizer.stream(), stops, held, tally)
         return ChatStream(pieces, tally)
 
     def _request(self, prompt_ids: list[int], options: ChatOptions) -> Request:
@@ -64,6 +69,14 @@ class LocalChat:
             top_p=options.top_p,
             seed=options.seed,
             stop_ids=tuple(sorted(self.tokenizer.end_ids)),
+            top_k=options.top_k,
+            min_p=options.min_p,
+            presence_penalty=options.presence_penalty,
+            frequency_penalty=options.frequency_penalty,
+            repetition_penalty=options.repetition_penalty,
+            logit_bias=tuple(options.logit_bias.items()),
+            top_logprobs=options.top_logprobs or 0,
+            rule=self._forms.rule(options.form) if options.form else None,
         )
 
 
@@ -71,22 +84,36 @@ def _pieces(
     tokens: Generator[Token, None, None],
     text: TextStream,
     stops: StopScanner,
-    prompt_tokens: int,
+    held: HeldLogprobs | None,
     tally: Tally,
 ) -> Generator[str, None, None]:
     """The text of `tokens` until one of the stop texts; `tally` keeps count."""
     finish: Finish | None = None
+    assert tally.usage is not None
+    prompt_tokens = tally.usage.prompt_tokens
     with closing(tokens):
         try:
             for count, token in enumerate(tokens, start=1):
                 tally.usage = Usage(prompt_tokens, count)
                 finish = token.finish
-                if piece := stops.push(text.push(token.id)):
+                completed = text.push(token.id)
+                piece = stops.push(completed)
+                if held:
+                    held.hear(token, completed)
+                    held.tell(piece)
+                if piece:
                     yield piece
                 if stops.is_stopped:
                     break
         except EngineError as error:
-            raise ChatError(str(error)) from error
-    if rest := stops.push(text.finish()) + stops.finish():
+            raise _refusal(error) from error
+    rest = stops.push(text.finish()) + stops.finish()
+    if held and not stops.is_stopped:
+        held.finish()
+    if rest:
         yield rest
     tally.finish = "stop" if stops.is_stopped else finish
+
+
+def _refusal(error: Exception) -> ChatError:
+    return ChatError(str(error), error.option if isinstance(error, RequestError) else "")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fairwitness.engine.request import RequestError
 from fairwitness.models import Tokenizer
 
-OPTION = "quote"
+OPTION = "form"
 _GAP = -1  # stands after each source and is no byte
 
 

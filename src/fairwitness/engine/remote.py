@@ -14,6 +14,8 @@ import httpx2
 import msgspec
 
 from fairwitness.engine.chat import ChatError, ChatOptions, ChatStream, Message, Tally, Usage
+from fairwitness.engine.forms import Form, JsonForm
+from fairwitness.engine.logprobs import TokenLogprob
 
 # A large model on a small machine may think for minutes before its first token.
 _TIMEOUT = httpx2.Timeout(10.0, connect=5.0, read=180.0)
@@ -25,9 +27,14 @@ class _Delta(msgspec.Struct, frozen=True):
     content: str | None = None
 
 
+class _Logprobs(msgspec.Struct, frozen=True):
+    content: tuple[TokenLogprob, ...] | None = None
+
+
 class _Choice(msgspec.Struct, frozen=True):
     delta: _Delta = _Delta()
     finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
 
 
 class _Chunk(msgspec.Struct, frozen=True):
@@ -60,7 +67,7 @@ class RemoteChat:
         self.name = model or self._first_model()
 
     def stream(self, messages: Sequence[Message], options: ChatOptions) -> ChatStream:
-        """Answer the conversation; errors as in `ChatModel`, all of them from the stream."""
+        """Answer the conversation; errors as in `ChatModel`, from the stream but for its form."""
         tally = Tally()
         return ChatStream(self._pieces(self._body(messages, options), tally), tally)
 
@@ -81,7 +88,7 @@ class RemoteChat:
         }
         if options.stop:
             body["stop"] = list(options.stop)
-        return body
+        return body | _what_differs(options)
 
     def _pieces(self, body: dict[str, Any], tally: Tally) -> Generator[str, None, None]:
         url = f"{self._url}/chat/completions"
@@ -93,6 +100,8 @@ class RemoteChat:
                 chunk = self._chunk(event.data)
                 tally.usage = chunk.usage or tally.usage
                 for choice in chunk.choices[:1]:
+                    if choice.logprobs:
+                        tally.logprobs += choice.logprobs.content or ()
                     if choice.finish_reason is not None:
                         tally.finish = "length" if choice.finish_reason == "length" else "stop"
                     if choice.delta.content:
@@ -144,6 +153,33 @@ class RemoteChat:
             ) from error
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             raise ChatError(f"{self._url} failed: {error or type(error).__name__}") from error
+
+
+def _what_differs(options: ChatOptions) -> dict[str, Any]:
+    """Settings that not every server knows: they are sent only when they say something."""
+    names = ("top_k", "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty")
+    plain = ChatOptions()
+    body: dict[str, Any] = {
+        name: getattr(options, name)
+        for name in names
+        if getattr(options, name) != getattr(plain, name)
+    }
+    if options.logit_bias:
+        body["logit_bias"] = {str(token): bias for token, bias in options.logit_bias.items()}
+    if options.top_logprobs is not None:
+        body |= {"logprobs": True, "top_logprobs": options.top_logprobs}
+    if options.form:
+        body["response_format"] = _response_format(options.form)
+    return body
+
+
+def _response_format(form: Form) -> dict[str, Any]:
+    if not isinstance(form, JsonForm):
+        kind = type(form).__name__.removesuffix("Form").lower()
+        raise ChatError(f"a model server cannot be asked for a {kind}, only for JSON", "form")
+    schema = msgspec.json.decode(form.schema)
+    told = {"name": "answer", "schema": schema, "strict": True}
+    return {"type": "json_schema", "json_schema": told}
 
 
 def _beginning(response: httpx2.Response, size_bytes: int) -> bytes:

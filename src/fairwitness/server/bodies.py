@@ -19,7 +19,7 @@ B = TypeVar("B", bound=msgspec.Struct)
 MAX_BODY_BYTES = 1_000_000
 """More than any question or conversation that fits a model here."""
 
-_WHERE = re.compile(r"^(?P<problem>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_WHERE = re.compile(r"^(?P<problem>.*?)(?: - at (?:`key` in )?`\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _SHOWN_CHARS = 60
 
@@ -79,7 +79,7 @@ def _refusal(error: msgspec.ValidationError, sent: object) -> ApiError:
     found = _WHERE.match(str(error))
     assert found is not None
     path = found["path"] or ""
-    param = path.lstrip(".")
+    param = path.lstrip(".").removesuffix("[...]")  # msgspec names no key of a mapping
     problem = found["problem"][:1].lower() + found["problem"][1:]
     if not param:
         return ApiError(400, problem, code="bad_body")

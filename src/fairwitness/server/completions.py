@@ -4,18 +4,23 @@ The model `fairwitness` answers from posts (see `grounded`). The name of the loa
 that model as it is, with no posts and nothing verified.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fairwitness.engine.chat import ChatError, ChatModel, ChatOptions, ChatStream
+from fairwitness.engine.chat import ChatError, ChatModel, Finish, Usage
+from fairwitness.engine.logprobs import TokenLogprob
 from fairwitness.server import grounded, sse
 from fairwitness.server.bodies import json, read_body
+from fairwitness.server.chat_body import GROUNDED, ChatBody
 from fairwitness.server.errors import ApiError, body_of
 from fairwitness.server.house import House
-from fairwitness.server.openai_wire import DEFAULT_MAX_TOKENS, GROUNDED, ChatBody, Head
-from fairwitness.server.workers import Running, while_connected
+from fairwitness.server.openai_wire import Head, choice_body
+from fairwitness.server.workers import Together, while_connected
 
 _CREATED_S = 1_763_769_600
 """2025-11-22: the models' `created`, which clients want and nothing depends on."""
@@ -45,44 +50,100 @@ async def model(request: Request) -> Response:
     return json(_entry(name))
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """What one choice goes on with; the last one has its `finish` and its usage."""
+
+    text: str
+    logprobs: tuple[TokenLogprob, ...]
+    finish: Finish | None = None
+    usage: Usage | None = None
+
+
 async def _raw(request: Request, house: House, chat: ChatModel, body: ChatBody) -> Response:
-    """Answer with the chat model alone."""
-    messages, options = body.conversation(), _options(body)
-    opened: list[ChatStream] = []
-
-    def pieces() -> ChatStream:
-        try:
-            opened.append(chat.stream(messages, options))
-        except ChatError as error:
-            raise ApiError(400, str(error), param="messages", code="chat") from error
-        return opened[0]
-
-    running = house.answering.start(pieces)
+    """Answer with the chat model alone; each choice is an answer of its own."""
+    body.options()  # what does not go together is refused before anything runs
+    choices = range(body.n or 1)
+    running = house.answering.start_all([partial(_pieces, chat, body, each) for each in choices])
     head = Head(body.model)
     try:
-        first = await while_connected(request, anext(running, ""))
+        first = await while_connected(request, anext(running))
         if not body.stream:
-            content = first + await while_connected(request, _joined(running))
-            stream = opened[0]
-            return json(head.completion(content, stream.finish or "stop", stream.usage))
+            return json(await while_connected(request, _whole(running, first, head, body)))
     except ChatError as error:
+        running.cancel()
         raise ApiError(502, str(error), code="chat") from error
     except BaseException:
         running.cancel()
         raise
-    return sse.stream(_chunks(running, first, opened, head, wants_usage=body.wants_usage))
+    return sse.stream(_chunks(running, first, head, body))
+
+
+def _pieces(chat: ChatModel, body: ChatBody, choice: int) -> Iterator[_Piece]:
+    """Say one choice; runs in a thread. Raises ApiError for what the model cannot be asked."""
+    try:
+        stream = chat.stream(body.conversation(), body.options(choice))
+    except ChatError as error:
+        raise _refusal(error, body) from error
+    with closing(stream):
+        told = 0
+        try:
+            for text in stream:
+                logprobs = tuple(stream.logprobs[told:])
+                told += len(logprobs)
+                yield _Piece(text, logprobs)
+        except ChatError as error:
+            if not error.option:
+                raise
+            raise _refusal(error, body) from error
+        rest = tuple(stream.logprobs[told:])
+        yield _Piece("", rest, stream.finish or "stop", stream.usage)
+
+
+def _refusal(error: ChatError, body: ChatBody) -> ApiError:
+    return ApiError(400, str(error), param=body.param_of(error.option), code="chat")
+
+
+async def _whole(
+    running: Together[_Piece], first: tuple[int, _Piece], head: Head, body: ChatBody
+) -> dict[str, object]:
+    """Return the completion, once all choices are said."""
+    said: list[list[_Piece]] = [[] for _ in range(body.n or 1)]
+    said[first[0]].append(first[1])
+    async for choice, piece in running:
+        said[choice].append(piece)
+    bodies = []
+    for index, pieces in enumerate(said):
+        content = "".join(piece.text for piece in pieces)
+        logprobs = [each for piece in pieces for each in piece.logprobs]
+        told = logprobs if body.logprobs else None
+        finish = pieces[-1].finish or "stop"
+        bodies.append(choice_body(content, finish, index=index, logprobs=told))
+    return head.completion(bodies, _sum([pieces[-1].usage for pieces in said]))
 
 
 async def _chunks(
-    running: Running[str], first: str, opened: list[ChatStream], head: Head, *, wants_usage: bool
+    running: Together[_Piece], first: tuple[int, _Piece], head: Head, body: ChatBody
 ) -> AsyncIterator[bytes]:
+    usages: list[Usage | None] = []
+    begun: set[int] = set()
     try:
-        yield sse.event("", head.chunk({"role": "assistant", "content": first}))
-        async for piece in sse.with_silences(running):
-            yield sse.SILENCE if piece is None else sse.event("", head.chunk({"content": piece}))
-        yield sse.event("", head.chunk({}, opened[0].finish or "stop"))
-        if wants_usage:
-            yield sse.event("", head.usage_chunk(opened[0].usage))
+        async for item in _with_first(running, first):
+            if item is None:
+                yield sse.SILENCE
+                continue
+            choice, piece = item
+            logprobs = piece.logprobs if body.logprobs else None
+            role = {} if choice in begun else {"role": "assistant"}
+            begun.add(choice)
+            if piece.text or piece.logprobs or role:
+                delta = {**role, "content": piece.text}
+                yield sse.event("", head.chunk(delta, index=choice, logprobs=logprobs))
+            if piece.finish:
+                yield sse.event("", head.chunk({}, piece.finish, index=choice))
+                usages.append(piece.usage)
+        if body.wants_usage:
+            yield sse.event("", head.usage_chunk(_sum(usages)))
         yield sse.DONE
     except Exception as error:  # the response has begun, so the stream itself must say it
         yield sse.event("", body_of(error))
@@ -90,19 +151,20 @@ async def _chunks(
         running.cancel()
 
 
-async def _joined(running: Running[str]) -> str:
-    return "".join([piece async for piece in running])
+async def _with_first(
+    running: Together[_Piece], first: tuple[int, _Piece]
+) -> AsyncIterator[tuple[int, _Piece] | None]:
+    yield first
+    async for item in sse.with_silences(running):
+        yield item
 
 
-def _options(body: ChatBody) -> ChatOptions:
-    stop = (body.stop,) if isinstance(body.stop, str) else body.stop or ()
-    return ChatOptions(
-        max_tokens=body.max_completion_tokens or body.max_tokens or DEFAULT_MAX_TOKENS,
-        temperature=1.0 if body.temperature is None else body.temperature,
-        top_p=1.0 if body.top_p is None else body.top_p,
-        seed=body.seed or 0,
-        stop=tuple(text for text in stop if text),
-    )
+def _sum(usages: list[Usage | None]) -> Usage | None:
+    """Return the usage of all choices: the prompt counts once. None when one does not tell."""
+    known = [usage for usage in usages if usage is not None]
+    if not known or len(known) < len(usages):
+        return None
+    return Usage(known[0].prompt_tokens, sum(usage.completion_tokens for usage in known))
 
 
 def _model(house: House, name: str) -> ChatModel:

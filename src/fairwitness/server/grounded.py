@@ -15,15 +15,17 @@ from fairwitness.answers import Answer, CitedSource, Finished, Said, Sentence, T
 from fairwitness.server import sse
 from fairwitness.server.ask import as_of_ms, whole
 from fairwitness.server.bodies import json
+from fairwitness.server.chat_body import ChatBody
 from fairwitness.server.errors import body_of
 from fairwitness.server.house import House
 from fairwitness.server.metered import Metered
-from fairwitness.server.openai_wire import Annotation, ChatBody, Head, UrlCitation
+from fairwitness.server.openai_wire import Annotation, Head, UrlCitation, choice_body
 from fairwitness.server.workers import Running, while_connected
 
 
 async def complete(request: Request, house: House, body: ChatBody) -> Response:
     """Answer the last question of the conversation by the road of a question."""
+    body.refuse_what_posts_have_not()
     chat = Metered.of(house.chat.model)
     moment = as_of_ms(body.as_of)
     running = house.ask(body.question(), body.mode, body.lang, moment, chat)
@@ -43,7 +45,8 @@ def _completion(head: Head, answer: Answer, base: str, chat: Metered | None) -> 
     usage = chat.usage if chat else Metered.NOTHING
     marks = annotations(answer, base)
     more = {"citations": addresses(answer.sources, base), "fairwitness": answer}
-    return head.completion(answer.answer, "stop", usage, marks, **more)
+    choice = choice_body(answer.answer, "stop", annotations=marks)
+    return head.completion([choice], usage, **more)
 
 
 async def _chunks(
@@ -79,7 +82,7 @@ def _last_chunk(head: Head, answer: Answer, said: str, base: str) -> dict[str, o
     if marks := annotations(answer, base):
         delta["annotations"] = marks
     more = {"citations": addresses(answer.sources, base), "fairwitness": answer}
-    return head.chunk(delta, "stop", **more)
+    return head.chunk(delta, "stop") | more
 
 
 async def _with_first(running: Running[Told], first: Told) -> AsyncIterator[Told | None]:

@@ -11,8 +11,6 @@ from typing import TypeVar
 import msgspec
 from starlette.responses import StreamingResponse
 
-from fairwitness.server.workers import Running
-
 T = TypeVar("T")
 
 KEEP_ALIVE_S = 10.0
@@ -35,9 +33,10 @@ def stream(events: AsyncIterator[bytes]) -> StreamingResponse:
 
 
 async def with_silences(
-    running: Running[T], silence_s: float = KEEP_ALIVE_S
+    running: AsyncIterator[T], silence_s: float = KEEP_ALIVE_S
 ) -> AsyncIterator[T | None]:
-    """Yield what `running` yields, and None whenever nothing came for so long."""
+    """Yield what `running` yields, and None whenever nothing came for so long; a wait of it may be
+    given up and begun again."""
     while True:
         try:
             yield await asyncio.wait_for(anext(running), silence_s)

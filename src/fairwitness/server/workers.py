@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -89,6 +89,41 @@ class Running(Generic[T]):
             self._loop.call_soon_threadsafe(callback)
 
 
+class Together(Generic[T]):
+    """Several works under way as one: an async iterator over (which of them, item), in the order in
+    which items come. Raises what the first of them raises; then, or when left early, `cancel`."""
+
+    def __init__(self, running: Sequence[Running[T]]) -> None:
+        self._running = running
+        self._awaited = {place: self._next(place) for place in range(len(running))}
+
+    def __aiter__(self) -> "Together[T]":
+        return self
+
+    async def __anext__(self) -> tuple[int, T]:
+        while self._awaited:
+            await asyncio.wait(self._awaited.values(), return_when=asyncio.FIRST_COMPLETED)
+            place = next(place for place, item in self._awaited.items() if item.done())
+            item = self._awaited.pop(place)
+            if isinstance(item.exception(), StopAsyncIteration):
+                continue
+            found = (place, item.result())
+            self._awaited[place] = self._next(place)
+            return found
+        raise StopAsyncIteration
+
+    def cancel(self) -> None:
+        """Stop all of them at their next steps."""
+        for item in self._awaited.values():
+            item.add_done_callback(lambda done: done.cancelled() or done.exception())
+            item.cancel()
+        for running in self._running:
+            running.cancel()
+
+    def _next(self, place: int) -> "asyncio.Future[T]":
+        return asyncio.ensure_future(self._running[place].__anext__())
+
+
 class Workers:
     """`threads` threads and at most `waiting` in line before them."""
 
@@ -116,6 +151,18 @@ class Workers:
 
         self._pool.submit(running.pump, make, done)
         return running
+
+    def start_all(self, makes: Sequence[Callable[[], Iterator[T]]]) -> Together[T]:
+        """Begin several works that belong together; raises Busy unless all find a place."""
+        begun: list[Running[T]] = []
+        try:
+            for make in makes:
+                begun.append(self.start(make))
+        except Busy:
+            for running in begun:
+                running.cancel()
+            raise
+        return Together(begun)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Return what `work` returns; raises Busy when the line is full."""
