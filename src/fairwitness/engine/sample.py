@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from fairwitness.engine.request import NonFiniteLogitsError, Request
 
-FEW = 256  # the likeliest tokens, among which nearly every draw falls
+FEW = 256  # the likeliest tokens, which nearly always have most of the probability
+_COLDEST = 1e-30  # no two logits are so near that this would not part them
 _NO_COUNTS: Mapping[int, int] = MappingProxyType({})
 
 
@@ -53,7 +54,7 @@ def log_total(logits_v: NDArray[np.float32]) -> float:
     peak, least = float(logits_v.max()), float(logits_v.min())
     if not (math.isfinite(peak) and math.isfinite(least)):
         raise NonFiniteLogitsError("the model computed logits that are not finite")
-    return peak + math.log(float(np.exp(logits_v - np.float32(peak)).sum(dtype=np.float64)))
+    return peak + math.log(float(np.exp(logits_v - np.float32(peak)).sum()))
 
 
 def top_logprobs(logits_v: NDArray[np.float32], most: int) -> tuple[tuple[int, float], ...]:
@@ -93,42 +94,54 @@ def _choose(scored_v: NDArray[np.float32], request: Request, place: int) -> int:
 
 
 def _draw(scored_v: NDArray[np.float32], request: Request, place: int) -> int:
-    """Cut to min_p, top_k and top_p, then invert the cumulative distribution at one random number.
-
-    Sorting all tokens would take longer than the model: the likeliest few are sorted, and all only
-    if the draw may fall behind them. Both give the same token.
-    """
+    """Cut to min_p, top_k and top_p, then invert the cumulative distribution of what is left, in
+    the order of ids, at one random number. Nothing is sorted that the cuts do not ask for."""
     key = np.array([request.seed % 2**64, place], np.uint64)
     uniform = np.random.Generator(np.random.Philox(key=key)).random()
-    wide_v = scored_v.astype(np.float64)
     with np.errstate(over="ignore"):  # a temperature near 0 leaves only the likeliest
-        weight_v = np.exp((wide_v - wide_v.max()) / request.temperature)
-    most = _kept(weight_v, request)
-    order_v = _likeliest(wide_v, most or FEW)
-    reached_v = np.cumsum(weight_v[order_v])
-    total = reached_v[-1] if most else weight_v.sum()
-    ends_here = reached_v[-1] >= request.top_p * total
-    falls_here = request.top_p == 1 and uniform * total < reached_v[-1]
-    if not (ends_here or falls_here):
-        order_v = _likeliest(wide_v, wide_v.size)
-        reached_v = np.cumsum(weight_v[order_v])
-        total = reached_v[-1]
-    kept = int(np.searchsorted(reached_v, request.top_p * total)) + 1
-    end = reached_v[kept - 1] if kept <= len(reached_v) else total
-    chosen = int(np.searchsorted(reached_v, uniform * end, side="right"))
-    return int(order_v[min(chosen, kept - 1, len(order_v) - 1)])
+        weight_v = np.exp((scored_v - scored_v.max()) / max(request.temperature, _COLDEST))
+    ids = _kept(scored_v, weight_v, request)
+    reached = np.cumsum(weight_v if ids is None else weight_v[ids], dtype=np.float64)
+    chosen = int(np.searchsorted(reached, uniform * reached[-1], side="right"))
+    chosen = min(chosen, len(reached) - 1)
+    return chosen if ids is None else int(ids[chosen])
 
 
-def _kept(weight_v: NDArray[np.float64], request: Request) -> int:
-    """How many of the likeliest tokens `min_p` and `top_k` leave; 0 for all. The likeliest weighs
-    1, so a weight is a probability beside the likeliest one's."""
-    if request.min_p == 0:
-        return request.top_k
-    likely = int(np.count_nonzero(weight_v >= request.min_p))
-    return min(request.top_k or likely, likely)
+def _kept(
+    scored_v: NDArray[np.float32], weight_v: NDArray[np.float32], request: Request
+) -> NDArray[np.intp] | None:
+    """The ids that the cuts leave, in their order; None for all. The likeliest token weighs 1, so a
+    weight is a probability beside the likeliest one's."""
+    most = request.top_k or weight_v.size
+    if request.min_p > 0:
+        most = min(most, int(np.count_nonzero(weight_v >= request.min_p)))
+    if request.top_p < 1:
+        return np.sort(_nucleus(scored_v, weight_v, most, request.top_p))
+    if most >= weight_v.size:
+        return None
+    return np.sort(_likeliest(scored_v, most))
 
 
-def _likeliest(score_v: NDArray[np.float32] | NDArray[np.float64], few: int) -> NDArray[np.intp]:
+def _nucleus(
+    scored_v: NDArray[np.float32], weight_v: NDArray[np.float32], most: int, top_p: float
+) -> NDArray[np.intp]:
+    """The fewest of the `most` likeliest tokens that have `top_p` of their weight together.
+
+    Sorting all tokens would take longer than the model: it is tried with few, then with more.
+    """
+    total = float(weight_v.sum(dtype=np.float64))
+    few = min(FEW, most) if most == weight_v.size else most
+    while True:
+        order_v = _likeliest(scored_v, few)
+        reached = np.cumsum(weight_v[order_v], dtype=np.float64)
+        if few == most:
+            total = float(reached[-1])
+        if reached[-1] >= top_p * total:
+            return order_v[: int(np.searchsorted(reached, top_p * total)) + 1]
+        few = min(8 * few, most)
+
+
+def _likeliest(score_v: NDArray[np.float32], few: int) -> NDArray[np.intp]:
     """The places of the `few` largest numbers, largest first, of equals the first."""
     if few >= score_v.size:
         return np.argsort(-score_v, kind="stable")
