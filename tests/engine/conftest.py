@@ -1,7 +1,10 @@
 """A tiny random model in memory, for both runners: one token a byte, three control tokens."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,9 +36,9 @@ TEMPLATE = (
 )
 
 
-def packed(norm: float = 1.0) -> Weights:
+def packed(norm: float = 1.0, seed: int = 11) -> Weights:
     """Random weights of eight bits; `norm` is the last norm's first number."""
-    rng = np.random.default_rng(11)
+    rng = np.random.default_rng(seed)
 
     def blocks(rows: int, columns: int) -> np.ndarray:
         told = rng.integers(0, 256, (rows, columns // 32, 34), np.uint8)
@@ -113,9 +116,9 @@ def byte_tokenizer() -> Tokenizer:
     )
 
 
-def tiny_model(is_native: bool, norm: float = 1.0) -> Model:
+def tiny_model(is_native: bool, norm: float = 1.0, seed: int = 11) -> Model:
     card = ModelCard("memory", "llama", CONFIG.parameters, "Q8_0", CONFIG.context, 259, "", 0)
-    weights = packed(norm)
+    weights = packed(norm, seed)
     return Model(
         CONFIG,
         card,
@@ -135,15 +138,43 @@ def cache(tmp_path_factory) -> None:
 
 
 @pytest.fixture(scope="session", params=["jax", "native"])
-def make_engine(request) -> Callable[..., Engine]:
+def make_model(request) -> Callable[..., Model]:
     is_native = request.param == "native"
     if is_native and library() is None:
         pytest.skip("NO NATIVE KERNELS: no compiler")
+    return partial(tiny_model, is_native)
 
-    def make(cache_bytes: int = 100_000_000, damage: float = 1.0) -> Engine:
-        return Engine(tiny_model(is_native, damage), cache_bytes)
+
+@pytest.fixture(scope="session")
+def make_engine(make_model) -> Callable[..., Engine]:
+    def make(cache_bytes: int = 100_000_000, damage: float = 1.0, **options: Any) -> Engine:
+        return Engine(make_model(damage), cache_bytes, **options)
 
     return make
+
+
+@contextmanager
+def held(engine: Engine) -> Iterator[None]:
+    begun, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        go.wait(30)
+
+    thread = threading.Thread(target=engine._loop.call, args=(hold,))
+    thread.start()
+    begun.wait(30)
+    try:
+        yield
+    finally:
+        go.set()
+        thread.join(30)
+
+
+@pytest.fixture(scope="session")
+def holding() -> Callable[[Engine], AbstractContextManager[None]]:
+    """Keep an engine from stepping, so that what is asked meanwhile runs together."""
+    return held
 
 
 @pytest.fixture(scope="session")

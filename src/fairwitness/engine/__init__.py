@@ -13,6 +13,7 @@ from fairwitness.engine.chat import (
 )
 from fairwitness.engine.engine import Engine
 from fairwitness.engine.local import LocalChat
+from fairwitness.engine.loop import DeadlineError, Load
 from fairwitness.engine.remote import RemoteChat
 from fairwitness.engine.request import (
     EngineError,
@@ -21,20 +22,25 @@ from fairwitness.engine.request import (
     RequestError,
     Token,
 )
+from fairwitness.engine.scheduler import QueueFullError, TooLargeError
 
 __all__ = [
     "ChatError",
     "ChatModel",
     "ChatOptions",
     "ChatStream",
+    "DeadlineError",
     "Engine",
     "EngineError",
+    "Load",
     "LocalChat",
     "Message",
     "NonFiniteLogitsError",
+    "QueueFullError",
     "RemoteChat",
     "Request",
     "RequestError",
     "Token",
+    "TooLargeError",
     "Usage",
 ]

@@ -1,37 +1,29 @@
-"""The engine: token ids in, token ids out.
+"""The engine: token ids in, token ids out, for many at once.
 
-Requests of several threads advance side by side, one step at a time in fair turns. What a request
-gets depends on its own fields and the model only: caches are its own, programs are chosen by
-position, and its random numbers come from its seed.
+Requests of all threads run together, joined in the steps of one thread (`loop.py`). What a request
+gets depends on its own fields and the model only: a row's bits follow from what stands before it in
+its sequence, and its random numbers come from its seed.
 """
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fairwitness.engine.choosing import Choosing
-from fairwitness.engine.native import NativeRunner
-from fairwitness.engine.pool import SequencePool
+from fairwitness.engine.loop import Load, Loop, Steps
+from fairwitness.engine.native import CACHE_KIND, NativeRunner
 from fairwitness.engine.request import (
-    NonFiniteLogitsError,
+    EngineError,
     Request,
     RequestError,
     Token,
     check_ids,
     check_request,
 )
-from fairwitness.engine.sequence import CHUNK, Sequence
-from fairwitness.engine.turns import Turns
+from fairwitness.engine.tasks import FOREVER_S, Scoring, TokenStream, Writing
+from fairwitness.kernels.pages import Kind
 from fairwitness.models import DecoderConfig, Model, open_model
-
-if TYPE_CHECKING:
-    from fairwitness.engine.runner import Runner
 
 CACHE_BYTES = 250_000_000  # 5,000 positions of the default model, which has 46 kB each
 
@@ -39,18 +31,27 @@ CACHE_BYTES = 250_000_000  # 5,000 positions of the default model, which has 46 
 class Engine:
     """One model, loaded. Its methods may be called from several threads at once."""
 
-    def __init__(self, model: Model | Path, cache_bytes: int = CACHE_BYTES) -> None:
-        """Load the weights; `cache_bytes` is what all KV caches together may take.
+    def __init__(
+        self,
+        model: Model | Path,
+        cache_bytes: int = CACHE_BYTES,
+        kind: Kind = CACHE_KIND,
+        drafts: bool = True,
+    ) -> None:
+        """Load the weights; `cache_bytes` is what all KV pages together may take (one request that
+        needs more runs alone). `kind` is how the native step keeps them, and with `drafts` it also
+        runs tokens that are guessed: the answers are the same.
 
         Raises:
             ModelFileError: the file is missing, damaged, or of a kind that we do not run.
         """
-        opened = open_model(model) if isinstance(model, Path) else model
-        self.runner = _runner_for(opened)
-        self._pool = SequencePool(
-            self.runner.new_sequence, cache_bytes // position_bytes(opened.config)
-        )
-        self._turns = Turns()
+        self._cache_bytes, self._kind, self._drafts = cache_bytes, kind, drafts
+        self._loop = Loop(self._opened(model))
+
+    @property
+    def runner(self) -> Steps:
+        """What runs the model's steps."""
+        return self._loop.model
 
     @property
     def config(self) -> DecoderConfig:
@@ -60,19 +61,24 @@ class Engine:
     def warm_up(self, positions: int = 1024) -> None:
         """Do now what the first requests of up to `positions` tokens would wait for: compiling, or
         loading what an earlier process compiled. A server calls it in a thread of its own."""
-        for capacity, piece in self.runner.programs(min(positions, self.config.context)):
-            with self._turns:
-                self.runner.try_out(capacity, piece)
+        for work in self.runner.warm_up(min(positions, self.config.context)):
+            self._loop.call(work)
 
-    def generate(self, request: Request) -> Generator[Token, None, None]:
-        """Continue the prompt, token by token; closing the iterator cancels.
+    def generate(
+        self, request: Request, timeout_s: float | None = None
+    ) -> Generator[Token, None, None]:
+        """Continue the prompt, token by token; closing or dropping the iterator cancels.
 
         Raises:
             RequestError: at once, if the request cannot be served.
+            QueueFullError: at once, if too many wait already.
             NonFiniteLogitsError: from the iterator, if the model computes no numbers.
+            DeadlineError: from the iterator, if it takes longer than `timeout_s`.
         """
         check_request(request, self.config.context, self.config.vocabulary)
-        return self._generate(request)
+        limit = min(request.max_tokens, self.config.context - len(request.prompt_ids))
+        deadline_s = FOREVER_S if timeout_s is None else time.monotonic() + timeout_s
+        return TokenStream(self._loop, Writing(request, limit, deadline_s))
 
     def score(
         self, prompt_ids: tuple[int, ...], continuation_ids: tuple[int, ...]
@@ -81,6 +87,7 @@ class Engine:
 
         Raises:
             RequestError: no prompt, ids out of the vocabulary, or more tokens than the context.
+            QueueFullError: too many wait already.
             NonFiniteLogitsError: the model computes no numbers.
         """
         check_request(Request(prompt_ids, 1), self.config.context, self.config.vocabulary)
@@ -88,54 +95,42 @@ class Engine:
         ids = prompt_ids + continuation_ids
         if len(ids) > self.config.context:
             raise RequestError(f"{len(ids)} tokens to score, the context has {self.config.context}")
-        known = len(prompt_ids) - 1  # tokens whose successor needs no score
-        logprobs: list[float] = []
-        with self._pool.lease(prompt_ids, len(ids)) as sequence:
-            self._feed(sequence, prompt_ids[sequence.length : known // CHUNK * CHUNK])
-            skipped = known - sequence.length
-            for start in range(sequence.length, len(ids) - 1, CHUNK):
-                targets = ids[start + 1 : start + 1 + CHUNK]
-                piece = ids[start : start + len(targets)]
-                with self._turns:
-                    logprobs += self.runner.score(sequence, piece, targets).tolist()
-        if not all(map(math.isfinite, logprobs)):
-            raise NonFiniteLogitsError("the model computed logits that are not finite")
-        return tuple(logprobs[skipped:])
+        if not continuation_ids:
+            return ()
+        scoring = Scoring(ids, len(prompt_ids) - 1)
+        self._loop.submit(scoring)
+        try:
+            told = scoring.told.get()
+        finally:
+            self._loop.cancel(scoring)  # whoever is interrupted leaves nothing behind
+        if isinstance(told, EngineError):
+            raise told
+        return told
 
-    def _generate(self, request: Request) -> Generator[Token, None, None]:
-        prompt_ids = request.prompt_ids
-        limit = min(request.max_tokens, self.config.context - len(prompt_ids))
-        choosing = Choosing(request, limit)
-        with self._pool.lease(prompt_ids, len(prompt_ids) + limit) as sequence:
-            logits_v = self._feed(sequence, prompt_ids[sequence.length :])
-            while True:
-                token = choosing.next(logits_v)
-                yield token
-                if token.finish:
-                    return
-                logits_v = self._feed(sequence, (token.id,))
+    def swap(self, model: Model | Path) -> None:
+        """Load other weights of the same shape and go on with them: requests that run finish on the
+        old ones, those that wait begin on the new ones, and none is dropped.
 
-    def _feed(self, sequence: Sequence, ids: tuple[int, ...]) -> NDArray[np.float32]:
-        """Append tokens, each chunk in a turn of its own; return the logits after the last (and
-        nothing of meaning for no tokens)."""
-        logits_v = np.empty(0, np.float32)
-        for start in range(0, len(ids), CHUNK):
-            with self._turns:
-                logits_v = self.runner.feed(sequence, ids[start : start + CHUNK])
-        return logits_v
+        Raises:
+            ModelFileError: the file is missing, damaged, or of a kind that we do not run.
+            EngineError: the model has another shape.
+        """
+        opened = self._opened(model)
+        if opened.config != self.config:
+            raise EngineError("the new weights have another shape than those that run")
+        self._loop.swap(opened)
 
+    def load(self) -> Load:
+        """How busy the engine is, and what it did so far."""
+        return self._loop.load()
 
-def _runner_for(model: Model) -> Runner | NativeRunner:
-    """The native step where it can run the model, else JAX."""
-    weights = model.packed()
-    if weights is not None:
-        return NativeRunner(model, weights)
-    # JAX takes a second to import, and most commands need no engine
-    from fairwitness.engine.runner import Runner
+    def _opened(self, model: Model | Path) -> Steps:
+        """The native step where it can run the model, else JAX."""
+        opened = open_model(model) if isinstance(model, Path) else model
+        weights = opened.packed()
+        if weights is not None:
+            return NativeRunner(opened, weights, self._cache_bytes, self._kind, self._drafts)
+        # JAX takes a second to import, and most commands need no engine
+        from fairwitness.engine.runner import Runner
 
-    return Runner(model)
-
-
-def position_bytes(config: DecoderConfig) -> int:
-    """What one position costs in a KV cache: keys and values of every layer, in float32."""
-    return 2 * config.layers * config.kv_heads * config.head_size * 4
+        return Runner(opened, self._cache_bytes)

@@ -1,79 +1,67 @@
 """The model on this machine's processor, through the native step: nothing to compile, no copies.
 
-A row's bits follow from what stands before it alone, so prompts may be cut anywhere, caches shared,
+A row's bits follow from what stands before it alone, so prompts may be cut anywhere, pages shared,
 and sequences run together, and nobody's answer changes.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.engine.sample import log_total
-from fairwitness.engine.sequence import CHUNK, MIN_CAPACITY, Sequence, capacity_for
-from fairwitness.kernels.pages import PAGE, Pages
+from fairwitness.engine.scheduler import DRAFT_ROWS, Rules
+from fairwitness.engine.sequence import Piece
+from fairwitness.kernels.pages import PAGE, Kind, Pages
 from fairwitness.kernels.stack import Row, Stack, Weights
 from fairwitness.models import Model
 from fairwitness.models.packed import shape_of
 
 THREADS = 2  # memory bandwidth is the limit of a stream, and few threads reach it
 
+CACHE_KIND: Kind = "f32"
+
 
 class NativeRunner:
-    """Feeds tokens to the model. Not for several threads at once: the engine takes turns."""
+    """Runs pieces of sequences. Not for several threads at once: one thread steps."""
 
-    def __init__(self, model: Model, weights: Weights) -> None:
+    def __init__(
+        self, model: Model, weights: Weights, cache_bytes: int, kind: Kind, drafts: bool
+    ) -> None:
         self.config = model.config
         threads = min(THREADS, _cores())
-        epsilon = model.config.norm_epsilon
-        self.stack = Stack(shape_of(model.config), epsilon, weights, threads)
+        shape = shape_of(model.config)
+        self.stack = Stack(shape, model.config.norm_epsilon, weights, threads)
+        page_bytes = PAGE * Pages(shape, 1, kind).bytes_per_position
+        budget = max(1, cache_bytes // page_bytes)
+        pages = max(budget, -(-model.config.context // PAGE))  # what nobody touches takes no memory
+        self.pages = Pages(shape, pages, kind)
+        self.rules = Rules(PAGE, pages, budget, draft_rows=DRAFT_ROWS if drafts else 0)
 
-    def new_sequence(self) -> Sequence:
-        """An empty sequence."""
-        return Sequence(self._pages(MIN_CAPACITY))
+    def step(self, pieces: Sequence[Piece]) -> list[NDArray[np.float32]]:
+        """Run the pieces in one step; return the logits that each wants, (wants, vocabulary)."""
+        rows: list[Row] = []
+        wants: list[int] = []
+        for piece in pieces:
+            table = np.array(piece.sequence.table, np.int32)
+            rows += [Row(token, piece.start + i, table) for i, token in enumerate(piece.ids)]
+            wants += range(len(rows) - piece.wants, len(rows))
+        logits_wv = self.stack.step(rows, wants, self.pages)
+        ends = np.cumsum([piece.wants for piece in pieces])[:-1]
+        return np.split(logits_wv, ends)
 
-    def feed(self, sequence: Sequence, ids: tuple[int, ...]) -> NDArray[np.float32]:
-        """Append at most one chunk of tokens; return the logits after the last, logits_v."""
-        rows = self._rows(sequence, ids)
-        logits_1v: NDArray[np.float32] = self.stack.step(rows, [len(ids) - 1], sequence.cache)
-        is_whole_chunk = len(ids) == CHUNK and sequence.length == len(sequence.chunk_ids)
-        if is_whole_chunk:
-            sequence.chunk_ids += ids
-        sequence.length += len(ids)
-        return logits_1v.reshape(-1)
-
-    def score(
-        self, sequence: Sequence, ids: tuple[int, ...], targets: tuple[int, ...]
-    ) -> NDArray[np.float32]:
-        """Append at most one chunk; return log p(targets[i] | everything up to ids[i])."""
-        logits_tv = self.stack.step(self._rows(sequence, ids), range(len(ids)), sequence.cache)
-        sequence.length += len(ids)
-        pairs = zip(logits_tv, targets, strict=True)
-        return np.array([_logprob(logits_v, target) for logits_v, target in pairs], np.float32)
-
-    def programs(self, positions: int) -> list[tuple[int, int]]:
-        """Capacity and piece of what is worth a run before anyone waits: there is one step."""
-        return [(MIN_CAPACITY, CHUNK)]
-
-    def try_out(self, capacity: int, piece: int) -> None:
+    def warm_up(self, positions: int) -> list[Callable[[], None]]:
         """Run the step once on nothing, so that its memory is there."""
-        self.feed(self.new_sequence(), (0,) * piece)
+        table = np.zeros(1, np.int32)
+        rows = [Row(0, place, table) for place in range(PAGE)]
+        spare = Pages(self.stack.shape, 1, "f32")
+        return [partial(self._try_out, rows, spare)]
 
-    def _rows(self, sequence: Sequence, ids: tuple[int, ...]) -> list[Row]:
-        capacity = capacity_for(sequence.length + len(ids))
-        if capacity != sequence.capacity:
-            pages = self._pages(capacity)
-            kept = min(len(pages.data), len(sequence.cache.data))
-            pages.data[:kept] = sequence.cache.data[:kept]
-            sequence.cache, sequence.capacity = pages, capacity
-        table, start = np.arange(sequence.cache.count, dtype=np.int32), sequence.length
-        return [Row(token, start + i, table) for i, token in enumerate(ids)]
-
-    def _pages(self, capacity: int) -> Pages:
-        """A sequence's own pages, in order."""
-        return Pages(self.stack.shape, capacity // PAGE, "f16")
+    def _try_out(self, rows: list[Row], spare: Pages) -> None:
+        self.stack.step(rows, [len(rows) - 1], spare)
 
 
 def _cores() -> int:
@@ -81,9 +69,3 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _logprob(logits_v: NDArray[np.float32], target: int) -> float:
-    if not np.isfinite(logits_v).all():
-        return float("nan")  # as the reference has it: the engine refuses it
-    return float(logits_v[target]) - log_total(logits_v)

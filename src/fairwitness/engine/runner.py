@@ -1,14 +1,19 @@
-"""The model on its device: parameters, compiled programs, and how a sequence is fed through them.
+"""The model on its device, in JAX, for what the native step cannot run: one sequence after another.
 
 XLA compiles for fixed shapes, so there are two short lists of sizes: how many tokens go in at once
-(`PIECES`), and how many positions the cache holds (`capacity_for`). Both follow from the position
+(`PIECES`), and how many positions a cache holds (`capacity_for`). Both follow from the position
 alone, never from how long an answer may become or who else is served: the same prefix always runs
-through the same programs, and its cache can be shared bit for bit.
+through the same programs. Each running sequence has one cache; whole pages of prompts are copied
+out of it, and another sequence that begins alike starts from these copies, bit for bit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
@@ -16,122 +21,144 @@ import numpy as np
 from jax import Array, lax
 from numpy.typing import NDArray
 
-from fairwitness.engine.sequence import CHUNK, MIN_CAPACITY, Sequence, capacity_for
+from fairwitness.engine import sequence as host
+from fairwitness.engine.scheduler import Rules
 from fairwitness.models import DecoderConfig, Model, decoder
 from fairwitness.models.registry import cache_folder
 
-PIECES = (1, CHUNK)
+PAGE = 128  # tokens of a whole piece of a prompt, and of what sequences share
+PIECES = (1, PAGE)
+MIN_CAPACITY = 512
+
+
+@dataclass
+class _Held:
+    """A running sequence's cache: positions below `length` are filled."""
+
+    cache: decoder.Cache
+    capacity: int
+    length: int
 
 
 class Runner:
-    """Feeds tokens to the model. Not for several threads at once: the engine takes turns."""
+    """Runs pieces of sequences. Not for several threads at once: one thread steps."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, cache_bytes: int) -> None:
         _keep_compiled_programs()
         self.config = model.config
+        page_bytes = PAGE * position_bytes(model.config)
+        budget = max(1, cache_bytes // page_bytes)
+        pages = max(budget, -(-model.config.context // PAGE))
+        self.rules = Rules(PAGE, pages, budget, is_exact=False)
         self._parameters = model.parameters(jnp.asarray)
-        self._extend = jax.jit(partial(_next_logits, model.config), donate_argnums=1)
-        self._score = jax.jit(partial(_target_logprobs, model.config), donate_argnums=1)
+        self._extend = jax.jit(partial(decoder.extend, model.config), donate_argnums=1)
+        self._predict = jax.jit(partial(_last_logits, model.config))
+        self._predict_all = jax.jit(partial(decoder.predict, model.config))
+        self._held: WeakKeyDictionary[host.Sequence, _Held] = WeakKeyDictionary()
+        self._copies: dict[int, list[NDArray[Any]]] = {}  # by page
 
-    def new_sequence(self) -> Sequence:
-        """An empty sequence."""
-        return Sequence(decoder.new_cache(self.config, MIN_CAPACITY))
+    def step(self, pieces: Sequence[host.Piece]) -> list[NDArray[np.float32]]:
+        """Run the pieces; return the logits that each wants, (wants, vocabulary)."""
+        for sequence in [each for each in self._held if not each.table]:
+            del self._held[sequence]  # it is over, or had to stand back
+        return [self._run(piece) for piece in pieces]
 
-    def feed(self, sequence: Sequence, ids: tuple[int, ...]) -> NDArray[np.float32]:
-        """Append at most one chunk of tokens; return the logits after the last, logits_v."""
-        tokens_t, start = self._prepare(sequence, ids)
-        last = jnp.int32(len(ids) - 1)
-        sequence.cache, logits_v = self._extend(
-            self._parameters, sequence.cache, tokens_t, start, last
-        )
-        is_whole_chunk = len(ids) == CHUNK and sequence.length == len(sequence.chunk_ids)
-        if is_whole_chunk:
-            sequence.chunk_ids += ids
-        sequence.length += len(ids)
-        return np.asarray(logits_v)
-
-    def score(
-        self, sequence: Sequence, ids: tuple[int, ...], targets: tuple[int, ...]
-    ) -> NDArray[np.float32]:
-        """Append at most one chunk; return log p(targets[i] | everything up to ids[i])."""
-        tokens_t, start = self._prepare(sequence, ids)
-        targets_t = jnp.asarray(_padded(targets, len(tokens_t)))
-        sequence.cache, logprobs_t = self._score(
-            self._parameters, sequence.cache, tokens_t, start, targets_t
-        )
-        # not kept as a shared chunk: this is another program, and may differ in the last bit
-        sequence.length += len(ids)
-        return np.asarray(logprobs_t)[: len(ids)]
-
-    def programs(self, positions: int) -> list[tuple[int, int]]:
-        """Capacity and piece of every program that sequences of up to `positions` run."""
+    def warm_up(self, positions: int) -> list[Callable[[], None]]:
+        """Compile or load each program of sequences of up to `positions`, and run it once on
+        nothing: its first run is slow too."""
         capacities = [MIN_CAPACITY]
         while capacities[-1] < positions:
             capacities.append(2 * capacities[-1])
-        return [(capacity, piece) for capacity in capacities for piece in PIECES]
+        return [partial(self._try_out, each, piece) for each in capacities for piece in PIECES]
 
-    def try_out(self, capacity: int, piece: int) -> None:
-        """Compile or load one program, and run it once on nothing: its first run is slow too."""
-        sequence = self.new_sequence()
-        sequence.rewind(capacity - CHUNK)
-        self.feed(sequence, (0,) * piece)
+    def _try_out(self, capacity: int, piece: int) -> None:
+        held = _Held(decoder.new_cache(self.config, capacity), capacity, 0)
+        x_td = self._fill(held, (0,) * piece, capacity - PAGE)
+        self._predict(self._parameters, x_td, jnp.int32(0)).block_until_ready()
 
-    def _prepare(self, sequence: Sequence, ids: tuple[int, ...]) -> tuple[Array, Array]:
-        piece = piece_for(len(ids))
-        capacity = capacity_for(sequence.length + piece)
-        if capacity != sequence.capacity:
-            sequence.cache = _resized(sequence.cache, capacity)
-            sequence.capacity = capacity
-        return jnp.asarray(_padded(ids, piece)), jnp.int32(sequence.length)
+    def _run(self, piece: host.Piece) -> NDArray[np.float32]:
+        size = len(piece.ids)
+        held = self._cache_of(piece)
+        x_td = self._fill(held, piece.ids, piece.start)
+        if size == PAGE and piece.start % PAGE == 0:
+            page = piece.sequence.table[piece.start // PAGE]
+            self._copies[page] = _cut(held.cache, piece.start)
+        if piece.wants == 0:
+            return np.empty((0, self.config.vocabulary), np.float32)
+        if piece.wants == 1:
+            return np.asarray(self._predict(self._parameters, x_td, jnp.int32(size - 1)))
+        return np.asarray(self._predict_all(self._parameters, x_td))[size - piece.wants : size]
+
+    def _fill(self, held: _Held, ids: tuple[int, ...], start: int) -> Any:
+        """Run tokens into a cache; return their hidden states, with what pads them."""
+        tokens_t = np.zeros(_size_for(len(ids)), np.int32)
+        tokens_t[: len(ids)] = ids
+        held.cache, x_td = self._extend(
+            self._parameters, held.cache, jnp.asarray(tokens_t), jnp.int32(start)
+        )
+        held.length = start + len(ids)
+        return x_td
+
+    def _cache_of(self, piece: host.Piece) -> _Held:
+        """The sequence's cache with room for the piece, filled up to where it starts."""
+        held = self._held.get(piece.sequence)
+        capacity = capacity_for(piece.start + _size_for(len(piece.ids)))
+        if held is None or held.length != piece.start:
+            held = _Held(decoder.new_cache(self.config, capacity), capacity, 0)
+            if piece.start:
+                pages = piece.sequence.table[: piece.start // PAGE]
+                held.cache = _joined(held.cache, [self._copies[page] for page in pages])
+        if held.capacity != capacity:
+            held.cache = jax.tree.map(partial(_resized, capacity), held.cache)
+            held.capacity = capacity
+        self._held[piece.sequence] = held
+        return held
 
 
-def piece_for(tokens: int) -> int:
+def _size_for(tokens: int) -> int:
     """The compiled size that takes this many tokens."""
     return next(size for size in PIECES if tokens <= size)
 
 
-def _next_logits(
-    config: DecoderConfig,
-    parameters: decoder.Parameters,
-    cache: decoder.Cache,
-    tokens_t: Array,
-    start: Array,
-    last: Array,
-) -> tuple[decoder.Cache, Array]:
-    cache, x_td = decoder.extend(config, parameters, cache, tokens_t, start)
-    x_1d = lax.dynamic_slice_in_dim(x_td, last, 1)
-    return cache, decoder.predict(config, parameters, x_1d)[0]
+def capacity_for(positions: int) -> int:
+    """The cache size for this many positions: a power of two, so that few programs are compiled."""
+    return max(MIN_CAPACITY, 1 << (positions - 1).bit_length())
 
 
-def _target_logprobs(
-    config: DecoderConfig,
-    parameters: decoder.Parameters,
-    cache: decoder.Cache,
-    tokens_t: Array,
-    start: Array,
-    targets_t: Array,
-) -> tuple[decoder.Cache, Array]:
-    cache, x_td = decoder.extend(config, parameters, cache, tokens_t, start)
-    logprobs_tv = jax.nn.log_softmax(decoder.predict(config, parameters, x_td))
-    return cache, jnp.take_along_axis(logprobs_tv, targets_t[:, None], axis=1)[:, 0]
+def position_bytes(config: DecoderConfig) -> int:
+    """What one position costs in a KV cache: keys and values of every layer, in float32."""
+    return 2 * config.layers * config.kv_heads * config.head_size * 4
 
 
-def _padded(ids: tuple[int, ...], size: int) -> NDArray[np.int32]:
-    tokens_t = np.zeros(size, np.int32)
-    tokens_t[: len(ids)] = ids
-    return tokens_t
+def _last_logits(
+    config: DecoderConfig, parameters: decoder.Parameters, x_td: Array, last: Array
+) -> Array:
+    return decoder.predict(config, parameters, lax.dynamic_slice_in_dim(x_td, last, 1))
 
 
-def _resized(cache: decoder.Cache, capacity: int) -> decoder.Cache:
+def _cut(cache: decoder.Cache, start: int) -> list[NDArray[Any]]:
+    """Copy one page of positions out of a cache; each array is [g, s, k]."""
+    return [np.asarray(array)[:, start : start + PAGE].copy() for array in jax.tree.leaves(cache)]
+
+
+def _joined(empty: decoder.Cache, copies: list[list[NDArray[Any]]]) -> decoder.Cache:
+    """A cache that begins with these pages, as large as `empty`."""
+    arrays, shape = jax.tree.flatten(empty)
+    filled = []
+    for place, array in enumerate(arrays):
+        whole = np.zeros(array.shape, array.dtype)
+        whole[:, : len(copies) * PAGE] = np.concatenate([each[place] for each in copies], 1)
+        filled.append(jnp.asarray(whole))
+    joined: decoder.Cache = jax.tree.unflatten(shape, filled)
+    return joined
+
+
+def _resized(capacity: int, array_gsk: Array) -> Array:
     """The same positions in a larger cache, or the first ones in a smaller."""
-
-    def resize(array_gsk: Array) -> Array:
-        missing = capacity - array_gsk.shape[1]
-        if missing <= 0:
-            return array_gsk[:, :capacity]
-        return jnp.pad(array_gsk, ((0, 0), (0, missing), (0, 0)))
-
-    return [(resize(k_gsk), resize(v_gsk)) for k_gsk, v_gsk in cache]
+    missing = capacity - array_gsk.shape[1]
+    if missing <= 0:
+        return array_gsk[:, :capacity]
+    return jnp.pad(array_gsk, ((0, 0), (0, missing), (0, 0)))
 
 
 def _keep_compiled_programs() -> None:

@@ -1,44 +1,58 @@
-"""One running sequence: its KV cache, how far it is filled, and what of it can be shared."""
+"""One sequence as the scheduler sees it: its tokens, how far they were run, and on which pages."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-CHUNK = 128  # tokens of a full prefill piece; what sequences share is whole chunks
-MIN_CAPACITY = 512
+from fairwitness.engine.prefix import Node
+
+FIRST_DRAFT, LONGEST_DRAFT = 4, 16
+Propose = Callable[[list[int], int], tuple[int, ...]]
+"""At most so many tokens that may follow these."""
 
 
 @dataclass(eq=False)
 class Sequence:
-    """Positions below `length` are filled.
+    """Positions below `done` stand in the pages of `table`.
 
-    `chunk_ids` are the tokens of the whole chunks at the start. Each was computed by the same
-    program from the same tokens whatever came after, so another prompt with the same beginning gets
-    the very bits that it would have computed.
+    Logits are wanted from the position `wanted_from` on. A sequence that writes wants those of its
+    last token, and grows by what is chosen from them, up to `limit` tokens.
     """
 
-    cache: Any  # `decoder.Cache`, or `kernels.pages.Pages`; this file needs no JAX
-    capacity: int = MIN_CAPACITY
-    length: int = 0
-    chunk_ids: tuple[int, ...] = ()
+    ids: list[int]
+    prompt_tokens: int
+    limit: int
+    wanted_from: int
+    deadline_s: float = float("inf")  # on the clock that the scheduler is asked with
+    propose: Propose | None = None
+    done: int = 0
+    table: list[int] = field(default_factory=list)
+    node: Node | None = None  # of its last whole page that stands in the prefix tree
+    shared: int = 0  # how many whole pages that is
+    draft: int = FIRST_DRAFT  # how many tokens are guessed ahead the next time
+    is_over: bool = False
 
-    def rewind(self, length: int) -> None:
-        """Forget all from `length` on; what stands there is masked until it is overwritten."""
-        self.length = length
-        self.chunk_ids = self.chunk_ids[:length]
+    @property
+    def pending(self) -> int:
+        """Tokens that have to run before the next one can be chosen."""
+        return len(self.ids) - self.done
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether one token is all that stands before the next choice."""
+        return self.pending == 1 and self.done >= self.prompt_tokens
 
 
-def capacity_for(positions: int) -> int:
-    """The cache size for this many positions: a power of two, so that few programs are compiled."""
-    return max(MIN_CAPACITY, 1 << (positions - 1).bit_length())
+@dataclass(frozen=True)
+class Piece:
+    """Rows of one sequence for one step: `ids` from its position `start` on.
 
+    The last `wants` rows' logits are wanted. The last `drafted` ids are guesses.
+    """
 
-def shared_tokens(chunk_ids: tuple[int, ...], prompt_ids: tuple[int, ...]) -> int:
-    """How many leading tokens of a prompt need not run: whole chunks, and never the last token,
-    whose logits are wanted."""
-    most = min(len(chunk_ids), len(prompt_ids) - 1) // CHUNK * CHUNK
-    for start in range(0, most, CHUNK):
-        if chunk_ids[start : start + CHUNK] != prompt_ids[start : start + CHUNK]:
-            return start
-    return most
+    sequence: Sequence
+    start: int
+    ids: tuple[int, ...]
+    wants: int
+    drafted: int = 0

@@ -1,0 +1,149 @@
+"""What a sequence runs for: to write an answer, or to be scored; each takes its logits by steps.
+
+The stepping thread calls `take`; whoever asked waits at a queue.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from queue import SimpleQueue
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairwitness.engine.choosing import Choosing
+from fairwitness.engine.draft import PromptLookup
+from fairwitness.engine.request import EngineError, NonFiniteLogitsError, Request, Token
+from fairwitness.engine.sample import log_total
+from fairwitness.engine.sequence import Piece, Sequence
+
+if TYPE_CHECKING:
+    from fairwitness.engine.loop import Loop
+
+FOREVER_S = float("inf")
+
+
+class Task(Protocol):
+    """One sequence, and what becomes of its logits."""
+
+    sequence: Sequence
+    is_finished: bool
+
+    def take(self, piece: Piece, logits_wv: NDArray[np.float32]) -> list[int]:
+        """Use the logits of a piece's wanted rows; return the tokens chosen from them.
+
+        Raises:
+            EngineError: the task cannot go on.
+        """
+
+    def fail(self, error: EngineError) -> None:
+        """Tell whoever waits that nothing more will come."""
+
+
+class Writing:
+    """A request that is answered token by token."""
+
+    def __init__(self, request: Request, limit: int, deadline_s: float = FOREVER_S) -> None:
+        """Begin an answer of at most `limit` tokens; raises RequestError if it cannot be."""
+        ids = list(request.prompt_ids)
+        end, last = len(ids) + limit, len(ids) - 1
+        lookup = PromptLookup()
+        self.sequence = Sequence(ids, len(ids), end, last, deadline_s, lookup.propose)
+        self.told: SimpleQueue[Token | EngineError] = SimpleQueue()
+        self.is_finished = False
+        self._choosing = Choosing(request, limit)
+
+    def take(self, piece: Piece, logits_wv: NDArray[np.float32]) -> list[int]:
+        """Choose from each row, until a choice is not what the next row guessed."""
+        chosen: list[int] = []
+        guesses = piece.ids[len(piece.ids) - piece.drafted :]
+        for place, logits_v in enumerate(logits_wv):
+            token = self._choosing.next(logits_v)
+            chosen.append(token.id)
+            self.told.put(token)
+            if token.finish is not None:
+                self.is_finished = True
+                break
+            if place < len(guesses) and guesses[place] != token.id:
+                break
+        return chosen
+
+    def fail(self, error: EngineError) -> None:
+        """Raise it where the tokens are read."""
+        self.told.put(error)
+
+
+class Scoring:
+    """Known tokens whose log-probabilities are asked for, from the position `known` on."""
+
+    def __init__(self, ids: tuple[int, ...], known: int) -> None:
+        run = list(ids[:-1])
+        self.sequence = Sequence(run, len(run), len(run), known)
+        self.told: SimpleQueue[tuple[float, ...] | EngineError] = SimpleQueue()
+        self.is_finished = False
+        self._ids = ids
+        self._logprobs: list[float] = []
+
+    def take(self, piece: Piece, logits_wv: NDArray[np.float32]) -> list[int]:
+        """Look up what each row gives to the token that follows; nothing is chosen."""
+        end = piece.start + len(piece.ids)
+        targets = self._ids[end - piece.wants + 1 : end + 1]
+        for logits_v, target in zip(logits_wv, targets, strict=True):
+            logprob = float(logits_v[target]) - log_total(logits_v)
+            if not math.isfinite(logprob):
+                raise NonFiniteLogitsError("the model computed logits that are not finite")
+            self._logprobs.append(logprob)
+        if end == len(self.sequence.ids):
+            self.is_finished = True
+            self.told.put(tuple(self._logprobs))
+        return []
+
+    def fail(self, error: EngineError) -> None:
+        """Raise it where the scores are waited for."""
+        self.told.put(error)
+
+
+class TokenStream(Generator[Token, None, None]):
+    """A request's tokens as they come; closing or dropping it gives back what the request holds."""
+
+    def __init__(self, loop: Loop, writing: Writing) -> None:
+        """Queue the request; errors as in `Loop.submit`."""
+        self._loop, self._writing = loop, writing
+        self._is_over = True
+        loop.submit(writing)
+        self._is_over = False
+
+    def send(self, value: None) -> Token:
+        """Wait for the next token."""
+        if self._is_over:
+            raise StopIteration
+        told = self._writing.told.get()
+        if isinstance(told, EngineError):
+            self._is_over = True
+            raise told
+        self._is_over = told.finish is not None
+        return told
+
+    def throw(
+        self,
+        kind: type[BaseException] | BaseException,
+        error: BaseException | object = None,
+        traceback: TracebackType | None = None,
+    ) -> Token:
+        """Cancel, and raise what was thrown."""
+        self.close()
+        if isinstance(kind, BaseException):
+            raise kind
+        raise error if isinstance(error, BaseException) else kind()
+
+    def close(self) -> None:
+        """Cancel what is not finished."""
+        if not self._is_over:
+            self._is_over = True
+            self._loop.cancel(self._writing)
+
+    def __del__(self) -> None:
+        self.close()
