@@ -1,7 +1,10 @@
+import re
+
 import numpy as np
 import pytest
 
 from fairwitness.engine import ChatError, ChatModel, ChatOptions, Message
+from fairwitness.engine.forms import PatternForm, QuoteForm
 
 ASK = [Message("user", "hello <|end|>")]
 
@@ -76,3 +79,55 @@ def test_failure_of_the_engine_is_a_chat_error(make_engine, chat, monkeypatch):
     stream = chat.stream(ASK, ChatOptions())
     with pytest.raises(ChatError, match="not finite"):
         next(stream)
+
+
+def test_logprobs_are_those_of_the_text_that_is_out(chat):
+    options = ChatOptions(30, temperature=1.0, seed=4, top_logprobs=2)
+    stream = chat.stream(ASK, options)
+    text = ""
+    for piece in stream:
+        text += piece
+        assert "".join(each.token for each in stream.logprobs) == text, "one letter a token"
+    assert len(stream.logprobs) == 30
+    assert all(len(each.top_logprobs) == 2 for each in stream.logprobs)
+    assert all(each.logprob <= each.top_logprobs[0].logprob for each in stream.logprobs)
+    plain = chat.stream(ASK, ChatOptions(30, temperature=1.0, seed=4))
+    assert "".join(plain) == text, "to tell changes nothing"
+    assert list(plain.logprobs) == []
+
+
+def test_logprobs_of_a_stop_text_are_not_told(chat):
+    whole = answer(chat, max_tokens=30)
+    options = ChatOptions(30, temperature=1.0, seed=4, stop=(whole[4:6],), top_logprobs=0)
+    stream = chat.stream(ASK, options)
+    text = "".join(stream)
+    assert "".join(each.token for each in stream.logprobs) == text
+    assert all(each.top_logprobs == () for each in stream.logprobs)
+
+
+def test_an_answer_has_the_form_that_was_asked_for(chat):
+    options = ChatOptions(30, temperature=1.0, form=PatternForm("[ab]{3}(xy)*!"))
+    stream = chat.stream(ASK, options)
+    assert re.fullmatch("[ab]{3}(xy)*!", "".join(stream))
+    assert stream.finish == "stop"
+    cut = chat.stream(ASK, ChatOptions(5, form=PatternForm("a{9}")))
+    assert "".join(cut) == "aaaaa"
+    assert cut.finish == "length"
+    quote = "".join(chat.stream(ASK, ChatOptions(9, form=QuoteForm(("one two", "three")))))
+    assert quote in "one two" or quote in "three"
+
+
+@pytest.mark.parametrize(
+    ("options", "option"),
+    [
+        (ChatOptions(form=PatternForm("(")), "form"),
+        (ChatOptions(form=QuoteForm(())), "form"),
+        (ChatOptions(presence_penalty=3.0), "presence_penalty"),
+        (ChatOptions(logit_bias={999: 1.0}), "logit_bias"),
+        (ChatOptions(top_logprobs=21), "top_logprobs"),
+    ],
+)
+def test_an_option_that_cannot_be_had_is_named(chat, options, option):
+    with pytest.raises(ChatError) as told:
+        chat.stream(ASK, options)
+    assert told.value.option == option

@@ -97,3 +97,8 @@ def test_nothing_to_quote_is_told(sources):
     with pytest.raises(RequestError, match="nothing to quote") as told:
         Quotes(tokenizer(), TRIE, sources)
     assert told.value.option == "form"
+
+
+def test_more_than_any_prompt_holds_is_refused():
+    with pytest.raises(RequestError, match=r"200,001 bytes to quote from, at most 200,000"):
+        Quotes(tokenizer(), TRIE, ["a" * 200_000, "b"])

@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from fairwitness.engine import ChatError, ChatModel, ChatOptions, Message, RemoteChat, Usage
+from fairwitness.engine.forms import JsonForm, PatternForm
+from fairwitness.engine.logprobs import TokenLogprob
 
 ASK = [Message("system", "Be brief."), Message("user", "Hello?")]
 Behaviour = Callable[["Handler"], None]
@@ -120,6 +122,40 @@ def test_options_and_messages_reach_the_server(server, connect):
         "max_tokens": 5, "temperature": 0.5, "top_p": 0.9, "seed": 8, "stop": ["X"],
     }  # fmt: skip
     assert asked["stream"] is True
+
+
+def test_what_not_every_server_knows_is_sent_only_when_it_says_something(server, connect):
+    said(connect())
+    assert not {"top_k", "logprobs", "logit_bias", "response_format"} & set(server.asked[0])
+    options = ChatOptions(
+        min_p=0.1,
+        presence_penalty=0.5,
+        logit_bias={7: -1.0},
+        top_logprobs=2,
+        form=JsonForm('{"type": "integer"}'),
+    )
+    said(connect(), options)
+    asked = server.asked[1]
+    assert asked["min_p"] == 0.1
+    assert asked["presence_penalty"] == 0.5
+    assert asked["logit_bias"] == {"7": -1.0}
+    assert (asked["logprobs"], asked["top_logprobs"]) == (True, 2)
+    assert asked["response_format"]["json_schema"]["schema"] == {"type": "integer"}
+
+
+def test_a_form_that_no_protocol_carries_is_refused(connect):
+    with pytest.raises(ChatError, match="cannot be asked for a pattern") as told:
+        connect().stream(ASK, ChatOptions(form=PatternForm("a+")))
+    assert told.value.option == "form"
+
+
+def test_logprobs_of_the_server_are_passed_on(server, connect):
+    each = {"token": "Hi", "logprob": -0.5, "bytes": [72, 105], "top_logprobs": []}
+    choice = {"delta": {"content": "Hi"}, "finish_reason": "stop", "logprobs": {"content": [each]}}
+    server.on_chat = lambda handler: handler.events({"choices": [choice]}, "[DONE]")
+    stream = connect().stream(ASK, ChatOptions(top_logprobs=0))
+    assert "".join(stream) == "Hi"
+    assert stream.logprobs == [TokenLogprob("Hi", -0.5, (72, 105), ())]
 
 
 def test_url_may_end_in_v1(server):

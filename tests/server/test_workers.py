@@ -29,6 +29,61 @@ def test_items_arrive_in_order_and_errors_at_their_place() -> None:
     assert asyncio.run(main()) == [0, 1, 2]
 
 
+def test_works_that_belong_together_hand_over_as_items_come() -> None:
+    gate = threading.Event()
+
+    def late() -> Iterator[str]:
+        gate.wait(5)
+        yield "late"
+
+    def early() -> Iterator[str]:
+        yield "early"
+
+    async def main() -> list[tuple[int, str]]:
+        workers = Workers("test", 2, 0)
+        together = workers.start_all([late, early])
+        got = [await anext(together)]
+        with pytest.raises(TimeoutError):  # a wait may be given up and begun again
+            await asyncio.wait_for(anext(together), 0.02)
+        gate.set()
+        got += [item async for item in together]
+        await workers.close()
+        return got
+
+    assert asyncio.run(main()) == [(1, "early"), (0, "late")]
+
+
+def test_of_works_that_belong_together_none_runs_on_when_one_fails_or_finds_no_place() -> None:
+    closed = [threading.Event(), threading.Event()]
+
+    def endless(place: int) -> Iterator[int]:
+        try:
+            while True:
+                time.sleep(0.001)
+                yield place
+        finally:
+            closed[place].set()
+
+    def failing() -> Iterator[int]:
+        raise ValueError("no")
+        yield 0
+
+    async def main() -> None:
+        workers = Workers("test", 2, 0)
+        together = workers.start_all([lambda: endless(0), failing])
+        with pytest.raises(ValueError, match="no"):
+            async for _ in together:
+                pass
+        together.cancel()
+        assert await asyncio.to_thread(closed[0].wait, 5)
+        with pytest.raises(Busy):
+            workers.start_all([lambda: endless(1), failing, failing])
+        await workers.close()
+        assert workers.in_flight == 0
+
+    asyncio.run(main())
+
+
 def test_whoever_comes_when_the_line_is_full_is_told_to_come_back() -> None:
     gate = threading.Event()
 

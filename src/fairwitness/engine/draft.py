@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-LENGTHS = (8, 4, 2)  # of the last tokens, which are looked up: the more agree, the better the guess
+LENGTHS = (4, 2)  # of the last tokens, which are looked up: the more agree, the better the guess
 
 
 class PromptLookup:

@@ -106,20 +106,22 @@ class GrammarWalk:
         """See `Constraint`."""
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
         if self._matcher.is_stopped() and not self._matcher.is_accepting():
-            problem = self._matcher.get_error().splitlines() or ["no text meets it"]
-            told = problem[0][:_SHOWN_CHARS]
-            raise RequestError(f"the {self._kind} cannot be kept: {told}", OPTION)
+            raise self._refusal()
         return np.unpackbits(bits, count=self._vocabulary, bitorder="little").view(np.bool_)
 
     def take(self, token: int) -> None:
         """See `Constraint`."""
-        is_taken = self._matcher.consume_token(token)
-        assert is_taken, f"token {token} was not allowed: {self._matcher.get_error()}"
+        if not self._matcher.consume_token(token):  # the grammar is more than it can keep track of
+            raise self._refusal()
 
     @property
     def is_done(self) -> bool:
         """See `Constraint`."""
         return self._matcher.is_stopped()
+
+    def _refusal(self) -> RequestError:
+        problem = self._matcher.get_error().splitlines() or ["no text meets it"]
+        return RequestError(f"the {self._kind} cannot be kept: {problem[0][:_SHOWN_CHARS]}", OPTION)
 
 
 class _Spelled:

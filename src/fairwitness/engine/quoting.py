@@ -18,6 +18,7 @@ from fairwitness.engine.request import RequestError
 from fairwitness.models import Tokenizer
 
 OPTION = "form"
+MOST_BYTES = 200_000  # of all sources together: more than any prompt here, and 0.2 s of work
 _GAP = -1  # stands after each source and is no byte
 
 
@@ -53,10 +54,13 @@ class Quotes:
     """A rule: the answer is a span of one of `sources`, of one character at least."""
 
     def __init__(self, tokenizer: Tokenizer, trie: TokenTrie, sources: Sequence[str]) -> None:
-        """Takes about 2 µs a byte; raises RequestError if there is nothing to quote."""
+        """Takes about 1 µs a byte; raises RequestError for nothing to quote, or too much."""
         texts = [source.encode("utf-8", "replace") for source in sources if source]
         if not texts:
             raise RequestError("there is nothing to quote", OPTION)
+        if (size_bytes := sum(map(len, texts))) > MOST_BYTES:
+            message = f"{size_bytes:,} bytes to quote from, at most {MOST_BYTES:,}"
+            raise RequestError(message, OPTION)
         self.token_bytes = tokenizer.token_bytes
         self.end_ids = sorted(tokenizer.end_ids)
         self.parents, self.ids = trie.parents, trie.ids

@@ -47,7 +47,11 @@ class Constraint(Protocol):
         """
 
     def take(self, token: int) -> None:
-        """Go on by one token."""
+        """Go on by one token.
+
+        Raises:
+            RequestError: the rule turns out to be more than can be kept track of.
+        """
 
     @property
     def is_done(self) -> bool:
