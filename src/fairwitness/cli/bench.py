@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from fairwitness.cli.asking import json_option, model_options, print_json
+from fairwitness.cli.bench_answers import bench_answers_command
 from fairwitness.cli.bench_engine import bench_engine_command
 from fairwitness.cli.bench_index import bench_index_command
 from fairwitness.cli.opening import chat_model, errors
@@ -20,11 +21,13 @@ def bench() -> None:
     \b
     Example:
       fairwitness bench ask --json
+      fairwitness bench answers --data ../shared/data --json
       fairwitness bench index --quick --json
       fairwitness bench engine --json
     """
 
 
+bench.add_command(bench_answers_command)
 bench.add_command(bench_index_command)
 bench.add_command(bench_engine_command)
 
