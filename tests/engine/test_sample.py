@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from fairwitness.engine import NonFiniteLogitsError, Request
 from fairwitness.engine.choosing import Choosing
-from fairwitness.engine.sample import adjusted, sample, top_logprobs
+from fairwitness.engine.sample import _place_at, adjusted, sample, top_logprobs
 
 LOGITS = np.log(np.array([0.5, 0.25, 0.15, 0.1], np.float32))
 
@@ -88,6 +88,18 @@ def sorted_draw(logits_v: np.ndarray, request: Request, place: int) -> int:
     uniform = np.random.Generator(np.random.Philox(key=key)).random()
     drawn_v = np.cumsum(weight_v[ids])
     return int(ids[np.searchsorted(drawn_v, uniform * drawn_v[-1], side="right")])
+
+
+@given(
+    weights=st.lists(st.integers(0, 9), min_size=1, max_size=1500).filter(any),
+    share=st.floats(0, 1, exclude_max=True),
+)
+def test_the_place_of_a_share_is_where_the_running_sum_passes_it(weights, share):
+    place = _place_at(np.array(weights, np.float32), share)
+    reached = np.cumsum(weights)
+    assert reached[place] > share * reached[-1]
+    assert weights[place] > 0
+    assert place == 0 or reached[place - 1] <= share * reached[-1]
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 5.0, 50.0])
