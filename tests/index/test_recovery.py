@@ -149,7 +149,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_said_and_made_up_for(small_disk: Path, post: Make) -> None:
     dice = random.Random(3)
     ballast = small_disk / "ballast"
-    index = LiveIndex.open(small_disk / "index", slice_rows=20_000)
+    index = LiveIndex.open(small_disk / "index", slice_rows=40_000)
     ballast.write_bytes(b"\0" * 1_000_000)
     position, full = 0, 0
     while full < 3:

@@ -15,7 +15,7 @@ import xxhash
 from fairwitness.index.errors import IndexCorrupt
 from fairwitness.index.whole import replacing, sync_folder
 
-FORMAT = 3
+FORMAT = 4
 _DAMAGED = "damaged"
 
 
