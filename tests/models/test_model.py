@@ -88,7 +88,7 @@ def test_untied_head_is_read_and_counted(tiny, tmp_path, make_folder):
         ({"llama.embedding_length": 64}, "'token_embd.weight' has shape"),
         ({"llama.rope.freq_base": float("nan")}, "not a positive number"),
         ({"llama.rope.freq_base": 1.0}, "RoPE's base is 1.0"),
-        ({"tokenizer.ggml.model": "llama"}, "tokenizer 'llama' is not supported"),
+        ({"tokenizer.ggml.model": "bert"}, "tokenizer 'bert' is not supported"),
         ({"tokenizer.ggml.pre": "tekken"}, "pre-tokenizer 'tekken' is not supported"),
         ({"tokenizer.ggml.merges": ["hello"]}, "merge 'hello' is not a pair"),
         ({"tokenizer.ggml.merges": ["xx yy"]}, "tokenizer cannot be built"),

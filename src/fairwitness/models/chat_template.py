@@ -54,14 +54,18 @@ class ChatTemplate:
         ids: list[int] = []
         seen: set[int] = set()
         # the pattern has one group, so every second piece is the number of a content
-        for place, piece in enumerate(_PLACEHOLDER.split(self._render(messages))):
+        pieces = _PLACEHOLDER.split(self._render(messages))
+        for place, piece in enumerate(pieces):
+            before = ids[-1] if ids else None
             if place % 2 == 0:
-                ids += tokenizer.encode(piece, control=True)
+                # a space before a content belongs to its first word, as the model was trained
+                space = " " if piece.endswith(" ") and place < len(pieces) - 1 else ""
+                ids += tokenizer.encode(piece.removesuffix(space), control=True, after=before)
                 continue
             if int(piece) >= len(messages):
                 raise ChatTemplateError(f"the chat template asks for message {piece}")
             seen.add(int(piece))
-            ids += tokenizer.encode(messages[int(piece)].content)
+            ids += tokenizer.encode(space + messages[int(piece)].content, after=before)
         for index, message in enumerate(messages):
             if index not in seen:
                 raise ChatTemplateError(

