@@ -91,6 +91,16 @@ def test_grammar_is_derived(tokenizer, grammars):
         assert text == "(" * depth + text[depth : len(text) - depth] + ")" * depth
 
 
+def test_forced_tokens_are_what_the_masks_leave(grammars):
+    walk = grammars.regex("abc(d|e)").begin()
+    assert walk.forced() == (ord("a"), ord("b"), ord("c"))
+    for token in walk.forced():
+        assert set(np.flatnonzero(walk.mask())) == {token}
+        walk.take(token)
+    assert walk.forced() == ()
+    assert walk.mask().sum() == 2
+
+
 def test_control_tokens_are_never_text_and_ends_only_come_at_the_end(grammars):
     walk = grammars.regex("(a|<)*").begin()
     allowed = walk.mask()

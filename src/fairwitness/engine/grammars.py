@@ -114,6 +114,10 @@ class GrammarWalk:
         if not self._matcher.consume_token(token):  # the grammar is more than it can keep track of
             raise self._refusal()
 
+    def forced(self) -> tuple[int, ...]:
+        """See `Constraint`: the names of a schema, say, in the tokens that the model reads."""
+        return tuple(self._matcher.compute_ff_tokens())
+
     @property
     def is_done(self) -> bool:
         """See `Constraint`."""

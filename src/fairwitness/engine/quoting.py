@@ -118,6 +118,10 @@ class Quoting:
         assert places.size, f"token {token} was not allowed"
         self._places, self._is_empty = places, False
 
+    def forced(self) -> tuple[int, ...]:
+        """See `Constraint`: none, a quote may end."""
+        return ()
+
     @property
     def is_done(self) -> bool:
         """See `Constraint`: true at the ends of all sources."""

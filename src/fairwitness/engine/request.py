@@ -53,6 +53,9 @@ class Constraint(Protocol):
             RequestError: the rule turns out to be more than can be kept track of.
         """
 
+    def forced(self) -> tuple[int, ...]:
+        """Tokens that must come next, as far as that is easily known."""
+
     @property
     def is_done(self) -> bool:
         """Whether all is said: nothing but an end may follow."""

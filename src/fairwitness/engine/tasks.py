@@ -50,11 +50,11 @@ class Writing:
         """Begin an answer of at most `limit` tokens; raises RequestError if it cannot be."""
         ids = list(request.prompt_ids)
         end, last = len(ids) + limit, len(ids) - 1
-        lookup = PromptLookup()
-        self.sequence = Sequence(ids, len(ids), end, last, deadline_s, lookup.propose)
+        self.sequence = Sequence(ids, len(ids), end, last, deadline_s, self._propose)
         self.told: SimpleQueue[Token | EngineError] = SimpleQueue()
         self.is_finished = False
         self._choosing = Choosing(request, limit)
+        self._lookup = PromptLookup()
 
     def take(self, piece: Piece, logits_wv: NDArray[np.float32]) -> list[int]:
         """Choose from each row, until a choice is not what the next row guessed."""
@@ -74,6 +74,9 @@ class Writing:
     def fail(self, error: EngineError) -> None:
         """Raise it where the tokens are read."""
         self.told.put(error)
+
+    def _propose(self, ids: list[int], most: int) -> tuple[int, ...]:
+        return self._choosing.forced(most) or self._lookup.propose(ids, most)
 
 
 class Scoring:
