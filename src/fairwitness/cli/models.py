@@ -12,6 +12,7 @@ from fairwitness.cli.opening import progress_bar, pulled
 from fairwitness.models import ModelError, registry
 from fairwitness.models.convert import convert as convert_model
 from fairwitness.models.model import describe
+from fairwitness.models.parity import FamilyStatus, statuses
 from fairwitness.models.quantise import WRITABLE
 
 _HELP = """List, fetch, describe and convert models.
@@ -32,15 +33,17 @@ def models() -> None:
 @models.command("list")
 @json_option
 def list_models(as_json: bool) -> None:
-    """List the models that are known, and those that are here.
+    """List the models that are known, those that are here, and the families that we run.
+
+    Of each family: how near its logits are to those of its peer, as the tests of parity found.
 
     \b
     Example:
       fairwitness models list --json
     """
-    listings = registry.available()
+    listings, families = registry.available(), statuses()
     if as_json:
-        print_json(listings)
+        print_json({"models": listings, "families": families})
         return
     table = Table(box=None, pad_edge=False)
     for column in ("model", "here", "download"):
@@ -48,7 +51,17 @@ def list_models(as_json: bool) -> None:
     for listing in listings:
         size = f"{listing.download_bytes / 1e6:.0f} MB" if listing.download_bytes else ""
         table.add_row(listing.name, "yes" if listing.path else "no", size)
-    Console(highlight=False).print(table)
+    Console(highlight=False).print(table, "", _family_table(families))
+
+
+def _family_table(families: list[FamilyStatus]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in ("family", "GGUF", "logits within", "of"):
+        table.add_column(column)
+    for family in families:
+        near = f"{family.error_below:g}"
+        table.add_row(family.title, family.gguf or "no", near, family.against)
+    return table
 
 
 @models.command()

@@ -32,7 +32,7 @@ def config_from_gguf(
     architecture = metadata.get("general.architecture")
     family = family_of_gguf(architecture) if isinstance(architecture, str) else None
     if family is None or family.gguf is None:
-        known = ", ".join(repr(each.gguf) for each in FAMILIES if each.gguf)
+        known = ", ".join(sorted({repr(each.gguf) for each in FAMILIES if each.gguf}))
         raise ModelFileError(path, f"architecture {architecture!r} is not supported, only {known}")
     prefix = f"{family.gguf}."
     keys = Keys(path, {key.removeprefix(prefix): value for key, value in metadata.items()})

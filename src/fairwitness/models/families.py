@@ -212,17 +212,21 @@ FAMILIES = (
         "mistral",
         "Mistral",
         ("MistralForCausalLM",),
+        "llama",
         defaults={"sliding_window": 4096},
         slides="every",
+        gguf_pairs=True,
     ),
     Family(
         "mixtral",
         "Mixtral",
         ("MixtralForCausalLM",),
-        tensors=_MIXTRAL,
-        defaults={"rope_theta": 1_000_000.0, "norm_topk_prob": True},
+        "llama",
+        _MIXTRAL,
+        {"rope_theta": 1_000_000.0, "norm_topk_prob": True},
         has_experts=True,
         slides="every",
+        gguf_pairs=True,
     ),
     Family(
         "gemma2",
@@ -297,7 +301,7 @@ def family_of_architecture(architecture: str) -> Family | None:
 
 
 def family_of_gguf(architecture: str) -> Family | None:
-    """The family of a GGUF file's architecture."""
+    """The first family of a GGUF file's architecture; what calls itself a Llama is told by keys."""
     return next((family for family in FAMILIES if family.gguf == architecture), None)
 
 

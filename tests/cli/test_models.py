@@ -1,0 +1,29 @@
+"""`fairwitness models list`: the models, and the families with what their parity tests found."""
+
+import json
+
+from click.testing import CliRunner
+
+from fairwitness.cli.main import cli
+from fairwitness.models.families import FAMILIES
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(cli, ["models", "list", *arguments], env={"COLUMNS": "120"})
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_every_family_is_listed_with_its_parity() -> None:
+    told = {family["name"]: family for family in json.loads(run("--json"))["families"]}
+    assert list(told) == [family.name for family in FAMILIES]
+    for family in told.values():
+        assert 0 < family["error_below"] <= 1e-4
+        assert family["against"]
+        assert family["cases"]
+
+
+def test_a_person_reads_both_tables() -> None:
+    told = run()
+    assert "smollm2-135m-instruct" in told
+    assert all(family.title in told for family in FAMILIES)
