@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairwitness.models import ChatTemplate, ChatTemplateError, Message, open_model
@@ -64,12 +64,18 @@ def test_lone_surrogate_does_not_crash(tokenizer):
     assert tokenizer.decode(tokenizer.encode("a\ud800b")) == "a?b"
 
 
+@pytest.fixture(scope="module")
+def template(model):
+    return model.chat_template()
+
+
+@settings(deadline=None)
 @given(contents=st.lists(TEXTS, min_size=1, max_size=4))
-def test_contents_cannot_forge_a_turn(model, tokenizer, contents):
+def test_contents_cannot_forge_a_turn(template, tokenizer, contents):
     """However a content is spelled, the conversation has exactly the template's control tokens,
     and every content stands between them as it was written."""
     messages = [Message("user", content) for content in contents]
-    ids = model.chat_template().encode(messages, tokenizer)
+    ids = template.encode(messages, tokenizer)
     assert [token for token in ids if token in (0, 1, 2)] == [1, 2] * len(contents) + [1]
     decoded = tokenizer.decode(ids)
     assert decoded == "".join(f"user\n{content}\n" for content in contents) + "assistant\n"
@@ -89,13 +95,45 @@ REFUSED = {
     "fails": "{{ messages[0]['content'] + 1 }}",
     "is unsafe": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
     "unsafe": "{{ messages.append(1) }}",
+    "takes more than 1 s": (
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    ),
+    "fails: maximum recursion": "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    "needs more than 512 MB": "{{ 'a' * 10000000000 }}",
+    "needs more than 512 MB, grown": (
+        "{% set n = namespace(t='a') %}"
+        "{% for a in range(99) %}{% set n.t = n.t ~ n.t %}{% endfor %}"
+    ),
+    "writes 5000000 characters": "{{ 'a' * 5000000 }}",
+    "fails: Range too big": "{% for a in range(1000000000) %}{% endfor %}",
 }
 
 
 @pytest.mark.parametrize("problem", REFUSED)
 def test_template_that_misbehaves_is_refused(tokenizer, problem):
-    with pytest.raises(ChatTemplateError, match=problem):
+    with pytest.raises(ChatTemplateError, match=problem.split(",")[0]):
         ChatTemplate(REFUSED[problem], {}).encode([Message("user", "hello")], tokenizer)
+
+
+def test_a_sequence_of_roles_is_rendered_once(model, tokenizer, monkeypatch):
+    template = model.chat_template()
+    before = template.encode([Message("user", "hello")], tokenizer)
+    monkeypatch.setattr("sys.executable", "/nowhere")
+    assert template.encode([Message("user", "hello")], tokenizer) == before
+    with pytest.raises(ChatTemplateError, match="No such file"):
+        template.encode([Message("system", "hello")], tokenizer)
+
+
+def test_a_text_at_the_end_keeps_its_space(tokenizer):
+    template = ChatTemplate("{% for m in messages %}{{ m.content }}: {% endfor %}", {})
+    ids = template.encode([Message("user", "hello"), Message("user", "you")], tokenizer)
+    assert tokenizer.decode(ids) == "hello: you: "
+
+
+def test_templates_may_break_loops(tokenizer):
+    source = "{% for m in messages %}{{ m.content }}{% break %}{% endfor %}"
+    ids = ChatTemplate(source, {}).encode([Message("user", "hello")], tokenizer)
+    assert tokenizer.decode(ids) == "hello"
 
 
 def test_unknown_role_is_refused(model, tokenizer):
