@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairwitness.engine.borders import ends, starts
 from fairwitness.engine.quoting import Quotes, TokenTrie
 from fairwitness.engine.request import RequestError
 from fairwitness.models import Tokenizer
@@ -23,41 +24,36 @@ def tokenizer(spelled: tuple[bytes, ...] = SPELLED) -> Tokenizer:
 TRIE = TokenTrie(SPELLED)
 
 
-def whole(raw: bytes) -> bool:
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def spans(sources: list[str], quote: bytes) -> list[bytes]:
-    """What may follow `quote`, read off every source at every character."""
-    rests = []
+def rests(sources: list[str], quote: bytes) -> list[tuple[bytes, bool]]:
+    """What may follow `quote`, read off every source, and whether it may end here."""
+    found = []
     for source in sources:
-        raw = source.encode()
-        for start in range(len(source)):
-            tail = source[start:].encode()
+        finals = {len(source[:end].encode()) for end in ends(source)}
+        for start in starts(source):
+            before = len(source[:start].encode())
+            tail = source.encode()[before:]
             if tail.startswith(quote):
-                rests.append(tail[len(quote) :])
-        assert not raw or rests or quote
-    return rests
+                found.append((tail[len(quote) :], before + len(quote) in finals))
+    return found
 
 
 @settings(deadline=None)
-@given(sources=st.lists(TEXTS, min_size=1, max_size=4).filter(any), data=st.data())
+@given(
+    sources=st.lists(TEXTS, min_size=1, max_size=4).filter(lambda each: "".join(each).strip()),
+    data=st.data(),
+)
 def test_every_token_goes_on_with_a_span_and_every_span_can_be_gone_on_with(sources, data):
     quoting, quote = Quotes(tokenizer(), TRIE, sources).begin(), b""
     while True:
-        rests = spans(sources, quote)
+        following = rests(sources, quote)
         expected = {
             token
             for token, spelled in enumerate(SPELLED)
-            if spelled and any(rest.startswith(spelled) for rest in rests)
+            if spelled and any(rest.startswith(spelled) for rest, _ in following)
         }
-        if quote and whole(quote):
+        if quote and any(is_end for _, is_end in following):
             expected.add(END)
-        assert quoting.is_done == (bool(quote) and not any(rests))
+        assert quoting.is_done == (not any(rest for rest, _ in following))
         if not expected:
             with pytest.raises(RequestError, match="no token for the rest"):
                 quoting.mask()
@@ -78,6 +74,7 @@ def test_answers_of_one_rule_do_not_disturb_each_other():
     first, second = rule.begin(), rule.begin()
     first.take(1)
     assert not first.mask()[1]
+    assert not first.mask()[END], "a word stays whole"
     assert second.mask()[1]
     first.take(2)
     assert first.is_done
@@ -92,7 +89,7 @@ def test_a_quote_does_not_run_from_one_source_into_the_next():
     assert set(np.flatnonzero(quoting.mask())) == {END}
 
 
-@pytest.mark.parametrize("sources", [[], [""]])
+@pytest.mark.parametrize("sources", [[], [""], [" ", "\n"]])
 def test_nothing_to_quote_is_told(sources):
     with pytest.raises(RequestError, match="nothing to quote") as told:
         Quotes(tokenizer(), TRIE, sources)

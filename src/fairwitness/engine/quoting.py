@@ -3,19 +3,23 @@
 A quote so far is known by the places where it ends in the sources. Which tokens may follow is read
 off those places: at each, the longest token that the text goes on with, and through a trie over the
 vocabulary all shorter ones. Bytes decide and not the sources' own tokens, so a quote may begin and
-end inside them; it begins and ends with whole characters.
+end inside them; it begins and ends where `borders` says.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fairwitness.engine.borders import ends, starts
 from fairwitness.engine.request import RequestError
 from fairwitness.models import Tokenizer
+
+N = TypeVar("N", bound=np.generic)
 
 OPTION = "form"
 MOST_BYTES = 200_000  # of all sources together: more than any prompt here, and 0.2 s of work
@@ -51,29 +55,29 @@ class TokenTrie:
 
 
 class Quotes:
-    """A rule: the answer is a span of one of `sources`, of one character at least."""
+    """A rule: the answer is a span of one of `sources`, of one word at least.
+
+    The sources stand one after the other in `text_p`, each with a gap behind it; letters p are
+    places there. `longest_p` is the trie's place of the longest token that begins at a place.
+    """
 
     def __init__(self, tokenizer: Tokenizer, trie: TokenTrie, sources: Sequence[str]) -> None:
-        """Takes about 1 µs a byte; raises RequestError for nothing to quote, or too much."""
-        texts = [source.encode("utf-8", "replace") for source in sources if source]
-        if not texts:
+        """Takes about 2 µs a byte; raises RequestError for nothing to quote, or too much."""
+        if not "".join(sources).strip():
             raise RequestError("there is nothing to quote", OPTION)
+        texts = [source.encode("utf-8", "replace") for source in sources]
         if (size_bytes := sum(map(len, texts))) > MOST_BYTES:
             message = f"{size_bytes:,} bytes to quote from, at most {MOST_BYTES:,}"
             raise RequestError(message, OPTION)
         self.token_bytes = tokenizer.token_bytes
         self.end_ids = sorted(tokenizer.end_ids)
         self.parents, self.ids = trie.parents, trie.ids
-        self.text_p = np.concatenate([_with_gap(text) for text in texts])
-        longest = [
-            place
-            for text in texts
-            for start in range(len(text) + 1)
-            for place in (trie.longest(text[start : start + trie.most_bytes]),)
-        ]
-        self.longest_p = np.array(longest, np.intp)
-        is_whole_p = ((self.text_p & 0xC0) != 0x80) & (self.text_p != _GAP)
-        self.starts = np.flatnonzero(is_whole_p)
+        wholes = [text.decode() for text in texts]
+        starts_p = _concatenated(_marked(text, starts(text)) for text in wholes)
+        self.ends_p = _concatenated(_marked(text, ends(text)) for text in wholes)
+        self.text_p = _concatenated(map(_with_gap, texts))
+        self.longest_p = _concatenated(_longest(trie, text) for text in texts)
+        self.starts = np.flatnonzero(starts_p)
         self.first_v = self.allowed(self.starts)
 
     def begin(self) -> Quoting:
@@ -104,7 +108,7 @@ class Quoting:
         if self._is_empty:
             return self._quotes.first_v
         allowed_v = self._quotes.allowed(self._places)
-        if self._is_whole():
+        if self._quotes.ends_p[self._places].any():
             allowed_v[self._quotes.end_ids] = True
         if not allowed_v.any():
             raise RequestError("the model has no token for the rest of a character", OPTION)
@@ -127,11 +131,26 @@ class Quoting:
         """See `Constraint`: true at the ends of all sources."""
         return bool((self._quotes.text_p[self._places] == _GAP).all())
 
-    def _is_whole(self) -> bool:
-        """Whether the quote ends with a whole character: all places agree, they share its bytes."""
-        following = int(self._quotes.text_p[self._places[0]])
-        return following == _GAP or following & 0xC0 != 0x80
+
+def _longest(trie: TokenTrie, text: bytes) -> NDArray[np.intp]:
+    """The longest token at each byte of a text, and none at the gap behind it."""
+    most = trie.most_bytes
+    places = [trie.longest(text[start : start + most]) for start in range(len(text) + 1)]
+    return np.array(places, np.intp)
+
+
+def _marked(text: str, chars: set[int]) -> NDArray[np.bool_]:
+    """Which bytes of a text begin the characters at `chars`; the gap is the one behind the last."""
+    sizes = [0, *(len(letter.encode()) for letter in text)]
+    offsets = np.cumsum(sizes)
+    marked_p = np.zeros(int(offsets[-1]) + 1, np.bool_)
+    marked_p[offsets[sorted(chars)]] = True
+    return marked_p
 
 
 def _with_gap(text: bytes) -> NDArray[np.int16]:
     return np.append(np.frombuffer(text, np.uint8).astype(np.int16), np.int16(_GAP))
+
+
+def _concatenated(pieces: Iterable[NDArray[N]]) -> NDArray[N]:
+    return np.concatenate([*pieces])
