@@ -53,6 +53,9 @@ class Load:
     counts: Counts
 
 
+IDLE = Load(0, 0, 0, 0, 0, Counts())
+
+
 @dataclass
 class _Chore:
     """Something to do between two steps, or when nothing runs."""
@@ -179,6 +182,7 @@ class Loop:
         try:
             chosen = task.take(piece, logits_wv)
         except EngineError as error:
+            task.tell()
             with self._lock:
                 self._end(task, error)
             return
@@ -186,6 +190,7 @@ class Loop:
             self._scheduler.ran(piece, chosen)
             if task.is_finished:
                 self._end(task)
+        task.tell()
 
     def _tidy(self) -> None:
         """Let go of those who left, and of those whose time is over."""

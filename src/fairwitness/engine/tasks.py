@@ -39,6 +39,9 @@ class Task(Protocol):
             EngineError: the task cannot go on.
         """
 
+    def tell(self) -> None:
+        """Give out what was taken. A last thing is told when all that the task held is free."""
+
     def fail(self, error: EngineError) -> None:
         """Tell whoever waits that nothing more will come."""
 
@@ -53,6 +56,7 @@ class Writing:
         self.sequence = Sequence(ids, len(ids), end, last, deadline_s, self._propose)
         self.told: SimpleQueue[Token | EngineError] = SimpleQueue()
         self.is_finished = False
+        self._taken: list[Token] = []
         self._choosing = Choosing(request, limit)
         self._lookup = PromptLookup()
 
@@ -63,13 +67,19 @@ class Writing:
         for place, logits_v in enumerate(logits_wv):
             token = self._choosing.next(logits_v)
             chosen.append(token.id)
-            self.told.put(token)
+            self._taken.append(token)
             if token.finish is not None:
                 self.is_finished = True
                 break
             if place < len(guesses) and guesses[place] != token.id:
                 break
         return chosen
+
+    def tell(self) -> None:
+        """Let the tokens be read."""
+        for token in self._taken:
+            self.told.put(token)
+        self._taken.clear()
 
     def fail(self, error: EngineError) -> None:
         """Raise it where the tokens are read."""
@@ -99,10 +109,13 @@ class Scoring:
             if not math.isfinite(logprob):
                 raise NonFiniteLogitsError("the model computed logits that are not finite")
             self._logprobs.append(logprob)
-        if end == len(self.sequence.ids):
-            self.is_finished = True
-            self.told.put(tuple(self._logprobs))
+        self.is_finished = end == len(self.sequence.ids)
         return []
+
+    def tell(self) -> None:
+        """Let the scores be read, once all are there."""
+        if self.is_finished:
+            self.told.put(tuple(self._logprobs))
 
     def fail(self, error: EngineError) -> None:
         """Raise it where the scores are waited for."""

@@ -15,6 +15,9 @@ from typing import Literal
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fairwitness.engine import LocalChat
+from fairwitness.engine.chat import ChatModel
+from fairwitness.engine.loop import IDLE
 from fairwitness.posts.health import HealthReport
 from fairwitness.server.counts import BOUNDS_S, Histogram
 from fairwitness.server.house import House
@@ -73,6 +76,7 @@ def _all(status: Status, house: House) -> list[Metric]:
             "fw_answers_total_seconds", "From the question to the whole answer.", counts.total
         ),
         _one("fw_engine_model_ready", "gauge", "1 once loaded.", status.model.state == "ready"),
+        *_of_engine(house.chat.model),
         _one("fw_server_rss_bytes", "gauge", "Memory of the process.", rss_bytes(os.getpid())),
         _one("fw_server_writer_rss_bytes", "gauge", "Of the writer.", rss_bytes(house.writer.pid)),
     ]
@@ -105,6 +109,31 @@ def _of_sources(sources: Sequence[HealthReport]) -> list[Metric]:
         each("gaps", "gauge", "Recent gaps, 64 at most.", [len(s.gaps) for s in sources]),
         each("lag_seconds", "gauge", "From made to seen.", [s.lag_s for s in sources]),
         each("live", "gauge", "1 while heard.", [s.state == "live" for s in sources]),
+    ]
+
+
+def _of_engine(chat: ChatModel | None) -> list[Metric]:
+    """What our own engine holds and did; zeros without one."""
+    load = chat.engine.load() if isinstance(chat, LocalChat) else IDLE
+    pages = {"free": load.pages_free, "held": load.pages_held, "cached": load.pages_cached}
+    samples: list[tuple[str, Labels, float]] = [("", {"as": each}, n) for each, n in pages.items()]
+    counts = load.counts
+    counted = (
+        ("steps", "Joined steps.", counts.steps),
+        ("rows", "Tokens run, with guesses.", counts.rows),
+        ("prompt_tokens", "Tokens asked with.", counts.prompt_tokens),
+        ("shared_tokens", "Tokens that were in the prefix cache.", counts.shared_tokens),
+        ("written_tokens", "Tokens answered.", counts.written_tokens),
+        ("drafted_tokens", "Tokens guessed.", counts.drafted_tokens),
+        ("accepted_tokens", "Tokens guessed rightly.", counts.accepted_tokens),
+        ("preemptions", "Requests that had to stand back.", counts.preemptions),
+        ("refused", "Requests that were refused.", counts.refused),
+    )
+    return [
+        _one("fw_engine_running_requests", "gauge", "In the next step.", load.running),
+        _one("fw_engine_waiting_requests", "gauge", "In the queue.", load.waiting),
+        Metric("fw_engine_pages", "gauge", "Of the KV cache.", samples),
+        *(_one(f"fw_engine_{name}_total", "counter", help, n) for name, help, n in counted),
     ]
 
 
