@@ -93,12 +93,16 @@ def test_grammar_is_derived(tokenizer, grammars):
 
 def test_forced_tokens_are_what_the_masks_leave(grammars):
     walk = grammars.regex("abc(d|e)").begin()
-    assert walk.forced() == (ord("a"), ord("b"), ord("c"))
-    for token in walk.forced():
+    assert walk.guess() == (ord("a"), ord("b"), ord("c"))
+    for token in walk.guess():
         assert set(np.flatnonzero(walk.mask())) == {token}
         walk.take(token)
-    assert walk.forced() == ()
+    assert walk.guess() == ()
     assert walk.mask().sum() == 2
+
+
+def test_a_grammar_of_nothing_is_said_at_once(tokenizer, grammars):
+    assert answers(tokenizer, grammars.lark('start: ""'), 2) == ["", ""]
 
 
 def test_control_tokens_are_never_text_and_ends_only_come_at_the_end(grammars):

@@ -24,6 +24,11 @@ def tokenizer(spelled: tuple[bytes, ...] = SPELLED) -> Tokenizer:
 TRIE = TokenTrie(SPELLED)
 
 
+@pytest.fixture(scope="module")
+def byte_tokenizer(chat) -> Tokenizer:
+    return chat.tokenizer
+
+
 def rests(sources: list[str], quote: bytes) -> list[tuple[bytes, bool]]:
     """What may follow `quote`, read off every source, and whether it may end here."""
     found = []
@@ -79,6 +84,27 @@ def test_answers_of_one_rule_do_not_disturb_each_other():
     first.take(2)
     assert first.is_done
     assert not second.is_done
+
+
+def test_where_one_place_is_left_the_rest_of_its_source_is_guessed(byte_tokenizer):
+    spelled = byte_tokenizer.token_bytes
+    sources = ["one two, she said", "one six"]
+    quoting = Quotes(byte_tokenizer, TokenTrie(spelled), sources).begin()
+
+    def say(text: str) -> None:
+        for token in byte_tokenizer.encode(text):
+            quoting.take(token)
+
+    assert quoting.guess() == ()
+    say("one ")
+    assert quoting.guess() == (), "it may go on in two ways"
+    say("tw")
+    assert byte_tokenizer.decode(quoting.guess()) == "o, she said"
+    say("o")
+    assert byte_tokenizer.decode(quoting.guess()) == ", she said"
+    say(", she said")
+    assert quoting.is_done
+    assert quoting.guess() == ()
 
 
 def test_a_quote_does_not_run_from_one_source_into_the_next():

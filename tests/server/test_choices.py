@@ -31,12 +31,16 @@ def chat() -> LocalChat:
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory, serving, wait_until, chat) -> Iterator[OpenAI]:
-    folder = tmp_path_factory.mktemp("home")
-    with serving(folder, load_chat=lambda: chat) as running:
+def running(tmp_path_factory, serving, wait_until, chat):
+    with serving(tmp_path_factory.mktemp("home"), load_chat=lambda: chat) as running:
         wait_until(lambda: running.house.chat.model is not None)
-        with OpenAI(base_url=f"{running.url}/v1", api_key="none", max_retries=0) as client:
-            yield client
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(running) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{running.url}/v1", api_key="none", max_retries=0) as client:
+        yield client
 
 
 def asked(client: OpenAI, **settings):
@@ -133,6 +137,15 @@ def test_choices_are_answers_with_seeds_that_follow(client) -> None:
         ends += [choice.index] * (choice.finish_reason is not None)
     assert said == [choice.message.content for choice in got.choices]
     assert sorted(ends) == [0, 1, 2]
+
+
+def test_a_client_that_leaves_ends_all_choices(running, client, chat, wait_until) -> None:
+    stream = asked(client, n=3, temperature=1, max_tokens=2000, stream=True)
+    next(iter(stream))
+    assert running.house.answering.in_flight >= 1
+    stream.close()
+    wait_until(lambda: running.house.answering.in_flight == 0)
+    wait_until(lambda: chat.engine.load().running == 0)
 
 
 def test_bias_penalties_and_cuts_change_what_is_said(client, chat) -> None:

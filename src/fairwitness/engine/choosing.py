@@ -44,10 +44,9 @@ class Choosing:
         top = top_logprobs(logits_v, request.top_logprobs) if request.top_logprobs else ()
         return Token(token, logprob, self._take(token), top)
 
-    def forced(self, most: int) -> tuple[int, ...]:
-        """At most `most` tokens that the rule leaves no choice about: a draft that is always
-        right."""
-        return self._constraint.forced()[:most] if self._constraint else ()
+    def guess(self, most: int) -> tuple[int, ...]:
+        """At most `most` tokens that the rule forces, or makes likely: a draft."""
+        return self._constraint.guess()[:most] if self._constraint else ()
 
     def _take(self, token: int) -> Literal["stop", "length"] | None:
         self.place += 1

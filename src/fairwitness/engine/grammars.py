@@ -114,8 +114,9 @@ class GrammarWalk:
         if not self._matcher.consume_token(token):  # the grammar is more than it can keep track of
             raise self._refusal()
 
-    def forced(self) -> tuple[int, ...]:
-        """See `Constraint`: the names of a schema, say, in the tokens that the model reads."""
+    def guess(self) -> tuple[int, ...]:
+        """See `Constraint`: what is forced, such as the names of a schema, in the tokens that the
+        model reads; it is always right."""
         return tuple(self._matcher.compute_ff_tokens())
 
     @property

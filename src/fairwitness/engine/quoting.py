@@ -69,6 +69,7 @@ class Quotes:
         if (size_bytes := sum(map(len, texts))) > MOST_BYTES:
             message = f"{size_bytes:,} bytes to quote from, at most {MOST_BYTES:,}"
             raise RequestError(message, OPTION)
+        self._tokenizer = tokenizer
         self.token_bytes = tokenizer.token_bytes
         self.end_ids = sorted(tokenizer.end_ids)
         self.parents, self.ids = trie.parents, trie.ids
@@ -94,6 +95,12 @@ class Quotes:
                 place = parents[place]
         return allowed_v
 
+    def rest(self, place: int) -> tuple[int, ...]:
+        """The tokens of a source from a place on."""
+        length = int(np.argmax(self.text_p[place:] == _GAP))
+        rest = bytes(self.text_p[place : place + length].astype(np.uint8))
+        return tuple(self._tokenizer.encode(rest.decode("utf-8", "replace")))
+
 
 class Quoting:
     """A `Constraint`: where in the sources one quote may have come to."""
@@ -102,6 +109,7 @@ class Quoting:
         self._quotes = quotes
         self._places = quotes.starts
         self._is_empty = True
+        self._ahead: tuple[int, ...] = ()  # what was guessed and not yet said
 
     def mask(self) -> NDArray[np.bool_]:
         """See `Constraint`."""
@@ -121,10 +129,13 @@ class Quoting:
             places = places[text_p[places] == byte] + 1
         assert places.size, f"token {token} was not allowed"
         self._places, self._is_empty = places, False
+        self._ahead = self._ahead[1:] if self._ahead[:1] == (token,) else ()
 
-    def forced(self) -> tuple[int, ...]:
-        """See `Constraint`: none, a quote may end."""
-        return ()
+    def guess(self) -> tuple[int, ...]:
+        """See `Constraint`: the rest of the source, once there is one place only."""
+        if not self._ahead and self._places.size == 1:
+            self._ahead = self._quotes.rest(int(self._places[0]))
+        return self._ahead
 
     @property
     def is_done(self) -> bool:

@@ -53,8 +53,8 @@ class Constraint(Protocol):
             RequestError: the rule turns out to be more than can be kept track of.
         """
 
-    def forced(self) -> tuple[int, ...]:
-        """Tokens that must come next, as far as that is easily known."""
+    def guess(self) -> tuple[int, ...]:
+        """Tokens that will come next, or at least may: a draft."""
 
     @property
     def is_done(self) -> bool:

@@ -86,7 +86,7 @@ class Writing:
         self.told.put(error)
 
     def _propose(self, ids: list[int], most: int) -> tuple[int, ...]:
-        return self._choosing.forced(most) or self._lookup.propose(ids, most)
+        return self._choosing.guess(most) or self._lookup.propose(ids, most)
 
 
 class Scoring:
