@@ -13,7 +13,8 @@ from fairwitness.models.registry import DEFAULT_MODEL, pull
 
 def test_what_was_measured_is_there_and_what_was_not_says_why():
     steps: list[str] = []
-    report = bench_engine(Plan(pull(DEFAULT_MODEL), None, None, rounds=1), steps.append)
+    plan = Plan(pull(DEFAULT_MODEL), None, None, 1, streamed=4, answers=2)
+    report = bench_engine(plan, steps.append)
     assert report.decode is not None
     assert report.decode["tok_s"] > 1
     assert report.decode["peer_tok_s"] is None
@@ -22,8 +23,13 @@ def test_what_was_measured_is_there_and_what_was_not_says_why():
     assert 0 < report.ttft_ms["cached"] < report.ttft_ms["cold"]
     assert report.rss_gb > 0.1
     assert report.cold_start_s > 0
+    assert report.streams_32 is not None
+    assert report.streams_32["tok_s"] > 1
+    assert report.prompt_lookup is not None
+    assert report.prompt_lookup["answers"] == 2
+    assert report.prompt_lookup["same_answers"] == 1.0
     silent = {key for key in vars(report) if getattr(report, key) is None}
-    assert silent == {"agreement", "peer", "perplexity", "prompt_lookup", "streams_32", "streams_8"}
+    assert silent == {"agreement", "peer", "perplexity"}
     assert silent == set(report.missing)
     assert steps
 

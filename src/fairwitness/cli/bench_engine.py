@@ -7,8 +7,10 @@ import msgspec
 
 from fairwitness.cli.asking import fail, json_option, print_json
 from fairwitness.cli.opening import errors
+from fairwitness.engine.native import CACHE_KIND
 from fairwitness.evals.bench_engine import Plan, bench_engine
 from fairwitness.evals.engine_peer import PeerFailed, python_of_peer
+from fairwitness.kernels.pages import KINDS, Kind
 from fairwitness.models.errors import ModelError
 from fairwitness.models.registry import DEFAULT_MODEL, pull
 
@@ -27,6 +29,14 @@ from fairwitness.models.registry import DEFAULT_MODEL, pull
     help="A text for perplexity and prompts, such as wikitext-2's valid.",
 )
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--kv",
+    "kind",
+    type=click.Choice(list(KINDS)),
+    default=CACHE_KIND,
+    show_default=True,
+    help="How keys and values are kept.",
+)
 @json_option
 def bench_engine_command(
     model: str,
@@ -34,9 +44,11 @@ def bench_engine_command(
     peer_venv: Path | None,
     text: Path | None,
     rounds: int,
+    kind: Kind,
     as_json: bool,
 ) -> None:
-    """Time the engine: decoding, reading prompts, first tokens, memory; and hold it to float32.
+    """Time the engine: decoding, reading prompts, many streams, guesses, first tokens, memory; and
+    hold it to float32.
 
     The peer is compiled for this machine the first time, which takes minutes.
 
@@ -56,7 +68,7 @@ def bench_engine_command(
         python = python_of_peer(peer_venv) if against else None
     except (ModelError, PeerFailed) as error:
         fail(str(error))
-    report = bench_engine(Plan(path, python, text, rounds), told)
+    report = bench_engine(Plan(path, python, text, rounds, kind=kind), told)
     for part, why in report.missing.items():
         errors.print(f"not measured: {part}: {why}", style="yellow", markup=False)
     if as_json:

@@ -21,22 +21,20 @@ from typing import Any
 import numpy as np
 
 from fairwitness.engine import Engine, Request
-from fairwitness.engine.native import NativeRunner
+from fairwitness.engine.native import CACHE_KIND, NativeRunner
 from fairwitness.evals.engine_faith import Faith, faith
 from fairwitness.evals.engine_peer import REQUIREMENT, LlamaCpp, PeerFailed, running
+from fairwitness.evals.engine_streams import prompt_lookup, prompts, streams_s
 from fairwitness.evals.llama_peer import FORMATS
 from fairwitness.evals.machine import commit, machine
+from fairwitness.kernels.pages import Kind
 from fairwitness.models import open_model
 
 Told = Callable[[str], None]
 Ids = tuple[int, ...]
 
 DECODED, PROMPT, LONG_PROMPT, SYSTEM = 129, 1_024, 1_500, 1_280
-_NOT_BUILT = {
-    "streams_8": "requests take turns; steps of several streams are not joined yet",
-    "streams_32": "requests take turns; steps of several streams are not joined yet",
-    "prompt_lookup": "there is no drafting yet",
-}
+STREAMS = (8, 32)
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,11 @@ class Plan:
     rounds: int = 5
     prompts: int = 50
     scored: int = 4_096
+    streamed: int = 64
+    """Tokens that each of many streams writes."""
+    answers: int = 100
+    """Cited answers, of those that the questions about the sample give."""
+    kind: Kind = CACHE_KIND
 
 
 @dataclass
@@ -59,8 +62,8 @@ class Report:
 
     decode: dict[str, float | None] | None = None
     prefill: dict[str, Any] | None = None
-    streams_8: dict[str, float] | None = None
-    streams_32: dict[str, float] | None = None
+    streams_8: dict[str, Any] | None = None
+    streams_32: dict[str, Any] | None = None
     prompt_lookup: dict[str, float] | None = None
     ttft_ms: dict[str, float] | None = None
     perplexity: dict[str, float] | None = None
@@ -70,7 +73,7 @@ class Report:
     peer: dict[str, str] | None = None
     machine: str = field(default_factory=machine)
     commit: str = field(default_factory=commit)
-    missing: dict[str, str] = field(default_factory=lambda: dict(_NOT_BUILT))
+    missing: dict[str, str] = field(default_factory=dict)
 
 
 def bench_engine(plan: Plan, told: Told) -> Report:
@@ -79,9 +82,11 @@ def bench_engine(plan: Plan, told: Told) -> Report:
     told("starting a process with nothing but the engine")
     cold = _cold(plan.model)
     report.rss_gb, report.cold_start_s = cold["rss_gb"], cold["cold_start_s"]
-    engine = Engine(plan.model)
+    engine = Engine(plan.model, kind=plan.kind, drafts=False)  # guesses are measured by themselves
     told("first tokens of long prompts")
     report.ttft_ms = _first_tokens(engine, plan.rounds)
+    told("cited answers with guesses and without")
+    report.prompt_lookup = prompt_lookup(plan.model, plan.kind, plan.answers, plan.rounds)
     _beside(plan, report, engine, told)
     if plan.text is None:
         report.missing["perplexity"] = report.missing["agreement"] = "no --text was given"
@@ -98,28 +103,35 @@ def bench_engine(plan: Plan, told: Told) -> Report:
 
 
 def _beside(plan: Plan, report: Report, engine: Engine, told: Told) -> None:
-    """Decode and prefill, in turns with the peer if there is one."""
+    """Decode, prefill and streams, in turns with the peer if there is one."""
     try:
         with _peer(plan, plan.model) as peer:
             told("decoding in turns")
             report.decode = _decode(engine, peer, plan.rounds)
             told("reading prompts in turns")
             report.prefill = _prefill(engine, peer, plan.rounds)
+        with _peer(plan, plan.model, max(STREAMS)) as peer:
+            told("writing for many in turns")
+            report.streams_8, report.streams_32 = (
+                _streams(engine, peer, count, plan) for count in STREAMS
+            )
         if plan.peer_python is not None:
             report.peer = {
                 "name": "llama.cpp",
                 "version": REQUIREMENT,
                 "file": open_model(plan.model).card.quantisation,
             }
-            _best_prefill(plan, report, told)
+            _best_of_peer(plan, report, told)
     except PeerFailed as error:
         report.missing["peer"] = str(error)
     if plan.peer_python is None:
         report.missing["peer"] = "not asked for: --against llama.cpp"
 
 
-def _peer(plan: Plan, model: Path) -> Any:
-    return running(plan.peer_python, model) if plan.peer_python else nullcontext()
+def _peer(plan: Plan, model: Path, sequences: int = 1) -> Any:
+    if plan.peer_python is None:
+        return nullcontext()
+    return running(plan.peer_python, model, sequences=sequences)
 
 
 def _decode(engine: Engine, peer: LlamaCpp | None, rounds: int) -> dict[str, float | None]:
@@ -174,23 +186,48 @@ def _prefill(engine: Engine, peer: LlamaCpp | None, rounds: int) -> dict[str, An
     return {"tok_s": tok_s, "peer_tok_s": peer_tok_s, "ratio": ratio, "peer_file": "as it is"}
 
 
-def _best_prefill(plan: Plan, report: Report, told: Told) -> None:
-    """Let the peer read prompts from each of its formats, and keep its best."""
+def _streams(engine: Engine, peer: LlamaCpp | None, count: int, plan: Plan) -> dict[str, Any]:
+    ours: list[float] = []
+    theirs: list[float] = []
+    for turn in range(plan.rounds):
+        asked = prompts(count, turn)
+        ours.append(count * plan.streamed / streams_s(engine, asked, plan.streamed))
+        if peer is not None:
+            theirs.append(count * plan.streamed / peer.streams_s(asked, plan.streamed))
+    tok_s = statistics.median(ours)
+    peer_tok_s = statistics.median(theirs) if theirs else None
+    ratio = tok_s / peer_tok_s if peer_tok_s else None
+    return {"tok_s": tok_s, "peer_tok_s": peer_tok_s, "ratio": ratio, "peer_file": "as it is"}
+
+
+def _best_of_peer(plan: Plan, report: Report, told: Told) -> None:
+    """Let the peer read prompts and write for many from each of its formats; keep its best."""
     assert plan.peer_python is not None
-    assert report.prefill is not None
     with tempfile.TemporaryDirectory(prefix="fairwitness-bench-") as folder:
         for name in FORMATS:
-            told(f"prompts through llama.cpp's {name}")
+            told(f"prompts and streams through llama.cpp's {name}")
             target = Path(folder) / f"{name}.gguf"
             with running(plan.peer_python) as peer:
                 peer.ask("convert", source=str(plan.model), target=str(target), format=name)
             with running(plan.peer_python, target) as peer:
                 taken = [peer.prefill_s(_prompt(PROMPT, 100 + i)) for i in range(plan.rounds)]
+            _keep_best(report.prefill, PROMPT / statistics.median(taken), name)
+            with running(plan.peer_python, target, sequences=max(STREAMS)) as peer:
+                for count, part in zip(STREAMS, (report.streams_8, report.streams_32), strict=True):
+                    _keep_best(part, _streams_of_peer(peer, count, plan), name)
             target.unlink()
-            tok_s = PROMPT / statistics.median(taken)
-            if tok_s > report.prefill["peer_tok_s"]:
-                ratio = report.prefill["tok_s"] / tok_s
-                report.prefill |= {"peer_tok_s": tok_s, "ratio": ratio, "peer_file": name}
+
+
+def _streams_of_peer(peer: LlamaCpp, count: int, plan: Plan) -> float:
+    asked = [prompts(count, turn) for turn in range(min(plan.rounds, 3))]
+    taken = [peer.streams_s(each, plan.streamed) for each in asked]
+    return count * plan.streamed / statistics.median(taken)
+
+
+def _keep_best(part: dict[str, Any] | None, tok_s: float, name: str) -> None:
+    assert part is not None
+    if tok_s > part["peer_tok_s"]:
+        part |= {"peer_tok_s": tok_s, "ratio": part["tok_s"] / tok_s, "peer_file": name}
 
 
 def _first_tokens(engine: Engine, rounds: int) -> dict[str, float]:

@@ -53,9 +53,16 @@ class LlamaCpp:
         """Seconds for a prompt."""
         return float(self.ask("prefill", ids=list(ids))["seconds"])
 
+    def streams_s(self, prompts: Sequence[Sequence[int]], tokens: int) -> float:
+        """Seconds for all tokens of several requests together, greedily, from the beginning."""
+        asked = [list(prompt) for prompt in prompts]
+        return float(self.ask("streams", prompts=asked, tokens=tokens)["seconds"])
+
 
 @contextmanager
-def running(python: Path, model: Path | None = None, threads: int = 2) -> Iterator[LlamaCpp]:
+def running(
+    python: Path, model: Path | None = None, threads: int = 2, sequences: int = 1
+) -> Iterator[LlamaCpp]:
     """Run llama.cpp with a model, in the form that it is fastest in and lives with.
 
     Its own tiles (`use_extra_bufts`) crash 0.3.36 on some virtual machines; then it runs without.
@@ -65,7 +72,8 @@ def running(python: Path, model: Path | None = None, threads: int = 2) -> Iterat
         peer = LlamaCpp(process)
         try:
             if model is not None:
-                peer.ask("load", path=str(model), threads=threads, repack=repack)
+                told = {"threads": threads, "repack": repack, "sequences": sequences}
+                peer.ask("load", path=str(model), **told)
                 peer.ask("decode", ids=list(range(1, 65)), tokens=3)
         except PeerFailed:
             _end(process)

@@ -31,6 +31,7 @@ class Peer:
     def __init__(self, api: Any) -> None:
         self._api = api
         api.llama_backend_init()
+        self._batch = api.llama_batch_init(2048, 0, 1)
 
     def version(self) -> dict[str, str]:
         """Return the version of the package."""
@@ -47,13 +48,15 @@ class Peer:
         )
         return {"ok": not failed}
 
-    def load(self, path: str, threads: int, repack: bool) -> dict[str, bool]:
-        """Load a model; `repack` lets llama.cpp turn weights into tiles of its own."""
+    def load(self, path: str, threads: int, repack: bool, sequences: int = 1) -> dict[str, bool]:
+        """Load a model; `repack` lets llama.cpp turn weights into tiles of its own. There is room
+        for 2,048 positions, or for so many sequences of 256."""
         model_told = self._api.llama_model_default_params()
         model_told.use_extra_bufts = repack
         self._model = self._api.llama_model_load_from_file(path.encode(), model_told)
         told = self._api.llama_context_default_params()
-        told.n_ctx, told.n_batch, told.n_ubatch = 2048, 2048, 512
+        told.n_ctx, told.n_batch, told.n_ubatch = max(2048, 256 * sequences), 2048, 512
+        told.n_seq_max = sequences
         told.n_threads = told.n_threads_batch = threads
         self._context = self._api.llama_init_from_model(self._model, told)
         vocabulary = self._api.llama_model_get_vocab(self._model)
@@ -78,6 +81,44 @@ class Peer:
             chosen.append(self._likeliest())
         return {"seconds": time.perf_counter() - started, "ids": chosen}
 
+    def streams(self, prompts: list[list[int]], tokens: int) -> dict[str, Any]:
+        """Continue all prompts together, greedily; return how long it took from the beginning, and
+        each one's tokens."""
+        self._forget()
+        started = time.perf_counter()
+        # a batch takes as many prompts as fit
+        together = max(1, 2048 // max(map(len, prompts)))
+        chosen: list[list[int]] = []
+        for first in range(0, len(prompts), together):
+            some = prompts[first : first + together]
+            rows = [
+                (token, place, first + i, place == len(prompt) - 1)
+                for i, prompt in enumerate(some)
+                for place, token in enumerate(prompt)
+            ]
+            chosen += [[token] for token in self._feed_rows(rows)]
+        for step in range(tokens - 1):
+            places = [len(prompt) + step for prompt in prompts]
+            rows = [
+                (ids[-1], place, i, True)
+                for i, (ids, place) in enumerate(zip(chosen, places, strict=True))
+            ]
+            for ids, token in zip(chosen, self._feed_rows(rows), strict=True):
+                ids.append(token)
+        return {"seconds": time.perf_counter() - started, "ids": chosen}
+
+    def _feed_rows(self, rows: list[tuple[int, int, int, bool]]) -> list[int]:
+        """Run rows of (token, position, sequence, wanted); return the likeliest of each wanted."""
+        batch = self._batch
+        batch.n_tokens = len(rows)
+        for i, (token, position, sequence, is_wanted) in enumerate(rows):
+            batch.token[i], batch.pos[i], batch.logits[i] = token, position, is_wanted
+            batch.n_seq_id[i], batch.seq_id[i][0] = 1, sequence
+        failed = self._api.llama_decode(self._context, batch)
+        if failed:
+            raise RuntimeError(f"llama_decode says {failed}")
+        return [self._likeliest(i) for i, row in enumerate(rows) if row[3]]
+
     def _forget(self) -> None:
         self._api.llama_memory_clear(self._api.llama_get_memory(self._context), True)
 
@@ -89,10 +130,10 @@ class Peer:
         if failed:
             raise RuntimeError(f"llama_decode says {failed}")
 
-    def _likeliest(self) -> int:
+    def _likeliest(self, row: int = -1) -> int:
         import numpy as np
 
-        logits = self._api.llama_get_logits_ith(self._context, -1)
+        logits = self._api.llama_get_logits_ith(self._context, row)
         return int(np.argmax(np.ctypeslib.as_array(logits, (self._vocabulary,))))
 
 
