@@ -74,3 +74,8 @@ def test_what_one_voice_says_is_hedged_and_what_two_say_is_not(scene) -> None:
 )
 def test_stances(reply: str, stance: str) -> None:
     assert stance_of(reply) == stance
+
+
+def test_a_boat_is_no_rumour_in_portuguese(scene) -> None:
+    scene.say("Fire in Portville harbour", "Portville harbour on fire, seen from a boat")
+    assert scene.ask("What happened in Portville harbour?").standing == "agreed"

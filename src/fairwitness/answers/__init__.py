@@ -14,13 +14,18 @@ from fairwitness.answers.answer import (
     Standing,
     Told,
 )
+from fairwitness.answers.explain import UnknownPost, explain
+from fairwitness.answers.living import Change, Changed, Difference, changes, difference
 from fairwitness.answers.road import Desk, ask
 
 __all__ = [
     "Answer",
+    "Change",
+    "Changed",
     "Citation",
     "CitedSource",
     "Desk",
+    "Difference",
     "Dispute",
     "Finished",
     "Freshness",
@@ -30,5 +35,9 @@ __all__ = [
     "Sentence",
     "Standing",
     "Told",
+    "UnknownPost",
     "ask",
+    "changes",
+    "difference",
+    "explain",
 ]

@@ -11,8 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fairwitness.answers import figures, names, words
-from fairwitness.answers.senses import DENIALS
+from fairwitness.answers import figures, names, stance, words
 from fairwitness.answers.understand import Asked
 from fairwitness.answers.weigh import Weighed
 from fairwitness.answers.witness import Origin
@@ -139,7 +138,4 @@ def _places(each: Weighed, asked: Asked) -> bool:
 
 
 def _denies(each: Weighed) -> bool:
-    return each.negated or bool(_DENIAL_STEMS & words.stems(each.span.text))
-
-
-_DENIAL_STEMS = frozenset(stem for word in DENIALS for stem in words.stems(word))
+    return each.negated or stance.doubts(each.span.text)

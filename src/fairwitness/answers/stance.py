@@ -12,9 +12,10 @@ from fairwitness.answers.senses import DENIALS
 
 Stance = Literal["support", "deny", "query", "comment"]
 
-_DENIAL_STEMS = frozenset(stem for word in DENIALS for stem in words.stems(word))
+# Whole words: by its stem `boato`, a rumour in Portuguese, would be a boat.
+_DENIALS = frozenset(words.fold(word) for word in DENIALS)
 _UNSPACED_DENIALS = tuple(word for word in DENIALS if words.is_unspaced(word))
-_NOT_DENIED = words.stems("unconfirmed rumor rumour rumors rumours")
+_DOUBTS = frozenset("unconfirmed rumor rumour rumors rumours boato boatos gerucht".split())
 """Words of doubt that a denial may hold, but that deny nothing by themselves."""
 
 _DENIES = re.compile(
@@ -60,6 +61,14 @@ def denies(reply: str) -> bool:
 
 def calls_false(text: str) -> bool:
     """Whether `text`, which answers nothing, calls something a rumour, a fake, or denied."""
-    if any(word in text for word in _UNSPACED_DENIALS):
-        return True
-    return bool((_DENIAL_STEMS - _NOT_DENIED) & words.stems(text))
+    return bool(_words_of_denial(text) - _DOUBTS)
+
+
+def doubts(text: str) -> bool:
+    """Whether `text` calls something false, or no more than a rumour."""
+    return bool(_words_of_denial(text))
+
+
+def _words_of_denial(text: str) -> frozenset[str]:
+    said = {words.fold(match.group()) for match in words.spaced(text)}
+    return frozenset(said & _DENIALS) | {word for word in _UNSPACED_DENIALS if word in text}

@@ -14,6 +14,8 @@ from fairwitness import __version__
 from fairwitness.cli import (
     ask,
     bench,
+    diff,
+    explain,
     generate,
     ingest,
     models,
@@ -23,6 +25,7 @@ from fairwitness.cli import (
     status,
     trends,
     up,
+    watch,
 )
 
 _HELP = """Ask what the world is saying right now.
@@ -54,6 +57,9 @@ def cli(verbose: bool) -> None:
 for verb in (
     up.up,
     ask.ask,
+    watch.watch,
+    diff.diff,
+    explain.explain,
     search.search,
     trends.trends,
     ingest.ingest,

@@ -15,7 +15,19 @@ from starlette.routing import Route
 
 from fairwitness.answers import QuestionError
 from fairwitness.index import IndexCorrupt
-from fairwitness.server import ask, completions, errors, feed, metrics, page, search, status, trends
+from fairwitness.server import (
+    ask,
+    completions,
+    errors,
+    explain,
+    feed,
+    metrics,
+    page,
+    search,
+    status,
+    trends,
+    watch,
+)
 from fairwitness.server.errors import ApiError
 from fairwitness.server.guard import Guard
 from fairwitness.server.house import House
@@ -35,6 +47,8 @@ def create_app(house: House) -> Starlette:
     app = Starlette(
         routes=[
             Route("/v1/ask", ask.ask, methods=["POST"]),
+            Route("/v1/watch", watch.watch, methods=["POST"]),
+            Route("/v1/explain/{named:path}", explain.explain),
             Route("/v1/chat/completions", completions.completions, methods=["POST"]),
             Route("/v1/models", completions.models),
             Route("/v1/models/{name:path}", completions.model),

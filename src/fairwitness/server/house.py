@@ -27,6 +27,8 @@ class House:
         self.answering = Workers("answer", ANSWER_THREADS, ANSWERS_WAITING)
         self.searching = Workers("search", SEARCH_THREADS, SEARCHES_WAITING)
         self.counts = Counts()
+        self.watching = 0
+        """Answers that are open."""
         self.closing = asyncio.Event()
         """Set when the server stops: streams without an end end then."""
 
