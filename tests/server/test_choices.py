@@ -1,11 +1,14 @@
 """How answers are chosen, over a real socket with the default model: what a client can ask for."""
 
+import datetime
 import json
 import math
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 import openai
+import pydantic
 import pytest
 from openai import OpenAI
 
@@ -62,6 +65,32 @@ def test_json_of_a_schema(client) -> None:
     assert planet["kind"] in ("rocky", "gas")
     assert 0 <= planet["moons"] <= 99
     assert got.choices[0].finish_reason == "stop"
+
+
+class Moon(pydantic.BaseModel):
+    name: str = pydantic.Field(max_length=12, description="What it is called.")
+    icy: bool
+
+
+class Planet(pydantic.BaseModel):
+    """As people hand their types to OpenAI's client: references, unions, descriptions."""
+
+    name: Literal["Saturn", "Mars"]
+    found: datetime.date | None
+    moons: list[Moon] = pydantic.Field(max_length=2)
+
+
+def test_types_of_pydantic_come_back_as_such(client) -> None:
+    got = client.chat.completions.parse(
+        model=DEFAULT_MODEL,
+        messages=[{"role": "user", "content": "Describe Saturn."}],
+        response_format=Planet,
+        max_tokens=120,
+        temperature=0,
+    )
+    planet = got.choices[0].message.parsed
+    assert isinstance(planet, Planet)
+    assert len(planet.moons) <= 2
 
 
 def test_any_json_object_streamed(client) -> None:
