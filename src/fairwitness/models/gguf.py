@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.models.dequantise import FORMATS, BlockFormat, dequantise, is_finite
+from fairwitness.models.dequantise import FORMATS, UNREAD, BlockFormat, dequantise, is_finite
 from fairwitness.models.errors import ModelFileError
 
 Value = int | float | bool | str | list[str] | NDArray[np.generic]
@@ -289,7 +289,8 @@ def _place(
     """Check one tensor's place against the file (Python integers cannot overflow)."""
     block_format = FORMATS.get(kind)
     if block_format is None:
-        raise reader.fail(f"tensor {name!r} has unsupported type {kind}")
+        known = f" ({UNREAD[kind]})" if kind in UNREAD else ""
+        raise reader.fail(f"tensor {name!r} has unsupported type {kind}{known}")
     row_weights = shape[-1] if shape else 1
     if row_weights % block_format.weights:
         raise reader.fail(

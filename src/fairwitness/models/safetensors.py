@@ -152,8 +152,8 @@ def _place(path: Path, name: str, entry: _Entry, body: NDArray[np.uint8]) -> Sto
         raise ModelFileError(
             path, f"tensor {name!r} has {len(entry.shape)} dimensions, at most {MAX_DIMENSIONS}"
         )
-    if any(size < 0 for size in entry.shape):
-        raise ModelFileError(path, f"tensor {name!r} has shape {entry.shape}")
+    if not all(0 <= size < 2**63 for size in entry.shape):
+        raise ModelFileError(path, f"tensor {name!r} has shape {str(entry.shape)[:80]}")
     expected_bytes = prod(entry.shape) * number_format.size_bytes
     if end - begin != expected_bytes:
         raise ModelFileError(
