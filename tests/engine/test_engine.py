@@ -79,6 +79,7 @@ def test_context_bounds_the_answer(engine):
         (Request((1,), 5, repetition_penalty=0.0), r"repetition_penalty is 0\.0"),
         (Request((1,), 5, top_logprobs=21), "top_logprobs is 21, not from 0 to 20"),
         (Request((1,), 5, logit_bias=((259, 1.0),)), "logit_bias has token id 259"),
+        (Request((1,), 5, logit_bias=((1, 1.0),) * 1025), "logit_bias has 1025 ids"),
         (Request((1,), 5, logit_bias=((2, 101.0),)), r"logit_bias of 2 is 101\.0"),
     ],
 )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 OPTION = "form"
 _SHOWN_CHARS = 300
+_MOST_ITEMS = 5_000  # of the parser for a mask: everybody waits for it, 0.2 s at the default 50,000
 # One space at most: a model that may write white space for ever sometimes does.
 _JSON_STYLE: JsonCompileOptions = {
     "whitespace_flexible": False,
@@ -74,7 +75,7 @@ class Grammars:
     def _compiled(self, kind: str, text: str) -> Grammar:
         from llguidance import LLMatcher, LLParserLimits
 
-        limits = LLParserLimits(verbose_errors=False)
+        limits = LLParserLimits(verbose_errors=False, step_max_items=_MOST_ITEMS)
         matcher = LLMatcher(self._tokens, text, log_level=0, limits=limits)
         grammar = Grammar(kind, matcher, self._vocabulary)
         grammar.begin().mask()  # what no text can meet is refused now and not in the answer

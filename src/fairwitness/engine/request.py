@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_TOP_LOGPROBS = 20  # as OpenAI has it
+MOST_BIASES = 1024
 _MOST_PENALTY = 2.0
 _MOST_BIAS = 100.0
 
@@ -141,6 +142,8 @@ def check_request(request: Request, context: int, vocabulary: int) -> None:
     for option, is_good, wanted in _settings(request):
         if not is_good:
             raise RequestError(f"{option} is {getattr(request, option)}, {wanted}", option)
+    if (biases := len(request.logit_bias)) > MOST_BIASES:
+        raise RequestError(f"logit_bias has {biases} ids, at most {MOST_BIASES}", "logit_bias")
     for token, bias in request.logit_bias:
         if not 0 <= token < vocabulary:
             message = f"logit_bias has token id {token}, the vocabulary has {vocabulary}"
