@@ -25,21 +25,22 @@ def codes(count: int, seed: int, ones: float = 0.5) -> np.ndarray:
     k=st.sampled_from([1, 3, 100, 5_000]),
     ones=st.sampled_from([0.002, 0.5]),
     masked=st.booleans(),
+    limit=st.sampled_from([0, 2, 120, 256]),
 )
 def test_the_twins_find_what_a_full_sort_finds(
-    count: int, seed: int, k: int, ones: float, masked: bool
+    count: int, seed: int, k: int, ones: float, masked: bool, limit: int
 ) -> None:
     held, query = codes(count, seed, ones), codes(1, seed + 1_000, ones)[0]
     rng = np.random.default_rng(seed)
     rows = rng.permutation(count).astype(np.uint32)
     allowed = rng.random(count) < 0.3 if masked else None
     stretches = np.array([[count // 2, count], [0, count // 4], [3, 3]], np.int64)
-    found = nearest(held, stretches, query, k, rows_n=rows, allowed=allowed)
-    plain = room._nearest_plainly(held, stretches, query, k, rows, allowed)
+    found = nearest(held, stretches, query, k, rows_n=rows, allowed=allowed, limit=limit)
+    plain = room._nearest_plainly(held, stretches, query, k, rows, allowed, limit)
     far = distances(held, query) if count else np.empty(0, np.int32)
     places = [*range(count // 2, count), *range(count // 4)]
     kept = [p for p in places if held[p].any() and (allowed is None or allowed[rows[p]])]
-    truth = sorted((int(far[p]), int(rows[p])) for p in kept)[:k]
+    truth = sorted((int(far[p]), int(rows[p])) for p in kept if far[p] <= limit)[:k]
     assert list(zip(found.distances.tolist(), found.rows.tolist(), strict=True)) == truth
     assert list(zip(plain.distances.tolist(), plain.rows.tolist(), strict=True)) == truth
 

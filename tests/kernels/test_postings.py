@@ -16,10 +16,13 @@ from fairwitness.kernels import bm25, native, runs
 from fairwitness.kernels.postings import (
     ASIDE,
     Ask,
+    Part,
     Ranked,
     Run,
     build,
+    counts,
     merge,
+    rank,
 )
 
 Row = tuple[list[int], list[int]]
@@ -60,6 +63,18 @@ def parted(rows: Sequence[Row], cuts: Sequence[int]) -> list[Run]:
     """Return runs of the rows between cuts."""
     edges = [0, *sorted(cut % (len(rows) + 1) for cut in cuts), len(rows)]
     return [Run(made(rows[begin:end], FIRST_ROW + begin)) for begin, end in pairwise(edges)]
+
+
+def ranked(
+    run: Run,
+    ask: Ask,
+    mean_length: float,
+    depth: int,
+    end_row: int,
+    allowed: np.ndarray | None = None,
+) -> Ranked:
+    (found,) = rank([Part(run, end_row, allowed)], ask, mean_length, depth)
+    return found
 
 
 ROWS = st.lists(
@@ -176,14 +191,14 @@ def check_held(run: Run, rows: Sequence[Row], first_row: int = FIRST_ROW) -> Non
     holding += [[at for at, (_, aside) in enumerate(rows) if name in aside] for name in range(8)]
     holding.append([])
     assert run.terms == sum(map(bool, holding))
-    assert run.counts(keys).tolist() == list(map(len, holding))
+    assert counts([Part(run, run.end_row)], keys).tolist() == list(map(len, holding))
     for key, at in zip(keys, holding, strict=True):
         assert run.rows_with(key).tolist() == [first_row + row for row in at]
     for below in (0, first_row, first_row + len(rows) // 2, end, end + 1):
         cut = sum(length for at, length in enumerate(lengths) if first_row + at < below)
         assert max(lengths, default=0) > 127 or run.tokens_before(below) == cut
-        counts = [sum(first_row + row < below for row in at) for at in holding]
-        assert run.counts(keys, below).tolist() == counts
+        expected = [sum(first_row + row < below for row in at) for at in holding]
+        assert counts([Part(run, below)], keys).tolist() == expected
     run.verify()
 
 
@@ -272,7 +287,7 @@ def test_the_best_rows_are_those_of_the_formula(
     ask, run = query.ask(), Run(made(rows))
     mean = run.tokens / max(run.rows, 1)
     given_mask = allowed if masked else None
-    found = run.rank(ask, mean, depth, end_row, given_mask)
+    found = ranked(run, ask, mean, depth, end_row, given_mask)
     scores = {FIRST_ROW + at: query.score(row, mean, ask.unit) for at, row in enumerate(rows)}
     truth = sorted(
         (
@@ -289,11 +304,14 @@ def test_the_best_rows_are_those_of_the_formula(
     pairs = list(zip(found.scores.tolist(), found.rows.tolist(), strict=True))
     assert pairs == sorted(pairs, reverse=True), "best first, of equals the later one"
     assert len(set(found.rows.tolist())) == len(pairs)
-    several = [part.rank(ask, mean, depth, end_row, given_mask) for part in parted(rows, cuts)]
-    assert best(several, depth) == pairs, "runs decide nothing"
+    several = [Part(part, end_row, given_mask) for part in parted(rows, cuts)]
+    together = rank(several, ask, mean, depth)
+    assert best(together, depth) == pairs, "runs decide nothing"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native, "library", lambda: None)
-        assert same(run.rank(ask, mean, depth, end_row, given_mask), found)
+        assert same(ranked(run, ask, mean, depth, end_row, given_mask), found)
+        for plain, mine in zip(rank(several, ask, mean, depth), together, strict=True):
+            assert same(plain, mine)
 
 
 @settings(deadline=None, max_examples=40)
@@ -307,12 +325,12 @@ def test_the_twins_find_the_same_in_long_runs(
     allowed = np.random.default_rng(depth).random(run.end_row) < share
     end_row = FIRST_ROW + int(share * 1.2 * len(rows))
     asks = [(2.0, depth, run.end_row, None), (2.0, depth, min(end_row, run.end_row), allowed)]
-    found = [run.rank(ask, *each) for each in asks]
+    found = [ranked(run, ask, *each) for each in asks]
     said = run.rows_saying(KEYS[1:3], [0, 1])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native, "library", lambda: None)
         for each, expected in zip(asks, found, strict=True):
-            assert same(run.rank(ask, *each), expected)
+            assert same(ranked(run, ask, *each), expected)
         assert np.array_equal(run.rows_saying(KEYS[1:3], [0, 1]), said)
 
 
@@ -320,7 +338,7 @@ def test_a_row_that_says_it_shorter_or_more_often_is_better(twin: str) -> None:
     rows: list[Row] = [([2, 3, 4], []), ([2], []), ([2, 2, 4], []), ([3], [2]), ([2, 3, 5], [])]
     run = Run(made(rows))
     ask = Asked([[(2, 0)]], [2], [1.0, 0.25], [False, False]).ask()
-    found = run.rank(ask, 2.0, 10, run.end_row)
+    found = ranked(run, ask, 2.0, 10, run.end_row)
     assert (found.rows - FIRST_ROW).tolist() == [1, 2, 4, 0, 3]
     expected = [2.2 / (1 + 1.2 * 0.625), 4.4 / (2 + 1.2 * 1.375), *2 * [2.2 / (1 + 1.2 * 1.375)]]
     assert np.allclose(found.scores, [*expected, 0.25], atol=1e-8)
@@ -341,21 +359,25 @@ def test_no_rows_and_empty_texts(twin: str) -> None:
     check_held(Run(made([([], [])] * 3)), [([], [])] * 3)
     ask = Asked([[(1, 0)], [(1, 0), (2, 1)]], [1], [1.0, 2.0, 3.0], [False] * 3).ask()
     silent = Run(made([([], [1, 1, 1]), ([], [])]))
-    assert silent.rank(ask, 0.0, 5, silent.end_row).rows.tolist() == [FIRST_ROW]
-    assert not len(nothing.rank(ask, 0.0, 5, 10**6).rows)
+    assert ranked(silent, ask, 0.0, 5, silent.end_row).rows.tolist() == [FIRST_ROW]
+    assert not len(ranked(nothing, ask, 0.0, 5, 10**6).rows)
     assert Run(merge([nothing], end_row=0)).rows == 0
 
 
 def test_a_text_of_a_hundred_thousand_tokens(twin: str) -> None:
     many = [*range(100, 1_100), *([2] * 99_000)]
     run = Run(made([([2], []), (many, []), ([3, 2], [])]))
-    assert run.counts(np.array([KEYS[2], 1_099, 99], np.uint64)).tolist() == [3, 1, 0]
+    assert counts([Part(run, run.end_row)], np.array([KEYS[2], 1_099, 99], np.uint64)).tolist() == [
+        3,
+        1,
+        0,
+    ]
     assert run.rows_saying([1_098, 1_099, KEYS[2]], [0, 1, 2]).tolist() == [FIRST_ROW + 1]
     assert run.rows_saying([KEYS[2], KEYS[2]], [0, 98_999]).tolist() == [FIRST_ROW + 1]
     assert not len(run.rows_saying([KEYS[2], KEYS[2]], [0, 99_000]))
     assert run.tokens == 1 + 31_378 + 2
     ask = Asked([[(2, 0)], [(2, 0), (2, 1)]], [], [1.0, 1.0], [False, False]).ask()
-    assert run.rank(ask, 10.0, 1, run.end_row).rows.tolist() == [FIRST_ROW + 1]
+    assert ranked(run, ask, 10.0, 1, run.end_row).rows.tolist() == [FIRST_ROW + 1]
     assert merge([run]) == made([([2], []), (many, []), ([3, 2], [])])
 
 

@@ -10,7 +10,18 @@ import xxhash
 from numpy.typing import NDArray
 
 from fairwitness.kernels import native, runs
-from fairwitness.kernels.postings import ASIDE, Ask, Oversize, Run, RunDamaged, build, merge
+from fairwitness.kernels.postings import (
+    ASIDE,
+    Ask,
+    Oversize,
+    Part,
+    Run,
+    RunDamaged,
+    build,
+    counts,
+    merge,
+    rank,
+)
 
 KEYS = np.array([xxhash.xxh64_intdigest(bytes([name])) for name in range(8)], np.uint64)
 
@@ -60,10 +71,10 @@ def everything(data: bytes) -> list[object]:
     )
     return [
         (run.first_row, run.rows, run.tokens, run.terms),
-        run.counts(keys).tolist(),
+        counts([Part(run, run.end_row)], keys).tolist(),
         [run.rows_with(key).tolist() for key in keys],
         run.rows_saying(KEYS[:2], [0, 1]).tolist(),
-        [part.tolist() for part in run.rank(ask, 3.0, 10, run.end_row)],
+        [part.tolist() for part in rank([Part(run, run.end_row)], ask, 3.0, 10)[0]],
         run.tokens_before(run.end_row - 1),
         merge([run]),
     ]

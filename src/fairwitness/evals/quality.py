@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from fairwitness.evals import judged
 from fairwitness.evals.judged import Judged
-from fairwitness.index import LiveIndex, Query, codes, fusion, meaning
+from fairwitness.index import LiveIndex, Query, fusion, meaning
+from fairwitness.kernels import hamming
 from fairwitness.kernels.texts import pack
 from fairwitness.posts.post import Post, Posted
 
@@ -76,7 +77,8 @@ def ranked(one: Judged) -> dict[str, list[Ranked]]:
     """Return the numbers of the texts that each way finds, best first, for each question."""
     texts_codes = meaning.codes(pack(one.texts))
     asked_codes = meaning.codes(pack(one.questions))
-    near = [codes.nearest(texts_codes, code, DEPTH).rows for code in asked_codes]
+    everywhere = np.array([[0, len(texts_codes)]])
+    near = [hamming.nearest(texts_codes, everywhere, code, DEPTH).rows for code in asked_codes]
     with tempfile.TemporaryDirectory() as folder:
         index = LiveIndex.open(Path(folder))
         index.apply([Posted(_post(at, text)) for at, text in enumerate(one.texts)], 1)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fairwitness.index import tokens
 from fairwitness.index.query import Query
 from fairwitness.kernels import postings
-from fairwitness.kernels.postings import Run
+from fairwitness.kernels.postings import Part
 
 _READ_CHARS = 100_000
 """So much of a question is read."""
@@ -65,24 +65,21 @@ class Ask(NamedTuple):
 class Statistics:
     """How common words are among the posts up to some row, in all slices."""
 
-    def __init__(self, runs: Sequence[tuple[Run, int]]) -> None:
-        """Count in `runs`, of each the rows below the row beside it."""
-        self._runs = [(run, end) for run, end in runs if end > run.first_row]
-        self.rows = sum(min(end, run.end_row) - run.first_row for run, end in self._runs)
+    def __init__(self, parts: Sequence[Part]) -> None:
+        """Count in `parts`."""
+        self._parts = parts
+        self.rows = sum(run.rows_below(end) for run, end, _ in parts)
 
     @property
     def mean_length(self) -> float:
         """How many tokens a text has, on average."""
-        told = sum(run.tokens_before(end) for run, end in self._runs)
+        told = sum(run.tokens_before(end) for run, end, _ in self._parts)
         return max(told / max(self.rows, 1), 1.0)
 
     def counts(self, keys: Sequence[int]) -> dict[int, int]:
         """Return in how many posts each key occurs."""
-        asked = np.array(keys, np.uint64)
-        total = np.zeros(len(asked), np.int64)
-        for run, end in self._runs:
-            total += run.counts(asked, end)
-        return dict(zip(keys, total.tolist(), strict=True))
+        counted = postings.counts(self._parts, np.array(keys, np.uint64))
+        return dict(zip(keys, counted.tolist(), strict=True))
 
     def idf(self, count: int) -> float:
         """Return how much a word says that `count` posts hold (BM25's)."""

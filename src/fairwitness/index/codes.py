@@ -25,11 +25,6 @@ from fairwitness.kernels.hamming import CODE_BYTES, Near
 Codes = NDArray[np.uint8]
 """Shape (n, CODE_BYTES)."""
 
-PROBES = 32
-"""Lists that a search looks into at first. Of a million posts in 512 lists, 96 of 100 of the
-nearest twenty are in 32 of them (40 questions). Twice as many lists and turns, which take three
-times as long to make, gave 95."""
-
 _MAGIC = b"fwcodes1"
 _HEADER = struct.Struct("<8sqq8x")  # magic, rows, lists; 32 bytes, so that what follows is aligned
 _LISTS_MAX = 512
@@ -37,19 +32,34 @@ _SAMPLE_PER_LIST = 32
 _TURNS = 4
 
 
-def nearest(
-    codes: Codes, query: NDArray[np.uint8], k: int, allowed: NDArray[np.bool_] | None = None
-) -> Near:
-    """Return the k rows whose codes are nearest to `query`, among those that are `allowed`."""
-    everywhere = np.array([[0, len(codes)]], np.int64)
-    return hamming.nearest(codes, everywhere, query, k, allowed=allowed)
-
-
 def forget(codes: Codes, rows: Sequence[int] | NDArray[np.int64]) -> None:
     """Destroy the codes of `rows`, on the disk too when `codes` is mapped from there."""
     codes[rows] = 0
     if isinstance(codes, np.memmap):
         codes.flush()
+
+
+@dataclass(frozen=True, eq=False)
+class Flat:
+    """The codes of a slice that grows: one list, which every search looks into."""
+
+    codes: Codes
+
+    def far(self, query: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Return how far `query` is from each list: from the only one, not at all."""
+        return np.zeros(1, np.int32)
+
+    def nearest(
+        self,
+        query: NDArray[np.uint8],
+        k: int,
+        lists: NDArray[np.intp],
+        allowed: NDArray[np.bool_] | None = None,
+        limit: int = hamming.BITS,
+    ) -> Near:
+        """Return the k nearest rows of `lists`; see `Inverted.nearest`."""
+        stretches = np.array([[0, len(self.codes)]] * len(lists), np.int64).reshape(-1, 2)
+        return hamming.nearest(self.codes, stretches, query, k, allowed=allowed, limit=limit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,29 +111,24 @@ class Inverted:
             data[ends[2] :].view(np.uint32),
         )
 
+    def far(self, query: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Return in how many bits `query` differs from what each list is about."""
+        return hamming.distances(np.ascontiguousarray(self.centres), query)
+
     def nearest(
         self,
         query: NDArray[np.uint8],
         k: int,
-        probes: int = PROBES,
+        lists: NDArray[np.intp],
         allowed: NDArray[np.bool_] | None = None,
+        limit: int = hamming.BITS,
     ) -> Near:
-        """Return k rows near to `query`, among those that are `allowed`.
-
-        The nearest `probes` lists are looked into, and twice as many again until there are k rows
-        or no lists left; so a few of the nearest may be missing, but never is the answer short.
-        """
-        far = hamming.distances(np.ascontiguousarray(self.centres), query)
-        lists = np.argsort(far, kind="stable")
-        while True:
-            looked = lists[:probes]
-            stretches = np.stack([self.starts[looked], self.starts[looked + 1]], axis=1)
-            found = hamming.nearest(
-                self.codes, stretches, query, k, rows_n=self.rows, allowed=allowed
-            )
-            if len(found.rows) >= k or probes >= len(lists):
-                return found
-            probes = max(2 * probes, 1)
+        """Return the k rows of `lists` that are nearest to `query`, among those that are `allowed`
+        and differ in no more than `limit` bits."""
+        stretches = np.stack([self.starts[lists], self.starts[lists + 1]], axis=1)
+        return hamming.nearest(
+            self.codes, stretches, query, k, rows_n=self.rows, allowed=allowed, limit=limit
+        )
 
     def code_of(self, rows: NDArray[np.int64]) -> Codes:
         """Return the codes of `rows`; the first call sorts, 4 bytes of memory a row."""

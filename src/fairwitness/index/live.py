@@ -27,7 +27,7 @@ from fairwitness.index.manifest import FORMAT, Manifest
 from fairwitness.index.names import Names
 from fairwitness.index.notice import noticed_in
 from fairwitness.index.query import Applied, IndexStats, Query, Results
-from fairwitness.index.search import Search, post_as_of, statistics, take_view
+from fairwitness.index.search import Search, as_of, statistics, take_view
 from fairwitness.index.slice import EMPTY, Slice
 from fairwitness.index.table import Table
 from fairwitness.kernels.postings import RunDamaged
@@ -224,7 +224,8 @@ class LiveIndex:
             for ordinal in table.versions(post_id, newest):
                 part, row = table.locate(ordinal)
                 if part.history.shows(np.array([row]), table.rows, as_of_ms)[0]:
-                    return post_as_of(part, row, as_of_ms)
+                    post = part.post_at(row)
+                    return None if post is None else as_of(post, part, row, as_of_ms)
         return None
 
     @property

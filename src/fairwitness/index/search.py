@@ -5,9 +5,8 @@ the writer does meanwhile shows only in columns, where each store is whole: a ro
 not, and an edited post is seen in its old version until the view has the new one.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
-from itertools import filterfalse, repeat
+from itertools import filterfalse, islice
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from fairwitness.index import fusion, meaning, rank
 from fairwitness.index.ask import Ask, Statistics, compile_query
 from fairwitness.index.filters import Filters, Mask
+from fairwitness.index.near import Place, nearest
 from fairwitness.index.query import (
     Hit,
     Parts,
@@ -30,8 +30,8 @@ from fairwitness.index.rank import Candidates, Weights
 from fairwitness.index.slice import Slice
 from fairwitness.index.table import Table
 from fairwitness.index.words import Runs
-from fairwitness.kernels.hamming import Near
-from fairwitness.kernels.postings import Run
+from fairwitness.kernels import postings
+from fairwitness.kernels.postings import Part
 from fairwitness.kernels.texts import pack
 from fairwitness.posts.post import Post
 
@@ -62,6 +62,18 @@ class View(NamedTuple):
     rows: int
 
 
+class Looked(NamedTuple):
+    """A slice that is searched."""
+
+    at: int
+    """Which of the view's."""
+    part: Slice
+    runs: Runs
+    rows: int
+    allowed: Mask | None
+    """Which rows the moment and the clauses allow; None for all that show now."""
+
+
 class Found(NamedTuple):
     """Rows of one slice that matched, with what words were worth."""
 
@@ -83,16 +95,16 @@ def statistics(view: View, as_of_ms: int | None = None) -> Statistics:
 
     What comes later cannot change it, as long as the clock goes forward.
     """
-    runs: list[tuple[Run, int]] = []
-    for part, runs_of_slice, row_count in view.slices[::-1]:
+    parts: list[Part] = []
+    for part, runs, row_count in view.slices[::-1]:
         end = row_count
-        if not runs and as_of_ms is not None and part.history.latest_ms > as_of_ms:
+        if not parts and as_of_ms is not None and part.history.latest_ms > as_of_ms:
             until = part.columns.since_ms[:row_count] <= as_of_ms
             if not until.any():
                 continue
             end -= int(until[::-1].argmax())
-        runs += ((each.run, end) for each in runs_of_slice)
-    return Statistics(runs)
+        parts += (Part(each.run, end) for each in runs)
+    return Statistics(parts)
 
 
 class Search:
@@ -106,137 +118,128 @@ class Search:
         self._as_of_ms = as_of_ms
         self._limit = max(limit, 0)
         self._table = table
-        self._slices = range(len(view.slices))
         self._clauses = clauses_of(query)
         self._said = Filters(filter(is_said, self._clauses), table, as_of_ms)
         self._others = Filters(filterfalse(is_said, self._clauses), table, as_of_ms)
         self._searched = self._matched = 0
+        self._read: dict[tuple[int, int], Post | None] = {}
+        """Posts that were read, by slice and row: what they say decides how they rank."""
 
     def results(self) -> Results:
         """Do it."""
         query, clauses = self._query, self._clauses
-        allowed = [self._allowed(at) for at in self._slices]
+        looked = self._looked()
         if not query.words.strip() and not query.phrases:
-            return self._newest_first(allowed)
+            return self._newest_first(looked)
         ask = compile_query(query, statistics(self._view, self._as_of_ms))
         if not query.phrases and any(map(asks_for_words, clauses)):
-            return self._with_or_without_words(ask, allowed)
-        found = self._matching(ask, allowed)
+            return self._with_or_without_words(ask, looked)
+        found = self._matching(ask, looked)
         if query.meaning and not query.phrases and not any(map(is_said, clauses)):
-            found = self._with_nearest(found, allowed)
+            found = self._with_nearest(found, looked)
         return self._ranked(found, WEIGHTS, matched=sum(len(part.rows) for part in found))
 
-    def _newest_first(self, allowed: Sequence[Mask | None]) -> Results:
+    def _newest_first(self, looked: Sequence[Looked]) -> Results:
         """Answer a query without words to rank by."""
         weights = Weights(words=0.0, engagement=0.0, trust=0.0)
-        found = [self._newest(at, mask) for at, mask in enumerate(allowed)]
-        return self._ranked(found, weights, self._matched)
+        return self._ranked([self._newest(each) for each in looked], weights, self._matched)
 
-    def _with_or_without_words(self, ask: Ask | None, allowed: Sequence[Mask | None]) -> Results:
+    def _with_or_without_words(self, ask: Ask | None, looked: Sequence[Looked]) -> Results:
         """Answer `fire OR from:ann`: the best by words, and the newest of those without."""
-        found = self._matching(ask, allowed)
-        for part, mask in list(zip(found, allowed, strict=True)):
-            assert mask is not None, "there are clauses"
-            mask[part.rows] = False
-            found.append(self._newest(part.at, mask))
+        found = self._matching(ask, looked)
+        for part, each in list(zip(found, looked, strict=True)):
+            assert each.allowed is not None, "there are clauses"
+            each.allowed[part.rows] = False
+            found.append(self._newest(each))
         return self._ranked(found, WEIGHTS, self._matched)
 
-    def _with_nearest(self, found: Sequence[Found], allowed: Sequence[Mask | None]) -> list[Found]:
+    def _with_nearest(self, found: Sequence[Found], looked: Sequence[Looked]) -> list[Found]:
         """Mark which posts are the nearest to what is asked, and add those that no word found."""
         (query,) = meaning.codes(pack([self._query.meaning]))
-        nearest: list[tuple[int, int, int]] = []
-        for at in self._slices:
-            near = self._near(at, query, allowed[at])
-            nearest += zip(near.distances.tolist(), near.rows.tolist(), repeat(at), strict=False)
-        by_slice: dict[int, list[int]] = defaultdict(list)
-        for _, row, at in sorted(nearest)[:_NEAREST]:
-            by_slice[at].append(row)
+        rows_near = nearest(list(map(self._place, looked)), query, _NEAREST)
         marked: list[Found] = []
-        for part in found:
-            rows = np.array(by_slice[part.at], np.int64)
+        for part, rows in zip(found, rows_near, strict=True):
             new = rows[~np.isin(rows, part.rows)]
             marked.append(part._replace(near=np.isin(part.rows, rows)))
             marked.append(Found(part.at, new, np.zeros(len(new)), np.ones(len(new), bool)))
         return marked
 
-    def _near(self, at: int, query: NDArray[np.uint8], allowed: Mask | None) -> Near:
-        part, _, row_count = self._view.slices[at]
-        if allowed is not None:
-            return part.codes.near(query, _NEAREST, row_count, allowed)
-        near = part.codes.near(query, 2 * _NEAREST, row_count, None)
-        inside = np.flatnonzero(near.rows < row_count)
-        shown = inside[part.history.shows(near.rows[inside], self._view.rows, self._as_of_ms)]
-        return Near(near.rows[shown], near.distances[shown])
+    def _place(self, looked: Looked) -> Place:
+        """Return where to look for what posts mean."""
+        history, row_count = looked.part.history, looked.rows
 
-    def _newest(self, at: int, allowed: Mask | None) -> Found:
+        def shows(rows: Rows) -> Mask:
+            shown = rows < row_count
+            shown[shown] = history.shows(rows[shown], self._view.rows, self._as_of_ms)
+            return shown
+
+        return Place(looked.part.codes.lists(row_count), looked.allowed, shows)
+
+    def _newest(self, looked: Looked) -> Found:
         """Return the newest allowed posts of a slice."""
+        at, part, _, row_count, allowed = looked
         if allowed is None:
-            part, _, row_count = self._view.slices[at]
             allowed = part.history.shows(slice(0, row_count), self._view.rows, self._as_of_ms)
         rows = np.flatnonzero(allowed)
         if len(rows) > self._limit:
-            made_ms = self._view.slices[at].part.columns.made_ms[rows]
+            made_ms = part.columns.made_ms[rows]
             rows = rows[rank.best_first(np.zeros(len(rows)), made_ms)[: self._limit]]
         return Found(at, rows, np.zeros(len(rows)))
 
-    def _matching(self, ask: Ask | None, allowed: Sequence[Mask | None]) -> list[Found]:
+    def _matching(self, ask: Ask | None, looked: Sequence[Looked]) -> list[Found]:
         """Return the posts that match words best, at least `limit` of all if there are.
 
         One in a slice each, also where nothing was found.
         """
         if ask is None or not self._limit:
-            return [Found(at, np.zeros(0, np.int64), np.zeros(0)) for at in self._slices]
+            return [Found(each.at, np.zeros(0, np.int64), np.zeros(0)) for each in looked]
         depth = max(_DEPTH, 2 * self._limit)
         while True:
-            best = self._best(ask, depth, allowed)
-            found = [self._shown(part, allowed[part.at]) for part in best]
+            best = self._best(ask, depth, looked)
+            found = [self._shown(*each) for each in zip(best, looked, strict=True)]
             shown_count = sum(len(part.rows) for part in found)
             if shown_count >= self._limit or sum(len(part.rows) for part in best) < depth:
                 return found
             depth *= 4
 
-    def _best(self, ask: Ask, depth: int, allowed: Sequence[Mask | None]) -> list[Found]:
-        """Return the rows of each slice that are among the `depth` best of all, and perhaps more.
-
-        The newest are ranked first: what comes after has to be better than the best so far.
-        """
+    def _best(self, ask: Ask, depth: int, looked: Sequence[Looked]) -> list[Found]:
+        """Return the rows of each slice that are among the `depth` best of all."""
+        parts = [Part(each.run, part.rows, part.allowed) for part in looked for each in part.runs]
+        ranked = iter(postings.rank(parts, ask.terms, ask.mean_length, depth))
         found: list[Found] = []
-        best, floor = np.zeros(0), 0.0
-        for at in self._slices[::-1]:
-            _, runs, row_count = self._view.slices[at]
-            mask = allowed[at]
-            is_empty = mask is not None and not mask.any()
-            ranked = []
-            for each in () if is_empty else runs[::-1]:
-                ranked.append(
-                    each.run.rank(ask.terms, ask.mean_length, depth, row_count, mask, floor)
-                )
-                best = np.sort(np.concatenate([best, ranked[-1].scores]))[-depth:]
-                floor = float(best[0]) if len(best) == depth else 0.0
-            rows = np.concatenate([np.zeros(0, np.int64), *(each.rows for each in ranked)])
-            scores = np.concatenate([np.zeros(0), *(each.scores for each in ranked)])
-            found.append(Found(at, rows, scores / ask.perfect))
-        return found[::-1]
+        for part in looked:
+            mine = list(islice(ranked, len(part.runs)))
+            rows = np.concatenate([np.zeros(0, np.int64), *(each.rows for each in mine)])
+            scores = np.concatenate([np.zeros(0), *(each.scores for each in mine)])
+            found.append(Found(part.at, rows, scores / ask.perfect))
+        return found
 
-    def _shown(self, found: Found, allowed: Mask | None) -> Found:
+    def _shown(self, found: Found, looked: Looked) -> Found:
         """Leave out what does not show; a mask of what is allowed has done so already."""
-        if allowed is not None:
+        if looked.allowed is not None:
             return found
-        history = self._view.slices[found.at].part.history
+        history = looked.part.history
         shown = history.shows(found.rows, self._view.rows, self._as_of_ms)
         return Found(found.at, found.rows[shown], found.words[shown])
 
-    def _allowed(self, at: int) -> Mask | None:
-        """Return which rows the moment and the clauses allow; None for all that show now."""
-        part, runs, row_count = self._view.slices[at]
+    def _looked(self) -> list[Looked]:
+        """Return the slices that hold something which the moment and the clauses allow."""
+        looked: list[Looked] = []
+        for at, (part, runs, row_count) in enumerate(self._view.slices):
+            if self._others.leave_out(part):
+                continue
+            allowed = self._allowed(part, runs, row_count)
+            if allowed is None or allowed.any():
+                looked.append(Looked(at, part, runs, row_count, allowed))
+        return looked
+
+    def _allowed(self, part: Slice, runs: Runs, row_count: int) -> Mask | None:
         if not self._clauses and (
             self._as_of_ms is None or self._as_of_ms >= part.history.latest_ms
         ):
             self._searched += part.history.visible
             self._matched += part.history.visible
             return None
-        if self._others.leave_out(part):
-            return np.zeros(row_count, np.bool_)
         allowed = part.history.shows(slice(0, row_count), self._view.rows, self._as_of_ms)
         self._others.narrow(allowed, part, runs)
         self._searched += int(allowed.sum())
@@ -263,8 +266,9 @@ class Search:
                 break
             at, row = places[chosen]
             part = self._view.slices[at].part
-            post = post_as_of(part, row, self._as_of_ms)
-            if post is not None:
+            post = self._post(at, row)
+            if post is not None and not part.history.is_gone(row):
+                post = as_of(post, part, row, self._as_of_ms)
                 score, cluster = float(total[chosen]), int(part.columns.cluster[row])
                 words = float(words_worth[chosen])
                 hits.append(Hit(post, score, Parts(*parts[chosen].tolist()), cluster, words))
@@ -290,7 +294,7 @@ class Search:
         """
         first = rank.best_first(parts.sum(axis=1), made_ms)[:_REREAD]
         read = np.union1d(first, np.flatnonzero(near))
-        posts = [self._view.slices[at].part.post_at(row) for at, row in (places[i] for i in read)]
+        posts = [self._post(*places[i]) for i in read.tolist()]
         like = meaning.alike(
             self._query.meaning, pack([post.text if post else "" for post in posts])
         )
@@ -301,6 +305,12 @@ class Search:
         parts[read, by_words], parts[read, by_meaning] = fused.words, fused.meaning
         # What clauses allow stays, whatever it says; what only its code found has to mean the same.
         parts[read[near[read] & ~fusion.related(words_worth[read], like.cosine)]] = -np.inf
+
+    def _post(self, at: int, row: int) -> Post | None:
+        """Return the post of a row, None when it was gone when it was first read."""
+        if (at, row) not in self._read:
+            self._read[at, row] = self._view.slices[at].part.post_at(row)
+        return self._read[at, row]
 
     def _column(self, found: Found, name: str) -> NDArray[np.int64]:
         column: NDArray[np.int64] = getattr(self._view.slices[found.at].part.columns, name)
@@ -315,12 +325,9 @@ def _near_of(found: Found) -> NDArray[np.bool_]:
     return np.zeros(len(found.rows), bool) if found.near is None else found.near
 
 
-def post_as_of(part: Slice, row: int, as_of_ms: int | None) -> Post | None:
-    """Return the post of a row with its engagement as of a moment; None when it is gone."""
-    post = part.post_at(row)
-    if post is None:
-        return None
-    engagement = part.history.engagement(row, as_of_ms)
+def as_of(post: Post, part: Slice, row: int, moment_ms: int | None) -> Post:
+    """Return the post of a row with its engagement as of a moment."""
+    engagement = part.history.engagement(row, moment_ms)
     if engagement == post.engagement:
         return post
     return msgspec.structs.replace(post, engagement=engagement)

@@ -6,12 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.index import codes
-from fairwitness.index.codes import Inverted
+from fairwitness.index.codes import Flat, Inverted
 from fairwitness.index.columns import Codes
 from fairwitness.index.errors import IndexDiskFull
 from fairwitness.index.history import Rows
-from fairwitness.kernels.hamming import Near
 
 
 class SliceCodes:
@@ -42,15 +40,13 @@ class SliceCodes:
         assert self._flat is not None
         self._flat.code[first : first + len(code)] = code
 
-    def near(
-        self, query: NDArray[np.uint8], k: int, rows: int, allowed: NDArray[np.bool_] | None
-    ) -> Near:
-        """Return k of the first rows whose codes are near to `query`, among the allowed."""
+    def lists(self, rows: int) -> Flat | Inverted:
+        """Return the codes of the first rows (of all, once they are sorted) to search in."""
         inverted, flat = self._sorted, self._flat
         if inverted is not None:
-            return inverted.nearest(query, k, allowed=allowed)
+            return inverted
         assert flat is not None
-        return codes.nearest(flat.code[:rows], query, k, allowed)
+        return Flat(flat.code[:rows])
 
     def forget(self, rows: Sequence[int]) -> None:
         """Destroy the codes of `rows`."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fairwitness.kernels.native import library
 
 CODE_BYTES = 32
+BITS = 8 * CODE_BYTES
 _PLAIN_ROWS = 65_536  # the twins work on so many codes at a time, 2 MB
 
 
@@ -31,6 +32,7 @@ def nearest(
     *,
     rows_n: NDArray[np.uint32] | None = None,
     allowed: NDArray[np.bool_] | None = None,
+    limit: int = BITS,
 ) -> Near:
     """Return the k codes nearest to a query within some stretches, about 1 ns a code.
 
@@ -41,12 +43,13 @@ def nearest(
         k: How many, if there are so many.
         rows_n: Which row the code at each place is; the place itself if left out.
         allowed: Which rows may be found, one a row; all if left out.
+        limit: In how many bits one may differ.
     """
     if k <= 0 or not len(codes_nb):
         return Near(np.empty(0, np.int64), np.empty(0, np.int32))
     native = library()
     if native is None:
-        return _nearest_plainly(codes_nb, stretches_s2, query_b, k, rows_n, allowed)
+        return _nearest_plainly(codes_nb, stretches_s2, query_b, k, rows_n, allowed, limit)
     k = min(k, len(codes_nb))
     rows, distances = np.empty(k, np.int64), np.empty(k, np.int32)
     begins, ends = (np.ascontiguousarray(stretches_s2[:, side], np.int64) for side in (0, 1))
@@ -61,6 +64,7 @@ def nearest(
         None if allowed is None else _at(allowed),
         _at(query_b),
         ctypes.c_int64(k),
+        ctypes.c_int64(limit),
         _at(rows),
         _at(distances),
     )
@@ -96,6 +100,7 @@ def _nearest_plainly(
     k: int,
     rows_n: NDArray[np.uint32] | None,
     allowed: NDArray[np.bool_] | None,
+    limit: int,
 ) -> Near:
     rows, far = np.empty(0, np.int64), np.empty(0, np.int32)
     for begin, end in stretches_s2.tolist():
@@ -103,11 +108,12 @@ def _nearest_plainly(
             part = codes_nb[first : min(first + _PLAIN_ROWS, end)]
             here = np.arange(first, first + len(part)) if rows_n is None else rows_n[first:end]
             here = here[: len(part)].astype(np.int64)
-            kept = part.any(axis=1)
+            distant = distances(part, query_b)
+            kept = part.any(axis=1) & (distant <= limit)
             if allowed is not None:
                 kept &= allowed[here]
             rows = np.concatenate([rows, here[kept]])
-            far = np.concatenate([far, distances(part, query_b)[kept]])
+            far = np.concatenate([far, distant[kept]])
             best = np.lexsort((rows, far))[:k]
             rows, far = rows[best], far[best]
     return Near(rows, far)

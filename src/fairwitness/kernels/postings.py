@@ -9,7 +9,7 @@ import ctypes
 import itertools
 import mmap
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,20 @@ from fairwitness.kernels import native, postings_plain, runs, runs_plain
 from fairwitness.kernels.bm25 import Ask, Ranked, norms
 from fairwitness.kernels.runs import Oversize, RunDamaged
 
-__all__ = ["ASIDE", "Ask", "Keys", "Oversize", "Ranked", "Run", "RunDamaged", "build", "merge"]
+__all__ = [
+    "ASIDE",
+    "Ask",
+    "Keys",
+    "Oversize",
+    "Part",
+    "Ranked",
+    "Run",
+    "RunDamaged",
+    "build",
+    "counts",
+    "merge",
+    "rank",
+]
 
 Buffer = bytes | bytearray | memoryview | mmap.mmap
 
@@ -73,23 +86,9 @@ class Run:
         self._at = ctypes.byref(self.view)
         self.opened = runs_plain.Opened(whole, header, self._seen)
 
-    def counts(self, keys: NDArray[np.uint64], end_row: int | None = None) -> NDArray[np.int64]:
-        """Return in how many rows, of those below `end_row`, each key occurs."""
-        end = self._end(end_row)
-        keys = np.ascontiguousarray(keys, np.uint64)
-        library = native.library()
-        if library is None:
-            return postings_plain.counts(self.opened, keys, end)
-        out = np.empty(len(keys), np.int64)
-        call = library.fw_postings_counts
-        call.restype = ctypes.c_int64
-        number = native.count(len(keys))
-        _done(call(self._at, native.at(keys), number, native.count(end), native.at(out)))
-        return out
-
     def tokens_before(self, end_row: int) -> int:
         """Return the sum of the lengths of the rows below `end_row`."""
-        end = self._end(end_row)
+        end = self.rows_below(end_row)
         if end == self.rows:
             return self.tokens
         library = native.library()
@@ -133,53 +132,6 @@ class Run:
         found = _done(call(self._at, native.at(asked), native.at(apart), number, native.at(out)))
         return out[:found][::-1].copy()
 
-    def rank(
-        self,
-        ask: Ask,
-        mean_length: float,
-        depth: int,
-        end_row: int,
-        allowed: NDArray[np.bool_] | None = None,
-        floor: float = 0.0,
-    ) -> Ranked:
-        """Return the `depth` best rows below `end_row`, of equals the later one first.
-
-        mean_length: tokens a row over all that is asked. allowed: which rows may be found, by row
-        of the slice, at least `end_row` of them; all if left out. floor: a score of this ask that
-        a row has to be above. A row that holds no term, or lacks one that it has to hold, is not
-        found.
-        """
-        end = self._end(end_row)
-        depth = min(depth, end)
-        if depth <= 0:
-            return Ranked(np.empty(0, np.int64), np.empty(0))
-        if allowed is not None:
-            allowed = np.ascontiguousarray(allowed[self.first_row : self.first_row + end])
-            assert len(allowed) == end
-        beside = norms(mean_length)  # held until the call is over
-        above = round(floor / ask.unit)
-        library = native.library()
-        if library is None:
-            found = postings_plain.rank(self.opened, ask, beside, depth, above, end, allowed)
-            return Ranked(found[0] + self.first_row, found[1].astype(np.float64) * ask.unit)
-        rows, scores = np.empty(depth, np.int64), np.empty(depth, np.uint32)
-        call = library.fw_postings_rank
-        call.restype = ctypes.c_int64
-        count = _done(
-            call(
-                self._at,
-                ctypes.byref(ask.view),
-                native.at(beside),
-                native.count(depth),
-                native.count(above),
-                native.count(end),
-                None if allowed is None else native.at(allowed),
-                native.at(rows),
-                native.at(scores),
-            )
-        )
-        return Ranked(rows[:count], scores[:count].astype(np.float64) * ask.unit)
-
     def verify(self) -> None:
         """Hold all bytes to their checksums."""
         library = native.library()
@@ -189,9 +141,98 @@ class Run:
         call.restype = ctypes.c_int64
         _done(call(self._at))
 
-    def _end(self, end_row: int | None) -> int:
+    def rows_below(self, end_row: int) -> int:
         """Return how many rows of the run are below `end_row`."""
-        return self.rows if end_row is None else min(max(end_row - self.first_row, 0), self.rows)
+        return min(max(end_row - self.first_row, 0), self.rows)
+
+
+class Part(NamedTuple):
+    """What is asked of one run."""
+
+    run: Run
+    end_row: int
+    """Only rows below it."""
+    allowed: NDArray[np.bool_] | None = None
+    """Which rows may be found, by row of the slice, at least `end_row` of them; None for all."""
+
+
+def counts(parts: Sequence[Part], keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return in how many rows of all parts each key occurs, allowed or not."""
+    keys, ends = np.ascontiguousarray(keys, np.uint64), _ends(parts)
+    out = np.zeros(len(keys), np.int64)
+    library = native.library()
+    if library is None:
+        for part, end in zip(parts, ends.tolist(), strict=True):
+            out += postings_plain.counts(part.run.opened, keys, end)
+        return out
+    call = library.fw_postings_counts
+    call.restype = ctypes.c_int64
+    number, count = native.count(len(parts)), native.count(len(keys))
+    _done(call(_views(parts), native.at(ends), number, native.at(keys), count, native.at(out)))
+    return out
+
+
+def rank(parts: Sequence[Part], ask: Ask, mean_length: float, depth: int) -> list[Ranked]:
+    """Return of each part its rows that are among the `depth` best of all, best first.
+
+    Parts are in order of age. Of equals the later row is first. A row that holds no term, or lacks
+    one that it has to hold, is not found. mean_length: tokens a row over all that is asked.
+    """
+    ends = _ends(parts)
+    firsts = np.concatenate([[0], np.cumsum(ends)])
+    if firsts[-1] > runs.MAX_ROW:
+        raise Oversize(f"a question to {firsts[-1]} rows")
+    depth = min(max(depth, 0), int(firsts[-1]))
+    masks = [_mask(part, end) for part, end in zip(parts, ends.tolist(), strict=True)]
+    beside = norms(mean_length)  # held until the call is over
+    library = native.library()
+    rows, scores = np.empty(depth, np.int64), np.empty(depth, np.uint32)
+    if depth and library is None:
+        opened = [part.run.opened for part in parts]
+        found = postings_plain.rank(opened, ask, beside, depth, ends.tolist(), masks)
+        rows, scores = found[0], found[1].astype(np.uint32)
+    elif depth and library is not None:
+        call = library.fw_postings_rank
+        call.restype = ctypes.c_int64
+        count = _done(
+            call(
+                _views(parts),
+                native.at(ends),
+                (ctypes.c_void_p * len(parts))(
+                    *(None if mask is None else mask.ctypes.data for mask in masks)
+                ),
+                native.count(len(parts)),
+                ctypes.byref(ask.view),
+                native.at(beside),
+                native.count(depth),
+                native.at(rows),
+                native.at(scores),
+            )
+        )
+        rows, scores = rows[:count], scores[:count]
+    at = np.searchsorted(firsts, rows, side="right") - 1
+    local, worth = rows - firsts[at], scores.astype(np.float64) * ask.unit
+    return [
+        Ranked(local[at == number] + part.run.first_row, worth[at == number])
+        for number, part in enumerate(parts)
+    ]
+
+
+def _ends(parts: Sequence[Part]) -> NDArray[np.int64]:
+    """Return how many rows of each run count."""
+    return np.array([part.run.rows_below(part.end_row) for part in parts], np.int64)
+
+
+def _mask(part: Part, end: int) -> NDArray[np.bool_] | None:
+    if part.allowed is None:
+        return None
+    mask = np.ascontiguousarray(part.allowed[part.run.first_row :][:end])
+    assert len(mask) == end
+    return mask
+
+
+def _views(parts: Sequence[Part]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(parts))(*(ctypes.addressof(part.run.view) for part in parts))
 
 
 class _Made(ctypes.Structure):

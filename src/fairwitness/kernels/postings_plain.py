@@ -1,5 +1,7 @@
 """The plain twin of `csrc/postings.cpp`: asks runs, and finds the same to the bit."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,27 +36,40 @@ def rows_saying(opened: Opened, keys: NDArray[np.uint64], offsets: Numbers) -> N
 
 
 def rank(
-    opened: Opened,
+    opened: Sequence[Opened],
     ask: Ask,
     norms: NDArray[np.float64],
     depth: int,
-    floor: int,
+    ends: Sequence[int],
+    masks: Sequence[NDArray[np.bool_] | None],
+) -> tuple[Numbers, Numbers]:
+    """Return the best rows, numbered through all runs, and their scores in units."""
+    scores = np.concatenate(
+        [_scores(*each, ask, norms) for each in zip(opened, ends, masks, strict=True)]
+    )
+    rows = np.flatnonzero(scores)
+    best = rows[np.lexsort((-rows, -scores[rows]))[:depth]]
+    return best, scores[best]
+
+
+def _scores(
+    opened: Opened,
     end: int,
     allowed: NDArray[np.bool_] | None,
-) -> tuple[Numbers, Numbers]:
-    """Return the best of the first `end` rows and their scores in units."""
+    ask: Ask,
+    norms: NDArray[np.float64],
+) -> Numbers:
+    """Return the scores of the first `end` rows, 0 for those that are not found."""
     scores, held = np.zeros(end, np.int64), np.zeros(end, np.int64)
     beside = norms[opened.lengths(end)]
     for term in range(len(ask.weights)):
         rows, parts = _parts(opened, ask, term, beside)
         scores[rows] += parts
         held[rows] += ask.must[term]
-    wanted = (scores > floor) & (held == np.count_nonzero(ask.must))
+    scores[held != np.count_nonzero(ask.must)] = 0
     if allowed is not None:
-        wanted &= allowed
-    rows = np.flatnonzero(wanted)
-    best = rows[np.lexsort((-rows, -scores[rows]))[:depth]]
-    return best, scores[best]
+        scores[~allowed] = 0
+    return scores
 
 
 def _parts(

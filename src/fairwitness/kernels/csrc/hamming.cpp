@@ -47,7 +47,7 @@ bool blank(const uint64_t *code) { return !(code[0] | code[1] | code[2] | code[3
 // Keeps the k nearest of what it is offered; `limit` is what a new one must stay below.
 class Nearest {
   public:
-    explicit Nearest(int64_t k) : k_(k) {}
+    Nearest(int64_t k, int32_t limit) : k_(k), limit_(limit) {}
 
     int32_t limit() const { return limit_; }
 
@@ -73,7 +73,7 @@ class Nearest {
   private:
     int64_t k_;
     // Equal distances are let through: the row decides between them, wherever it lies.
-    int32_t limit_ = kBits;
+    int32_t limit_;
     std::vector<Near> kept_;
 };
 
@@ -81,15 +81,16 @@ class Nearest {
 
 // Looks through stretches [begins[i], ends[i]) of `codes`, 32 bytes each. `rows` says which row a
 // place is, null when it is the place itself; `allowed` has a byte a row, null when all are.
-// Blank codes are nobody's. Writes at most k rows, nearest first, of equals the lowest; how many.
+// Blank codes are nobody's. Writes at most k rows that differ in no more than `limit` bits, nearest
+// first, of equals the lowest; how many.
 FW_EXPORT int64_t fw_hamming_nearest(const uint8_t *codes, const int64_t *begins,
                                      const int64_t *ends, int64_t stretches, const uint32_t *rows,
                                      const uint8_t *allowed, const uint8_t *query, int64_t k,
-                                     int64_t *rows_out, int32_t *distances_out) {
+                                     int64_t limit, int64_t *rows_out, int32_t *distances_out) {
     uint64_t asked[kWords];
     std::memcpy(asked, query, sizeof asked);
     const auto *words = reinterpret_cast<const uint64_t *>(codes);
-    Nearest nearest(k);
+    Nearest nearest(k, static_cast<int32_t>(limit));
     int32_t found[kBlock];
     for (int64_t i = 0; i < stretches; i++) {
         for (int64_t first = begins[i]; first < ends[i]; first += kBlock) {

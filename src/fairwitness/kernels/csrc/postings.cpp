@@ -20,28 +20,32 @@ int64_t caught(const Do &what) {
     }
 }
 
+// In how many rows below `end_row`, which is above zero, a key occurs.
+int64_t count_below(const Run &run, uint64_t key, int64_t end_row) {
+    const int64_t term = run.find(key);
+    if (term < 0) return 0;
+    const List list(run, term);
+    if (end_row >= run.rows) return list.count;
+    const uint32_t last = list.blocks_below(end_row) - 1;
+    Block block;
+    list.read(last, block);
+    return last * BLOCK_ROWS +
+           (std::lower_bound(block.rows, block.rows + block.count, end_row) - block.rows);
+}
+
 }  // namespace
 
 // All rows are counted from the first one of the run, and `end_row` is within it. What is returned
 // below zero says what went wrong.
 
-// Writes in how many rows below `end_row` each key occurs.
-FW_EXPORT int64_t fw_postings_counts(const Run *run, const uint64_t *keys, int64_t count,
-                                     int64_t end_row, int64_t *out) {
+// Adds up in how many rows of some runs, of each those below its end, each key occurs.
+FW_EXPORT int64_t fw_postings_counts(const Run *const *runs, const int64_t *ends, int64_t parts,
+                                     const uint64_t *keys, int64_t count, int64_t *out) {
     return caught([&] {
-        for (int64_t i = 0; i < count; i++) {
-            const int64_t term = run->find(keys[i]);
-            out[i] = 0;
-            if (term < 0 || end_row <= 0) continue;
-            const List list(*run, term);
-            out[i] = list.count;
-            if (end_row >= run->rows) continue;
-            const uint32_t last = list.blocks_below(end_row) - 1;
-            Block block;
-            list.read(last, block);
-            out[i] = last * BLOCK_ROWS +
-                     (std::lower_bound(block.rows, block.rows + block.count, end_row) - block.rows);
-        }
+        std::fill_n(out, count, 0);
+        for (int64_t part = 0; part < parts; part++)
+            for (int64_t i = 0; i < count && ends[part] > 0; i++)
+                out[i] += count_below(*runs[part], keys[i], ends[part]);
         return int64_t{0};
     });
 }
@@ -89,16 +93,28 @@ FW_EXPORT int64_t fw_postings_phrase(const Run *run, const uint64_t *keys, const
     });
 }
 
-// Writes the `depth` best rows below `end_row`, best first, and their scores, and returns how many.
-// norms: what a row's length, one of 256, adds to a term's count. allowed: a byte a row, or null.
-FW_EXPORT int64_t fw_postings_rank(const Run *run, const Ask *ask, const double *norms,
-                                   int64_t depth, int64_t floor, int64_t end_row,
-                                   const uint8_t *allowed, int64_t *rows, uint32_t *scores) {
+// Writes the `depth` best rows of some runs, best first, and their scores, and returns how many.
+// Of each run, oldest first, the rows below its end count. Rows are numbered through: those of a
+// run follow those of the one before it.
+// norms: what a row's length, one of 256, adds to a term's count. allowed: of each run a byte a
+// row, or null.
+FW_EXPORT int64_t fw_postings_rank(const Run *const *runs, const int64_t *ends,
+                                   const uint8_t *const *allowed, int64_t parts, const Ask *ask,
+                                   const double *norms, int64_t depth, int64_t *rows,
+                                   uint32_t *scores) {
     return caught([&] {
-        Ranking ranking(*run, *ask, norms, depth, floor, end_row, allowed);
+        Best best(depth);
+        int64_t first = 0;
+        for (int64_t part = 0; part < parts; part++) first += ends[part];
+        for (int64_t part = parts - 1; part >= 0; part--) {
+            first -= ends[part];
+            Ranking(*runs[part], *ask, norms, ends[part], allowed[part],
+                    static_cast<uint32_t>(first), best)
+                .rank();
+        }
         int64_t count = 0;
-        for (const uint64_t found : ranking.rank()) {
-            rows[count] = run->first_row + static_cast<int64_t>(found & UINT32_MAX);
+        for (const uint64_t found : best.sorted()) {
+            rows[count] = static_cast<int64_t>(found & UINT32_MAX);
             scores[count++] = found >> 32;
         }
         return count;

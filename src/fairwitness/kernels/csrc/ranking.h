@@ -1,4 +1,4 @@
-// Ranks the rows of a run by BM25, a window of rows at a time; kernels/bm25.py has the formula.
+// Ranks the rows of runs by BM25, a window of rows at a time; kernels/bm25.py has the formula.
 #pragma once
 
 #include <functional>
@@ -102,7 +102,7 @@ struct Term {
 // Keeps the best of what it is offered: the score above, the row below.
 class Best {
   public:
-    Best(size_t depth, int32_t floor) : depth_(depth), floor_(floor) {}
+    explicit Best(size_t depth) : depth_(depth) {}
 
     // What a score has to be above; rows have to come from the last one down.
     int32_t floor() const { return floor_; }
@@ -128,15 +128,16 @@ class Best {
 
   private:
     size_t depth_;
-    int32_t floor_;
+    int32_t floor_ = 0;
     Found kept_;
 };
 
+// Offers the rows of one run, each as its number from `first` on.
 class Ranking {
   public:
-    Ranking(const Run &run, const Ask &ask, const double *norms, int64_t depth, int32_t floor,
-            int64_t end_row, const uint8_t *allowed)
-        : run_(run), end_row_(end_row), allowed_(allowed), best_(depth, floor) {
+    Ranking(const Run &run, const Ask &ask, const double *norms, int64_t end_row,
+            const uint8_t *allowed, uint32_t first, Best &best)
+        : run_(run), end_row_(end_row), allowed_(allowed), first_(first), best_(best) {
         placed_.resize(ask.keys_count);
         for (int64_t term = 0; term < ask.terms; term++) {
             if (!add(ask, term, norms) && ask.must[term]) is_hopeless_ = true;
@@ -157,7 +158,7 @@ class Ranking {
         if (musts_) held_.resize(width);
     }
 
-    const Found &rank() {
+    void rank() {
         int64_t end = is_hopeless_ ? 0 : end_row_;
         while (end > 0) {
             const size_t adding = terms_that_add();
@@ -167,14 +168,15 @@ class Ranking {
             end = last / WINDOW_ROWS * WINDOW_ROWS;
             rank_window(end, adding);
         }
-        return best_.sorted();
+        best_.shrink();
     }
 
   private:
     const Run &run_;
     int64_t end_row_;
     const uint8_t *allowed_;
-    Best best_;
+    uint32_t first_;
+    Best &best_;
     std::vector<std::unique_ptr<Placed>> placed_;
     std::vector<std::unique_ptr<Term>> terms_;
     bool is_hopeless_ = false;
@@ -324,7 +326,7 @@ class Ranking {
         const int32_t score = scores_[row];
         if (score > best_.floor() && (!musts_ || held_[row] == musts_) &&
             (!allowed_ || allowed_[low + row]))
-            best_.offer(score, low + row);
+            best_.offer(score, first_ + low + row);
     }
 };
 
