@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fairwitness.index.codes import Flat, Inverted, forget
+from fairwitness.index.codes import Growing, Inverted, centres_of, forget, lists_of
 from fairwitness.index.errors import IndexCorrupt
 from fairwitness.kernels.hamming import Near
 
@@ -22,8 +22,27 @@ HELD = alike(20_000)
 QUERIES = HELD[::1_000]
 
 
+def built(held: np.ndarray) -> Inverted:
+    centres = centres_of(held)
+    return Inverted.build(centres, held, lists_of(held, centres))
+
+
 def flat(held: np.ndarray, query: np.ndarray, k: int) -> Near:
-    return Flat(held).nearest(query, k, np.arange(1))
+    centres = np.zeros((1, 32), np.uint8)
+    return Growing(centres, held, lists_of(held, centres)).nearest(query, k, np.arange(1))
+
+
+def test_growing_lists_find_what_sorted_ones_do() -> None:
+    lists = built(HELD[:5_000])
+    growing = Growing(lists.centres, HELD, lists_of(HELD, lists.centres))
+    sealed = Inverted.build(growing.centres, growing.codes, growing.lists)
+    allowed = np.random.default_rng(0).random(len(HELD)) < 0.5
+    for query in QUERIES:
+        some = np.argsort(growing.far(query), kind="stable")[:9]
+        for mask in (None, allowed):
+            one, two = (each.nearest(query, 50, some, mask, 90) for each in (growing, sealed))
+            assert one.rows.tolist() == two.rows.tolist()
+            assert one.distances.tolist() == two.distances.tolist()
 
 
 def listed(lists: Inverted, query: np.ndarray, k: int, probes: int = 1_000) -> Near:
@@ -32,7 +51,7 @@ def listed(lists: Inverted, query: np.ndarray, k: int, probes: int = 1_000) -> N
 
 
 def test_lists_find_nearly_all_that_a_full_look_finds() -> None:
-    lists = Inverted.build(HELD)
+    lists = built(HELD)
     share = []
     for query in QUERIES:
         full, some = flat(HELD, query, 100), listed(lists, query, 100, 16)
@@ -46,7 +65,7 @@ def test_lists_find_nearly_all_that_a_full_look_finds() -> None:
 
 def test_what_is_forgotten_is_destroyed_on_the_disk_and_never_found(tmp_path: Path) -> None:
     path = tmp_path / "codes"
-    Inverted.build(HELD).save(path)
+    built(HELD).save(path)
     before = path.read_bytes()
     assert HELD[7].tobytes() in before
     opened = Inverted.open(path, read_only=False)
@@ -72,7 +91,7 @@ def test_a_mapped_flat_file_forgets_too(tmp_path: Path) -> None:
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "slices" / "codes"
     path.parent.mkdir()
-    Inverted.build(HELD[:100]).save(path)
+    built(HELD[:100]).save(path)
     whole = path.read_bytes()
     for broken in (whole[:-1], b"x" + whole[1:], whole[:10]):
         path.write_bytes(broken)
@@ -84,7 +103,7 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
 def test_few_codes_and_blank_ones(count: int, tmp_path: Path) -> None:
     held = HELD[:count].copy()
     held[1:2] = 0
-    lists = Inverted.build(held)
+    lists = built(held)
     lists.save(tmp_path / "codes")
     opened = Inverted.open(tmp_path / "codes", read_only=True)
     said = [row for row in range(count) if row != 1]
@@ -92,7 +111,7 @@ def test_few_codes_and_blank_ones(count: int, tmp_path: Path) -> None:
 
 
 def test_building_twice_gives_the_same() -> None:
-    one, two = Inverted.build(HELD), Inverted.build(HELD)
+    one, two = built(HELD), built(HELD)
     assert (one.rows == two.rows).all()
     assert (one.centres == two.centres).all()
     assert len(one.centres) > 16

@@ -1,12 +1,13 @@
 """The nearest of all slices, wherever they are."""
 
 from collections.abc import Callable
+from dataclasses import astuple
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fairwitness.index.codes import Flat, Inverted
+from fairwitness.index.codes import Growing, Inverted, centres_of, lists_of
 from fairwitness.index.near import Place, nearest
 from fairwitness.kernels import hamming
 
@@ -27,13 +28,19 @@ QUERIES = np.concatenate([held[::2_000] for held in SLICES])
 Shows = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 
 
+def growing(held: NDArray[np.uint8]) -> Growing:
+    centres = centres_of(SLICES[0])
+    return Growing(centres, held, lists_of(held, centres))
+
+
 def all_show(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.ones(len(rows), bool)
 
 
 def places(allowed: NDArray[np.bool_] | None = None, shows: Shows = all_show) -> list[Place]:
     """Return four sealed slices and one that grows."""
-    kinds = [*map(Inverted.build, SLICES[:-1]), Flat(SLICES[-1])]
+    slices = [growing(held) for held in SLICES]
+    kinds = [*(Inverted.build(*astuple(each)) for each in slices[:-1]), slices[-1]]
     return [Place(kind, allowed, shows) for kind in kinds]
 
 
@@ -71,11 +78,11 @@ def test_what_is_not_allowed_is_not_found_and_the_rest_is_searched_for_in_all_li
 
 def test_of_equals_the_first_ones_and_nothing_twice() -> None:
     held = np.repeat(SLICES[0][:3], 20, axis=0)
-    found = nearest([Place(Flat(held), None, all_show)] * 2, held[0], 30)
+    found = nearest([Place(growing(held), None, all_show)] * 2, held[0], 30)
     assert [rows.tolist() for rows in found] == [[*range(15)], [*range(15)]]
 
 
 def test_nowhere_to_look_and_nothing_to_find() -> None:
     assert nearest([], QUERIES[0], K) == []
-    (found,) = nearest([Place(Flat(np.zeros((9, 32), np.uint8)), None, all_show)], QUERIES[0], K)
+    (found,) = nearest([Place(growing(np.zeros((9, 32), np.uint8)), None, all_show)], QUERIES[0], K)
     assert not len(found)

@@ -1,9 +1,10 @@
 """Codes of meaning, searched: all of them one by one, or list by list once they cannot change.
 
-A code is 256 bits, and two texts that mean alike differ in few of them. While a slice grows its
-codes lie in the order of rows and each is looked at, a million in about a millisecond. When it is
-sealed they are put into lists of similar ones, and a search looks into the lists that are nearest
-to the question (an inverted file: Jegou, Douze and Schmid 2011, here in Hamming space).
+A code is 256 bits, and two texts that mean alike differ in few of them. Codes are put into lists of
+similar ones, and a search looks into the lists that are nearest to the question (an inverted file:
+Jegou, Douze and Schmid 2011, here in Hamming space). While a slice grows its codes lie in the order
+of rows and a number says which list each is in; when it is sealed they are sorted. What the lists
+are about was learned from the slice before; the first one has a single list until it is sealed.
 
 A code that is all zeros is never found. Zeros are also what a deletion leaves.
 """
@@ -32,6 +33,13 @@ _SAMPLE_PER_LIST = 32
 _TURNS = 4
 
 
+def lists_of(codes: Codes, centres: Codes) -> NDArray[np.uint16]:
+    """Return which list each code belongs into, 1 µs each."""
+    if len(centres) == 1:
+        return np.zeros(len(codes), np.uint16)
+    return hamming.assign(np.ascontiguousarray(codes), centres).astype(np.uint16)
+
+
 def forget(codes: Codes, rows: Sequence[int] | NDArray[np.int64]) -> None:
     """Destroy the codes of `rows`, on the disk too when `codes` is mapped from there."""
     codes[rows] = 0
@@ -40,14 +48,21 @@ def forget(codes: Codes, rows: Sequence[int] | NDArray[np.int64]) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Flat:
-    """The codes of a slice that grows: one list, which every search looks into."""
+class Growing:
+    """The codes of a slice that grows."""
 
+    centres: Codes
+    """What each list is about, shape (lists, CODE_BYTES)."""
     codes: Codes
+    lists: NDArray[np.uint16]
+    """Which list each code is in."""
 
     def far(self, query: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """Return how far `query` is from each list: from the only one, not at all."""
-        return np.zeros(1, np.int32)
+        """Return in how many bits `query` differs from what each list is about, in none from the
+        only one."""
+        if len(self.centres) == 1:
+            return np.zeros(1, np.int32)
+        return hamming.distances(self.centres, query)
 
     def nearest(
         self,
@@ -58,8 +73,14 @@ class Flat:
         limit: int = hamming.BITS,
     ) -> Near:
         """Return the k nearest rows of `lists`; see `Inverted.nearest`."""
-        stretches = np.array([[0, len(self.codes)]] * len(lists), np.int64).reshape(-1, 2)
-        return hamming.nearest(self.codes, stretches, query, k, allowed=allowed, limit=limit)
+        if len(lists) == len(self.centres):
+            everywhere = np.array([[0, len(self.codes)]], np.int64)
+            return hamming.nearest(self.codes, everywhere, query, k, allowed=allowed, limit=limit)
+        wanted = np.zeros(len(self.centres), bool)
+        wanted[lists] = True
+        return hamming.nearest_listed(
+            self.codes, self.lists, wanted, query, k, allowed=allowed, limit=limit
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +97,10 @@ class Inverted:
     """Which row each code is of."""
 
     @classmethod
-    def build(cls, codes: Codes) -> "Inverted":
-        """Sort codes into lists: seconds a million rows on one core, 50 bytes of memory a row."""
-        lists = min(_LISTS_MAX, max(1, int(np.sqrt(len(codes)))))
-        centres = _centres(codes, lists)
-        chosen = hamming.assign(np.ascontiguousarray(codes), centres)
-        order = np.argsort(chosen, kind="stable").astype(np.uint32)
-        counts = np.bincount(chosen, minlength=len(centres))
+    def build(cls, centres: Codes, codes: Codes, lists: NDArray[np.uint16]) -> "Inverted":
+        """Sort codes, given which list each is in; 50 bytes of memory a row."""
+        order = np.argsort(lists, kind="stable").astype(np.uint32)
+        counts = np.bincount(lists, minlength=len(centres))
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         return cls(centres, starts, np.ascontiguousarray(codes[order]), order)
 
@@ -148,8 +166,12 @@ class Inverted:
         return places
 
 
-def _centres(codes: Codes, lists: int) -> Codes:
-    """Return what the lists should be about: k-means where a mean is a vote on each bit."""
+def centres_of(codes: Codes) -> Codes:
+    """Return what lists of codes like these should be about, in 0.1 s for a million.
+
+    It is k-means of a sample, where a mean is a vote on each bit.
+    """
+    lists = min(_LISTS_MAX, max(1, int(np.sqrt(len(codes)))))
     rng = np.random.default_rng(0)
     drawn = np.sort(rng.permutation(len(codes))[: lists * _SAMPLE_PER_LIST])
     sample = np.ascontiguousarray(codes[drawn])

@@ -77,10 +77,12 @@ class Columns(Mapped):
 class Codes(Mapped):
     """What rows mean, in 256 bits, while a slice grows; 0 is nothing. Sealed slices sort them."""
 
-    FIELDS: ClassVar[Fields] = {"code": np.dtype((np.uint8, CODE_BYTES))}
+    FIELDS: ClassVar[Fields] = {"code": np.dtype((np.uint8, CODE_BYTES)), "list": np.uint16}
 
     code: NDArray[np.uint8]
     """Shape (rows, CODE_BYTES)."""
+    list: NDArray[np.uint16]
+    """Which list each is in (`codes.py`)."""
 
 
 class Marks(Mapped):

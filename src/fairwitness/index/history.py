@@ -164,13 +164,18 @@ class History:
                 counts[:, i] = (then.likes, then.reposts, then.replies, then.views)
         return np.maximum(counts, 0)
 
-    def engagement(self, row: int, as_of_ms: int | None = None) -> Engagement:
-        """Return what was known of a row's engagement at a moment, None for now."""
+    def engagement(
+        self, row: int, as_of_ms: int | None = None, said: Engagement | None = None
+    ) -> Engagement:
+        """Return what was known of a row's engagement at a moment, None for now.
+
+        `said` is what its post said of itself, where the caller has it.
+        """
         if self.marks.flags[row] & COUNTED:
             then = self.reports.at(int(self.marks.change[row]) - 1, as_of_ms)
             if then is not None:
                 return then
-        return self._texts.post_at(row).engagement
+        return self._texts.post_at(row).engagement if said is None else said
 
     def standing(self, row: int) -> Standing:
         """Return what is known of a row's engagement, and since when."""

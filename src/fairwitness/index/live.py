@@ -364,6 +364,7 @@ class LiveIndex:
 
     def _roll(self) -> None:
         table = self._table
+        centres = table.hot.codes.learned(table.hot.rows)
         table.hot.seal()
         first = table.rows
         folder = slice_folder(self._folder, first)
@@ -376,5 +377,6 @@ class LiveIndex:
                 index_rows=first,
                 sealed=False,
                 read_only=False,
+                centres=centres,
             )
         )

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.index.codes import Flat, Inverted
+from fairwitness.index.codes import Growing, Inverted
 from fairwitness.kernels.hamming import BITS
 
 PROBES = 32
-"""Lists that are looked into where one slice is sealed, and more with the root of their number. Of
+"""Lists that are looked into where there is one slice, and more with the root of their number. Of
 a million posts in 512 lists, 96 of 100 of the nearest twenty are in 32 of them (40 questions); of
 four such slices, 97 of 100 of the nearest fifty are in the nearest 64 lists of all. Twice as many
 lists and turns, which take three times as long to make, gave 95 for one."""
@@ -31,7 +31,7 @@ Mask = NDArray[np.bool_]
 class Place(NamedTuple):
     """Where to look: the codes of a slice."""
 
-    lists: Flat | Inverted
+    lists: Growing | Inverted
     allowed: Mask | None
     """Which of its rows may be found; None for all that `shows`."""
     shows: Callable[[Rows], Mask]
@@ -43,8 +43,7 @@ def nearest(places: Sequence[Place], query: NDArray[np.uint8], k: int) -> list[R
     A few of the nearest may be missing, but never are there fewer than k while there are more.
     """
     far = [place.lists.far(query) for place in places]
-    sealed = sum(len(each) > 1 for each in far)
-    probes = round(PROBES * max(sealed, 1) ** 0.5)
+    probes = round(PROBES * max(len(far), 1) ** 0.5)
     while True:
         chosen = _nearest_lists(far, probes)
         found = _look(places, chosen, query, k)

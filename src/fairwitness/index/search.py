@@ -327,7 +327,7 @@ def _near_of(found: Found) -> NDArray[np.bool_]:
 
 def as_of(post: Post, part: Slice, row: int, moment_ms: int | None) -> Post:
     """Return the post of a row with its engagement as of a moment."""
-    engagement = part.history.engagement(row, moment_ms)
+    engagement = part.history.engagement(row, moment_ms, post.engagement)
     if engagement == post.engagement:
         return post
     return msgspec.structs.replace(post, engagement=engagement)

@@ -63,10 +63,12 @@ class Slice:
         index_rows: int,
         sealed: bool,
         read_only: bool,
+        centres: NDArray[np.uint8] | None = None,
     ) -> None:
         """Open the slice as it was at `extent`, discarding what came after; or begin it.
 
-        `index_rows` is the first ordinal that no slice has.
+        `index_rows` is the first ordinal that no slice has. `centres` is what the posts of a slice
+        that begins will probably be about: `SliceCodes.learned` of the one before.
         """
         self.folder = folder
         self.first = first
@@ -83,7 +85,7 @@ class Slice:
         self._check = extent.check
         self._grown, self._looked_s = extent, time.monotonic()
         with ExitStack() as files:
-            self._open_files(files, extent)
+            self._open_files(files, extent, centres)
             if not read_only:
                 if self.columns.hash_of(self.rows) != extent.check:
                     raise IndexCorrupt(self.columns.path, "not what was written")
@@ -234,7 +236,9 @@ class Slice:
             self._sealing.join()
         self._files.close()
 
-    def _open_files(self, files: ExitStack, extent: SliceExtent) -> None:
+    def _open_files(
+        self, files: ExitStack, extent: SliceExtent, centres: NDArray[np.uint8] | None
+    ) -> None:
         folder, opened, read_only = self.folder, files.enter_context, self._read_only
         rows_max = self._rows_max
         self.columns = opened(closing(Columns(folder / "columns", rows_max, read_only=read_only)))
@@ -243,7 +247,8 @@ class Slice:
                 Texts(folder, extent.rows, extent.blocks, extent.texts_bytes, read_only=read_only)
             )
         )
-        self.codes = opened(closing(SliceCodes(folder, rows_max, read_only=read_only)))
+        codes = SliceCodes(folder, rows_max, read_only=read_only, centres=centres)
+        self.codes = opened(closing(codes))
         history = History(
             folder, rows_max, extent.reports_bytes, self.columns, self.texts, read_only=read_only
         )

@@ -6,21 +6,32 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.index.codes import Flat, Inverted
+from fairwitness.index.codes import Growing, Inverted, centres_of, lists_of
 from fairwitness.index.columns import Codes
-from fairwitness.index.errors import IndexDiskFull
+from fairwitness.index.errors import IndexCorrupt, IndexDiskFull
 from fairwitness.index.history import Rows
+from fairwitness.index.whole import replacing
+from fairwitness.kernels.hamming import CODE_BYTES
 
 
 class SliceCodes:
     """One thread writes, any reads."""
 
-    def __init__(self, folder: Path, rows_max: int, *, read_only: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        rows_max: int,
+        *,
+        read_only: bool,
+        centres: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Open the codes in `folder`; `centres` is what lists are about in a slice that begins."""
         self._flat_path, self._sorted_path = folder / "codes", folder / "meanings"
         self._rows_max = rows_max
         self._read_only = read_only
         self._flat: Codes | None = None
         self._sorted: Inverted | None = None
+        self._centres = _kept(folder / "centres", centres)
         if not self._open_sorted():
             self._flat = Codes(self._flat_path, rows_max, read_only=read_only)
 
@@ -39,14 +50,20 @@ class SliceCodes:
         self.reserve(first, len(code))
         assert self._flat is not None
         self._flat.code[first : first + len(code)] = code
+        self._flat.list[first : first + len(code)] = lists_of(code, self._centres)
 
-    def lists(self, rows: int) -> Flat | Inverted:
+    def learned(self, rows: int) -> NDArray[np.uint8]:
+        """Return what lists of posts like the first rows, which are not sorted, should be about."""
+        assert self._flat is not None
+        return centres_of(self._flat.code[:rows])
+
+    def lists(self, rows: int) -> Growing | Inverted:
         """Return the codes of the first rows (of all, once they are sorted) to search in."""
         inverted, flat = self._sorted, self._flat
         if inverted is not None:
             return inverted
         assert flat is not None
-        return Flat(flat.code[:rows])
+        return Growing(self._centres, flat.code[:rows], flat.list[:rows])
 
     def forget(self, rows: Sequence[int]) -> None:
         """Destroy the codes of `rows`."""
@@ -56,7 +73,7 @@ class SliceCodes:
             self._flat.code[rows] = 0
 
     def seal(self, rows: int, gone: Rows) -> None:
-        """Sort the codes, which takes seconds a million; a reader takes up what the writer sorted.
+        """Sort the codes, 0.1 s a million; a reader takes up what the writer sorted.
 
         Without room on the disk they stay as they are, and the next opening tries again.
         """
@@ -64,7 +81,7 @@ class SliceCodes:
             return
         if not self._read_only and self._flat is not None:
             try:
-                Inverted.build(self._flat.code[:rows]).save(self._sorted_path)
+                self._sort(self._flat, rows).save(self._sorted_path)
             except IndexDiskFull:
                 return
         if not self._open_sorted():
@@ -83,6 +100,7 @@ class SliceCodes:
         flat = Codes(self._flat_path, self._rows_max, read_only=False)
         flat.reserve(0, rows)
         flat.code[:rows] = self._sorted.code_of(np.arange(rows))
+        flat.list[:rows] = lists_of(flat.code[:rows], self._centres)
         self._flat, self._sorted = flat, None
         self._sorted_path.unlink()
 
@@ -96,7 +114,28 @@ class SliceCodes:
         if self._flat is not None:
             self._flat.close()
 
+    def _sort(self, flat: Codes, rows: int) -> Inverted:
+        codes, centres, lists = flat.code[:rows], self._centres, flat.list[:rows]
+        if len(centres) == 1:  # nobody could know before what this slice is about
+            centres = centres_of(codes)
+            lists = lists_of(codes, centres)
+        return Inverted.build(centres, codes, lists)
+
     def _open_sorted(self) -> bool:
         if self._sorted_path.exists():
             self._sorted = Inverted.open(self._sorted_path, read_only=self._read_only)
         return self._sorted is not None
+
+
+def _kept(path: Path, centres: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """Return what lists are about, written to `path` first where it is given; one list if nobody
+    knows."""
+    if centres is not None:
+        with replacing(path) as file:
+            file.write(centres.tobytes())
+    if not path.exists():
+        return np.zeros((1, CODE_BYTES), np.uint8)
+    known = np.fromfile(path, np.uint8)
+    if not len(known) or len(known) % CODE_BYTES:
+        raise IndexCorrupt(path, f"{len(known)} bytes are no codes")
+    return known.reshape(-1, CODE_BYTES)

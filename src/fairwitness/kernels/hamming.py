@@ -71,6 +71,50 @@ def nearest(
     return Near(rows[:count], distances[:count])
 
 
+def nearest_listed(
+    codes_nb: NDArray[np.uint8],
+    lists_n: NDArray[np.uint16],
+    wanted_l: NDArray[np.bool_],
+    query_b: NDArray[np.uint8],
+    k: int,
+    *,
+    allowed: NDArray[np.bool_] | None = None,
+    limit: int = BITS,
+) -> Near:
+    """Return the k codes nearest to a query among those of some lists, 1 ns a code of any list.
+
+    Args:
+        codes_nb: Codes in the order of rows, shape (n, 32).
+        lists_n: Which list each is in.
+        wanted_l: Which lists to look into, one a list.
+        query_b, k, allowed, limit: As for `nearest`.
+    """
+    if k <= 0 or not len(codes_nb):
+        return Near(np.empty(0, np.int64), np.empty(0, np.int32))
+    native = library()
+    if native is None:
+        (rows,) = np.nonzero(wanted_l[lists_n])
+        some, everywhere = codes_nb[rows], np.array([[0, len(rows)]], np.int64)
+        return _nearest_plainly(some, everywhere, query_b, k, rows, allowed, limit)
+    k = min(k, len(codes_nb))
+    rows, distances = np.empty(k, np.int64), np.empty(k, np.int32)
+    look = native.fw_hamming_nearest_listed
+    look.restype = ctypes.c_int64
+    count = look(
+        _at(codes_nb),
+        _at(lists_n),
+        ctypes.c_int64(len(codes_nb)),
+        _at(wanted_l),
+        None if allowed is None else _at(allowed),
+        _at(query_b),
+        ctypes.c_int64(k),
+        ctypes.c_int64(limit),
+        _at(rows),
+        _at(distances),
+    )
+    return Near(rows[:count], distances[:count])
+
+
 def assign(codes_nb: NDArray[np.uint8], centres_cb: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Return which centre each code is nearest to, of equals the first, shape (n,)."""
     native = library()
@@ -98,7 +142,7 @@ def _nearest_plainly(
     stretches_s2: NDArray[np.int64],
     query_b: NDArray[np.uint8],
     k: int,
-    rows_n: NDArray[np.uint32] | None,
+    rows_n: NDArray[np.uint32] | NDArray[np.int64] | None,
     allowed: NDArray[np.bool_] | None,
     limit: int,
 ) -> Near:

@@ -64,10 +64,15 @@ class Nearest {
         limit_ = kept_[k_ - 1].distance;
     }
 
-    std::vector<Near> &sorted() {
+    // Writes what was kept, nearest first, and returns how many.
+    int64_t write(int64_t *rows, int32_t *distances) {
         shrink();
         std::sort(kept_.begin(), kept_.end(), nearer);
-        return kept_;
+        for (size_t i = 0; i < kept_.size(); i++) {
+            rows[i] = kept_[i].row;
+            distances[i] = kept_[i].distance;
+        }
+        return static_cast<int64_t>(kept_.size());
     }
 
   private:
@@ -104,12 +109,37 @@ FW_EXPORT int64_t fw_hamming_nearest(const uint8_t *codes, const int64_t *begins
             }
         }
     }
-    const std::vector<Near> &best = nearest.sorted();
-    for (size_t i = 0; i < best.size(); i++) {
-        rows_out[i] = best[i].row;
-        distances_out[i] = best[i].distance;
+    return nearest.write(rows_out, distances_out);
+}
+
+// Looks through the codes of the first `count` rows that are in a list which is wanted: `lists`
+// says which one each is in, `wanted` has a byte a list. The rest is as above.
+FW_EXPORT int64_t fw_hamming_nearest_listed(const uint8_t *codes, const uint16_t *lists,
+                                            int64_t count, const uint8_t *wanted,
+                                            const uint8_t *allowed, const uint8_t *query,
+                                            int64_t k, int64_t limit, int64_t *rows_out,
+                                            int32_t *distances_out) {
+    uint64_t asked[kWords];
+    std::memcpy(asked, query, sizeof asked);
+    const auto *words = reinterpret_cast<const uint64_t *>(codes);
+    Nearest nearest(k, static_cast<int32_t>(limit));
+    int64_t rows[kBlock];
+    for (int64_t first = 0; first < count; first += kBlock) {
+        const int64_t end = std::min(first + kBlock, count);
+        int64_t found = 0;
+        // Not by a branch, for nobody could guess it.
+        for (int64_t row = first; row < end; row++) {
+            rows[found] = row;
+            found += wanted[lists[row]];
+        }
+        for (int64_t i = 0; i < found; i++) {
+            int32_t distance;
+            distances(words + kWords * rows[i], 1, asked, &distance);
+            if (distance > nearest.limit() || (allowed && !allowed[rows[i]])) continue;
+            if (!blank(words + kWords * rows[i])) nearest.offer({distance, rows[i]});
+        }
     }
-    return static_cast<int64_t>(best.size());
+    return nearest.write(rows_out, distances_out);
 }
 
 // Writes which of `centres` each code is nearest to, of equals the first.
