@@ -19,6 +19,7 @@ from fairwitness.index.said import said
 from fairwitness.index.slice import Slice
 from fairwitness.index.table import Table
 from fairwitness.index.words import Runs
+from fairwitness.kernels import masks
 
 Mask = NDArray[np.bool_]
 
@@ -71,27 +72,46 @@ class Filters:
         engagement before a past moment some µs a post.
         """
         for tests in self._clauses:
-            if not allowed.any():
-                return
+            if len(tests) == 1:
+                left = self._keep(tests[0], allowed, part, negated=tests[0].negated)
+                if left == 0:
+                    return
+                if left is not None:
+                    continue
             held = np.zeros(len(allowed), np.bool_)
             for test in tests:
                 mask = self._where(test, allowed, part, runs)
                 held |= ~mask if test.negated else mask
             allowed &= held
 
+    def _keep(self, test: _Test, kept: Mask, part: Slice, *, negated: bool) -> int | None:
+        """Narrow `kept` by a test of one number a row, and return how many are left; None, with
+        nothing done, for any other test."""
+        columns, rows = part.columns, slice(0, len(kept))
+        match test:
+            case _Among("lang", values):
+                numbers = self._table.langs.numbers(values)
+                return masks.keep_among(kept, columns.lang[rows], numbers, negated=negated)
+            case _Among("network", values):
+                numbers = self._table.networks.numbers(values)
+                return masks.keep_among(kept, columns.network[rows], numbers, negated=negated)
+            case Condition("since", value):
+                return masks.keep_from(kept, columns.made_ms[rows], int(value), negated=negated)
+        return None
+
     def _where(self, test: _Test, allowed: Mask, part: Slice, runs: Runs) -> Mask:
         columns, rows = part.columns, slice(0, len(allowed))
+        kept = np.ones(len(allowed), np.bool_)
+        if self._keep(test, kept, part, negated=False) is not None:
+            return kept
         if isinstance(test, _Among):
-            return self._among(test, allowed, part)
+            return self._of_accounts(test, allowed, part)
         if test.kind in SAID:
             return _saying(test, len(allowed), runs)
         if test.kind in _FLAGS:
             flagged: Mask = part.history.marks.flags[rows] & _FLAGS[test.kind] != 0
             return flagged
         value = int(test.value)
-        if test.kind == "since":
-            late: Mask = columns.made_ms[rows] >= value
-            return late
         if test.kind == "quality":
             worthy: Mask = columns.quality[rows] >= value
             return worthy
@@ -101,12 +121,8 @@ class Filters:
         enough[rest] = counts >= value
         return enough
 
-    def _among(self, test: _Among, allowed: Mask, part: Slice) -> Mask:
+    def _of_accounts(self, test: _Among, allowed: Mask, part: Slice) -> Mask:
         columns, rows = part.columns, slice(0, len(allowed))
-        if test.kind == "lang":
-            return _isin(columns.lang[rows], self._table.langs.numbers(test.values))
-        if test.kind == "network":
-            return _isin(columns.network[rows], self._table.networks.numbers(test.values))
         networks = self._table.networks.all()
         accounts = [author_hash(network, each) for network in networks for each in test.values]
         by_handle = _isin(columns.handle[rows], [handle_hash(each) for each in test.values])

@@ -33,6 +33,7 @@ from fairwitness.index.reports import (
     some,
 )
 from fairwitness.index.texts import Texts
+from fairwitness.kernels import masks
 from fairwitness.posts.post import Engagement
 
 Rows = NDArray[np.int64]
@@ -135,19 +136,27 @@ class History:
             return -1
         return int(self._changes.prev[self.marks.change[row] - 1]) - 1
 
-    def shows(self, rows: Rows | slice, index_rows: int, as_of_ms: int | None) -> NDArray[np.bool_]:
+    def shows(self, rows: Rows, index_rows: int, as_of_ms: int | None) -> NDArray[np.bool_]:
         """Return which of `rows` some reader of a moment would see, who knows `index_rows`."""
         flags = self.marks.flags[rows]
         shown: NDArray[np.bool_] = flags & (GONE | SUPERSEDED) == 0
         replaced = np.flatnonzero(flags & (GONE | SUPERSEDED) == SUPERSEDED)
-        if len(replaced):
-            changes = self._changes_of(rows)[replaced]
-            shown[replaced] = self._changes.next[changes] > index_rows
-            if as_of_ms is not None:
-                shown[replaced] |= self._changes.until_ms[changes] > as_of_ms
+        shown[replaced] = self._held_yet(rows[replaced], index_rows, as_of_ms)
         if as_of_ms is not None:
             shown &= self._columns.since_ms[rows] <= as_of_ms
         return shown
+
+    def shown(self, rows: int, index_rows: int, as_of_ms: int | None) -> NDArray[np.bool_]:
+        """Return `shows` of the first rows."""
+        flags, mask = self.marks.flags[:rows], np.ones(rows, np.bool_)
+        replaced = mask.copy()
+        masks.keep_bits(mask, flags, GONE | SUPERSEDED, 0)
+        if masks.keep_bits(replaced, flags, GONE | SUPERSEDED, SUPERSEDED):
+            found = np.flatnonzero(replaced)
+            mask[found] = self._held_yet(found, index_rows, as_of_ms)
+        if as_of_ms is not None and as_of_ms < self.latest_ms:
+            mask &= self._columns.since_ms[:rows] <= as_of_ms
+        return mask
 
     def counts(self, rows: Rows, as_of_ms: int | None) -> NDArray[np.int64]:
         """Return likes, reposts, replies and views of `rows`, shape [4, rows]; unsaid is 0."""
@@ -266,7 +275,15 @@ class History:
             getattr(self._changes, name)[free] = 0
         self._free = free.tolist()
 
-    def _changes_of(self, rows: Rows | slice) -> Rows:
+    def _held_yet(self, rows: Rows, index_rows: int, as_of_ms: int | None) -> NDArray[np.bool_]:
+        """Return which of `rows`, all of them replaced, were not yet for such a reader."""
+        changes = self._changes_of(rows)
+        held: NDArray[np.bool_] = self._changes.next[changes] > index_rows
+        if as_of_ms is not None:
+            held |= self._changes.until_ms[changes] > as_of_ms
+        return held
+
+    def _changes_of(self, rows: Rows) -> Rows:
         """Return the numbers of the changes of rows, -1 where there is none."""
         return self.marks.change[rows].astype(np.int64) - 1
 

@@ -208,7 +208,7 @@ class LiveIndex:
         newest_ms = 0
         for part in reversed(list(self._table.slices)):
             if part.history.latest_ms > newest_ms:
-                shown = part.history.shows(slice(0, part.rows), self._table.rows, as_of_ms)
+                shown = part.history.shown(part.rows, self._table.rows, as_of_ms)
                 seen_ms = part.columns.since_ms[: len(shown)][shown]
                 newest_ms = max(newest_ms, int(seen_ms.max(initial=0)))
         return newest_ms
@@ -241,7 +241,7 @@ class LiveIndex:
         for part in list(table.slices):
             rows = slice(0, part.rows)
             columns = part.columns
-            shown = part.history.shows(rows, table.rows, None)
+            shown = part.history.shown(part.rows, table.rows, None)
             counts = np.bincount(columns.network[rows][shown], minlength=len(names))
             networks.update(dict(zip(names, counts.tolist(), strict=False)))
             noticed.update(noticed_in(part, np.flatnonzero(shown)))

@@ -179,7 +179,7 @@ class Search:
         """Return the newest allowed posts of a slice."""
         at, part, _, row_count, allowed = looked
         if allowed is None:
-            allowed = part.history.shows(slice(0, row_count), self._view.rows, self._as_of_ms)
+            allowed = part.history.shown(row_count, self._view.rows, self._as_of_ms)
         rows = np.flatnonzero(allowed)
         if len(rows) > self._limit:
             made_ms = part.columns.made_ms[rows]
@@ -240,11 +240,11 @@ class Search:
             self._searched += part.history.visible
             self._matched += part.history.visible
             return None
-        allowed = part.history.shows(slice(0, row_count), self._view.rows, self._as_of_ms)
+        allowed = part.history.shown(row_count, self._view.rows, self._as_of_ms)
         self._others.narrow(allowed, part, runs)
-        self._searched += int(allowed.sum())
+        self._searched += int(np.count_nonzero(allowed))
         self._said.narrow(allowed, part, runs)
-        self._matched += int(allowed.sum())
+        self._matched += int(np.count_nonzero(allowed))
         return allowed
 
     def _ranked(self, found: Sequence[Found], weights: Weights, matched: int) -> Results:
