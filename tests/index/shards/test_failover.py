@@ -163,7 +163,7 @@ def kept(load: Load, *keys: tuple[int, int]) -> bool:
 
 
 def _served(actor: Any, limit: int) -> tuple[Hit, ...]:
-    """Return what a replica finds, once it serves: on a busy machine it may just have begun anew."""
+    """Return what a replica finds once it serves; on a busy machine it may have begun anew."""
     for _ in range(120):
         asked = actor.answer.remote("search", Query(), as_of_ms=None, limit=limit)
         answer = ray.get(asked, timeout=30)
