@@ -140,6 +140,9 @@ static void look(const Query *queries, int64_t count, const Sight &sight, int64_
     for (int64_t i = 0; i < count; i++)
         last = queries[i].position > last ? queries[i].position : last;
     last = last < end ? last : end - 1;
+#if !FW_WIDE  // without registers for more there is nothing to share
+    for (int64_t i = 0; i < count; i++) look_together<kKind, 1>(queries + i, sight, first, last);
+#else
     switch (count) {
         case 1: return look_together<kKind, 1>(queries, sight, first, last);
         case 2: return look_together<kKind, 2>(queries, sight, first, last);
@@ -148,6 +151,7 @@ static void look(const Query *queries, int64_t count, const Sight &sight, int64_
         case 5: return look_together<kKind, 5>(queries, sight, first, last);
         default: return look_together<kKind, 6>(queries, sight, first, last);
     }
+#endif
 }
 
 // Adds what was found further on.

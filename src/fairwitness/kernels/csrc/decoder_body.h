@@ -9,7 +9,7 @@
 #include "dots.h"
 
 constexpr int64_t kSpan = 4 * kGroup;  // vectors that go through a panel while it is near
-constexpr int64_t kPanelsAtOnce = 4;    // a piece of work; about a microsecond for one vector
+constexpr int64_t kPanelsAtOnce = 2;    // a piece of work; half a microsecond for one vector
 
 struct Span {
     int64_t first, end;
@@ -73,10 +73,10 @@ static void embed(const Matrix &matrix, int64_t token, float *out) {
     }
 }
 
-static void begin(const Step &step) {
+static void begin(const Step &step, int64_t thread) {
     const Shape &shape = step.network->shape;
     const int64_t half = shape.head_size / 2;
-    for (int64_t r; (r = step.pool->take()) < step.rows;) {
+    for (int64_t r; (r = step.pool->take(thread, step.rows)) < step.rows;) {
         embed(step.network->embedding, step.row[r].token, step.x + r * shape.width);
         float *turn = step.turns + r * shape.head_size;
         for (int64_t i = 0; i < half; i++) {
@@ -100,7 +100,7 @@ static Vectors normalised(const Step &step, const float *scale, const int64_t *w
         normalise(x, scale, step.network->epsilon, width, out, r);
     };
     if (rows > kLonely) {
-        for (int64_t r; (r = step.pool->take()) < rows;) make(r);
+        for (int64_t r; (r = step.pool->take(thread, rows)) < rows;) make(r);
         step.pool->barrier();
         return out;
     }
@@ -145,7 +145,7 @@ static void project_heads(const Step &step, int64_t layer, const Vectors &normed
     const Shape &shape = step.network->shape;
     const Matrix &matrix = step.network->layers[layer].qkv;
     const int64_t panels = shape.head_size / kRows, pieces = shape.heads() * spans(step.rows);
-    for (int64_t piece; (piece = step.pool->take()) < pieces;) {
+    for (int64_t piece; (piece = step.pool->take(thread, pieces)) < pieces;) {
         const int64_t head = piece % shape.heads();
         const Span span = span_of(piece / shape.heads(), step.rows);
         float numbers[kSpan][kMostHead];
@@ -246,7 +246,8 @@ static void attend_part(const Step &step, const Share &share, int64_t part, int6
 static void attend_all(const Step &step, int64_t layer, int64_t thread) {
     const Shape &shape = step.network->shape;
     const int64_t shares = step.runs * shape.kv_heads, splits = step.parts ? step.parts : 1;
-    for (int64_t piece; (piece = step.pool->take()) < shares * splits;) {
+    const int64_t pieces = shares * splits;
+    for (int64_t piece; (piece = step.pool->take(thread, pieces)) < pieces;) {
         const int64_t index = shares - 1 - piece / splits;  // the longest first
         const int64_t part = piece % splits, kv = index % shape.kv_heads;
         const Run &run = step.run[index / shape.kv_heads];
@@ -265,7 +266,7 @@ static void add_product(const Step &step, const Matrix &matrix, const Vectors &v
     const int64_t width = step.network->shape.width;
     const int64_t chunks = (matrix.panels() + kPanelsAtOnce - 1) / kPanelsAtOnce;
     const int64_t pieces = chunks * spans(step.rows);
-    for (int64_t piece; (piece = step.pool->take()) < pieces;) {
+    for (int64_t piece; (piece = step.pool->take(thread, pieces)) < pieces;) {
         const Span span = span_of(piece / chunks, step.rows);
         const int64_t first = piece % chunks * kPanelsAtOnce;
         for (int64_t p = first; p < first + kPanelsAtOnce && p < matrix.panels(); p++) {
@@ -289,7 +290,7 @@ static void gate_and_up(const Step &step, const Matrix &matrix, const Vectors &n
                         int64_t thread) {
     const int64_t blocks = step.network->shape.hidden / kColumns;
     const int64_t pieces = blocks * spans(step.rows);
-    for (int64_t piece; (piece = step.pool->take()) < pieces;) {
+    for (int64_t piece; (piece = step.pool->take(thread, pieces)) < pieces;) {
         const Span span = span_of(piece / blocks, step.rows);
         const int64_t block = piece % blocks;
         float hidden[kSpan][kColumns];
@@ -318,9 +319,10 @@ static void gate_and_up(const Step &step, const Matrix &matrix, const Vectors &n
 static void predict(const Step &step, const Vectors &vectors, int64_t thread) {
     const int64_t vocabulary = step.network->shape.vocabulary;
     const Matrix &head = step.network->head;
-    constexpr int64_t kAtOnce = 4 * kPanelsAtOnce;
+    constexpr int64_t kAtOnce = 8 * kPanelsAtOnce;
     const int64_t chunks = (head.panels() + kAtOnce - 1) / kAtOnce;
-    for (int64_t piece; (piece = step.pool->take()) < chunks * spans(step.wanted);) {
+    const int64_t pieces = chunks * spans(step.wanted);
+    for (int64_t piece; (piece = step.pool->take(thread, pieces)) < pieces;) {
         const Span span = span_of(piece / chunks, step.wanted);
         const int64_t first = piece % chunks * kAtOnce;
         for (int64_t p = first; p < first + kAtOnce && p < head.panels(); p++) {
@@ -344,7 +346,7 @@ static void predict(const Step &step, const Vectors &vectors, int64_t thread) {
 static void run_stages(const Step &step, int64_t thread) {
     const Network &network = *step.network;
     Pool &pool = *step.pool;
-    begin(step);
+    begin(step, thread);
     pool.barrier();
     for (int64_t l = 0; l < network.shape.layers; l++) {
         const Layer &layer = network.layers[l];

@@ -105,7 +105,7 @@ FW_INLINE int32_t excess8() { return 0; }
 
 #endif
 
-// What a lonely vector needs next is asked for in time. Panels lie one behind the other, so it is what
+// What few vectors need next is asked for in time. Panels lie one behind the other, so it is what
 // stands a little further on.
 constexpr int64_t kAhead = 8192;
 
@@ -123,7 +123,7 @@ FW_INLINE void panel_times(const uint8_t *panel, int64_t blocks, const int8_t *n
     f32x16 sum[T];
     each<T>(FW_EACH { sum[i] = f32x16{}; });
     for (int64_t b = 0; b < blocks; b++) {
-        if (T <= kLonely) ask_for(panel + kAhead + b * kTile, kTile);
+        if (T <= 4) ask_for(panel + kAhead + b * kTile, kTile);
         Bytes w[8];
         if (kKind == kQ8_0) unpacked8(panel + b * tile_numbers(kKind), w);
         if (kKind != kQ8_0) unpacked4(panel + b * tile_numbers(kKind), w);
@@ -162,8 +162,9 @@ constexpr int64_t kTileBytes = kRows * kColumns;  // of a tile, a byte a number
 
 constexpr int64_t kGroup = 16;
 
-// Tiles 0 to 3 hold sums, [vector][row]; 4 and 5 vectors' parts, [vector][32 bytes]; 6 and 7
-// numbers of rows, which stand as `tiles.h` has them: [4 columns][row][column].
+// Of sixteen vectors, tiles 0 and 1 hold sums, [vector][row], and 4 and 5 parts of vectors, [vector][32
+// bytes]; of eight, 2 and 3 hold sums and 7 a part. 6 holds numbers of rows, which stand as `tiles.h`
+// has them: [4 columns][row][column].
 static void begin_tiles() {
     struct {
         uint8_t palette, row;
@@ -173,8 +174,8 @@ static void begin_tiles() {
     } told = {};
     told.palette = 1;
     for (int i = 0; i < 8; i++) {
-        told.row_bytes[i] = i == 4 || i == 5 ? 32 : 64;
-        told.rows[i] = i >= 6 ? 8 : 16;
+        told.row_bytes[i] = i == 4 || i == 5 || i == 7 ? 32 : 64;
+        told.rows[i] = i == 2 || i == 3 || i >= 6 ? 8 : 16;
     }
     _tile_loadconfig(&told);
 }
@@ -182,7 +183,7 @@ static void end_tiles() { _tile_release(); }
 
 static Panel panel_of(const Matrix &matrix, int64_t index, int64_t vectors, uint8_t *room) {
     Panel panel{matrix.kind, matrix.blocks(), matrix.panel(index), matrix.panel(index)};
-    if (matrix.kind == kQ8_0 || vectors < kGroup) return panel;
+    if (matrix.kind == kQ8_0 || vectors < kGroup / 2) return panel;
     for (int64_t b = 0; b < panel.blocks; b++) {
         Bytes w[8];
         unpacked4(panel.packed + b * tile_numbers(kQ4_0), w);
@@ -193,38 +194,51 @@ static Panel panel_of(const Matrix &matrix, int64_t index, int64_t vectors, uint
 }
 
 // The whole-number sums of one block, high parts at `sums` and low ones behind them.
-#define FW_TILE_SUMS(HIGH, LOW, W, B, SUMS)                                  \
-    _tile_loadd(4, numbers + (B) * kGroup * kBlockBytes, kBlockBytes);       \
-    _tile_loadd(5, numbers + (B) * kGroup * kBlockBytes + 32, kBlockBytes);  \
-    _tile_loadd(W, panel.bytes + (B) * kTileBytes, 64);                          \
-    _tile_zero(HIGH);                                                        \
-    _tile_zero(LOW);                                                         \
-    _tile_dpbsud(HIGH, 4, W);                                                \
-    _tile_dpbsud(LOW, 5, W);                                                 \
-    _tile_stored(HIGH, (SUMS), 64);                                          \
-    _tile_stored(LOW, (SUMS) + 256, 64)
+template <int T>
+FW_INLINE void tile_sums(const uint8_t *bytes, const int8_t *numbers, int32_t *sums) {
+    _tile_loadd(6, bytes, 64);
+    if constexpr (T == 16) {
+        _tile_loadd(4, numbers, kBlockBytes);
+        _tile_loadd(5, numbers + 32, kBlockBytes);
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_dpbsud(0, 4, 6);
+        _tile_dpbsud(1, 5, 6);
+        _tile_stored(0, sums, 64);
+        _tile_stored(1, sums + 256, 64);
+    } else {
+        _tile_loadd(7, numbers, kBlockBytes);
+        _tile_zero(2);
+        _tile_dpbsud(2, 7, 6);
+        _tile_loadd(7, numbers + 32, kBlockBytes);
+        _tile_zero(3);
+        _tile_dpbsud(3, 7, 6);
+        _tile_stored(2, sums, 64);
+        _tile_stored(3, sums + 256, 64);
+    }
+}
 
-template <int kKind>
+template <int kKind, int T>
 static void panel_times_tiles(const Panel &panel, const int8_t *numbers, const Scale *scales,
                               f32x16 *out) {
     const auto *halves =
         reinterpret_cast<const uint16_t *>(panel.packed + panel.blocks * tile_numbers(kKind));
+    constexpr int64_t kTile = tile_numbers(kKind) + tile_scales(kKind);
     alignas(64) int32_t sums[2][512];
-    f32x16 sum[kGroup];
-    each<kGroup>(FW_EACH { sum[i] = f32x16{}; });
-    FW_TILE_SUMS(0, 1, 6, 0, sums[0]);
+    f32x16 sum[T];
+    each<T>(FW_EACH { sum[i] = f32x16{}; });
+    tile_sums<T>(panel.bytes, numbers, sums[0]);
     for (int64_t b = 0; b < panel.blocks; b++) {
+        if (T == 8) ask_for(panel.packed + kAhead + b * kTile, kTile);
         // The next block's sums are on their way while this one's are used.
-        if (b + 1 < panel.blocks && b % 2) {
-            FW_TILE_SUMS(0, 1, 6, b + 1, sums[0]);
-        } else if (b + 1 < panel.blocks) {
-            FW_TILE_SUMS(2, 3, 7, b + 1, sums[1]);
-        }
+        const int64_t n = b + 1;
+        if (n < panel.blocks)
+            tile_sums<T>(panel.bytes + n * kTileBytes, numbers + n * T * kBlockBytes, sums[n % 2]);
         const f32x16 d = widened(halves + b * (tile_scales(kKind) / 2));
         f32x16 least = f32x16{};
         if (kKind == kQ4_1) least = widened(halves + b * (tile_scales(kKind) / 2) + 16);
-        each<kGroup>(FW_EACH {
-            const Scale &scale = scales[b * kGroup + i];
+        each<T>(FW_EACH {
+            const Scale &scale = scales[b * T + i];
             const int32_t *here = sums[b % 2] + 16 * i;
             i32x16 whole = joined(_mm512_load_si512(here), _mm512_load_si512(here + 256));
             if (kKind == kQ4_0) whole -= 8 * scale.sum;
@@ -233,7 +247,7 @@ static void panel_times_tiles(const Panel &panel, const int8_t *numbers, const S
             if (kKind == kQ4_1) sum[i] = fma(least, all(scale.total), sum[i]);
         });
     }
-    each<kGroup>(FW_EACH { out[i] = sum[i]; });
+    each<T>(FW_EACH { out[i] = sum[i]; });
 }
 
 #else
@@ -256,9 +270,11 @@ static void panel_times_group(const Panel &panel, const int8_t *numbers, const S
     const uint8_t *packed = panel.packed;
     switch (size) {
 #if FW_AMX
-        case 16: return panel_times_tiles<kKind>(panel, numbers, scales, out);
-#endif
+        case 16: return panel_times_tiles<kKind, 16>(panel, numbers, scales, out);
+        case 8: return panel_times_tiles<kKind, 8>(panel, numbers, scales, out);
+#else
         case 8: return panel_times<kKind, 8>(packed, panel.blocks, numbers, scales, out);
+#endif
         case 4: return panel_times<kKind, 4>(packed, panel.blocks, numbers, scales, out);
         case 2: return panel_times<kKind, 2>(packed, panel.blocks, numbers, scales, out);
         default: return panel_times<kKind, 1>(packed, panel.blocks, numbers, scales, out);

@@ -63,6 +63,7 @@ class Pool {
     using Work = void (*)(void *state, int64_t thread);
 
     explicit Pool(int64_t threads) : threads_(threads) {
+        for (std::vector<Taken> &taken : taken_) taken = std::vector<Taken>(static_cast<size_t>(threads));
         for (int64_t i = 1; i < threads; i++) others_.emplace_back([this, i] { serve(i); });
     }
 
@@ -94,15 +95,30 @@ class Pool {
             return;
         }
         arrived_.store(0, std::memory_order_relaxed);
-        next_[(stage_ + 2) % 3].store(0, std::memory_order_relaxed);
+        for (Taken &taken : taken_[(stage_ + 2) % 3]) taken.count.store(0, std::memory_order_relaxed);
         stage_++;
         met_.ring();
     }
 
-    // Shares out the pieces of the stage that is running: which one is mine, from 0 on.
-    int64_t take() { return next_[stage_ % 3].fetch_add(1, std::memory_order_relaxed); }
+    // Shares out the pieces of the stage that is running, each of `pieces` to one thread; `pieces` when
+    // none is left. A thread's own stand together, for what it reads ahead should be its own; when it
+    // has done them it helps the others.
+    int64_t take(int64_t thread, int64_t pieces) {
+        for (int64_t i = 0; i < threads_; i++) {
+            const int64_t owner = thread + i < threads_ ? thread + i : thread + i - threads_;
+            const int64_t first = pieces * owner / threads_, end = pieces * (owner + 1) / threads_;
+            std::atomic<int64_t> &count = taken_[stage_ % 3][static_cast<size_t>(owner)].count;
+            const int64_t piece = first + count.fetch_add(1, std::memory_order_relaxed);
+            if (piece < end) return piece;
+        }
+        return pieces;
+    }
 
   private:
+    struct alignas(64) Taken {
+        std::atomic<int64_t> count{0};
+    };
+
     void serve(int64_t thread) {
         for (uint32_t heard = 0;;) {
             begin_.wait(heard);
@@ -119,6 +135,6 @@ class Pool {
     Bell begin_, met_;
     alignas(64) std::atomic<int64_t> arrived_{0};
     uint64_t stage_ = 0;
-    alignas(64) std::atomic<int64_t> next_[3] = {};
+    std::vector<Taken> taken_[3];  // a thread's pieces that are taken, of this stage and its neighbours
     std::vector<std::thread> others_;
 };
