@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fairwitness.models import ModelFileError
+from fairwitness.models import ModelFileError, open_model
 from fairwitness.models.grok1_checkpoint import names_of, open_grok1
 from fairwitness.models.pickled import PickledArray, read_pickled
 
@@ -51,6 +51,17 @@ def test_every_tensor_comes_back_by_its_published_name(maker, checkpoint):
         np.testing.assert_array_equal(opened.read(name), weight.astype(np.float32) * wide)
     with pytest.raises(ModelFileError, match="no tensor 'nothing'"):
         opened.read("nothing")
+
+
+def test_it_opens_like_any_model(checkpoint):
+    model = open_model(checkpoint)
+    assert model.card.architecture == "grok-1"
+    assert model.card.quantisation == "I8"
+    assert (model.config.layers, model.config.query_heads, model.config.kv_heads) == (2, 2, 1)
+    tree = model.parameters(lambda array: array)
+    assert tree["layers"][1]["out"].shape == (32, 256)
+    with pytest.raises(ModelFileError, match=r"no tokenizer\.json"):
+        model.tokenizer()
 
 
 def test_layers_are_numbered_as_text():

@@ -40,6 +40,7 @@ _LAYER = (
     "router/w",
 )
 MAX_LAYERS = 1_000
+FOLDER_NAME = "ckpt-0"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class Grok1Tensor:
     def shape(self) -> tuple[int, ...]:
         """The shape of the weight."""
         return self.weight.shape
+
+    @property
+    def number_format(self) -> str:
+        """How the weight is stored."""
+        return "F32" if self.scales is None else "I8"
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ def open_grok1(folder: Path) -> Grok1Checkpoint:
     Raises:
         ModelFileError: files are missing or damaged, or hold anything but arrays.
     """
-    inner = folder / "ckpt-0"
+    inner = folder / FOLDER_NAME
     folder = inner if inner.is_dir() else folder
     layers = _layers(folder)
     names = enumerate(names_of(layers))

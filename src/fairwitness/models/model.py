@@ -23,13 +23,21 @@ from fairwitness.models.config_hugging_face import config_from_hugging_face
 from fairwitness.models.errors import ModelFileError
 from fairwitness.models.families import Family
 from fairwitness.models.gguf import GgufFile, open_gguf
+from fairwitness.models.grok import config_from_grok_1
+from fairwitness.models.grok1_checkpoint import FOLDER_NAME as CHECKPOINT_NAME
+from fairwitness.models.grok1_checkpoint import open_grok1
 from fairwitness.models.packed import packed_weights
 from fairwitness.models.safetensors import open_folder
 from fairwitness.models.tokenizer import Tokenizer
 from fairwitness.models.tokenizer_files import tokenizer_from_folder, tokenizer_from_gguf
 from fairwitness.models.tokenizer_xai import CHAT_TEMPLATE as XAI_TEMPLATE
 from fairwitness.models.tokenizer_xai import FILE_NAME as XAI_TOKENIZER
-from fairwitness.models.weights import Place, parameters_from_gguf, parameters_from_hugging_face
+from fairwitness.models.weights import (
+    Place,
+    parameters_from_gguf,
+    parameters_from_grok_1,
+    parameters_from_hugging_face,
+)
 
 MAX_CONFIG_BYTES = 64_000_000  # a tokenizer_config.json can be large, a config is never larger
 
@@ -60,11 +68,14 @@ class Model:
 
 
 def open_model(path: Path) -> Model:
-    """Open a `.gguf` file, or a folder with config.json, a tokenizer and safetensors.
+    """Open a `.gguf` file, a folder with config.json, a tokenizer and safetensors, or one with
+    `ckpt-0` and tokenizer.model as Grok-1 was published.
 
     Raises:
         ModelFileError: missing, damaged, or not of a kind that we run; so do the functions.
     """
+    if (path / CHECKPOINT_NAME).is_dir():
+        return _open_grok1_model(path)
     return _open_folder_model(path) if path.is_dir() else _open_gguf_model(path)
 
 
@@ -124,6 +135,21 @@ def _open_folder_model(folder: Path) -> Model:
         card=_card(folder, config, family.name, sizes, "unknown", size_bytes),
         parameters=partial(parameters_from_hugging_face, file, family, config),
         tokenizer=partial(tokenizer_from_folder, folder, ends, config.vocabulary),
+        chat_template=partial(_folder_chat_template, folder),
+    )
+
+
+def _open_grok1_model(folder: Path) -> Model:
+    file = open_grok1(folder)
+    shapes = {name: tensor.shape for name, tensor in file.tensors.items()}
+    config = config_from_grok_1(file.path, file.layers, shapes)
+    sizes = ((tensor.number_format, tensor.weight.nbytes) for tensor in file.tensors.values())
+    size_bytes = sum(entry.stat().st_size for entry in file.path.iterdir())
+    return Model(
+        config=config,
+        card=_card(folder, config, "grok-1", sizes, "apache-2.0", size_bytes),
+        parameters=partial(parameters_from_grok_1, file.path, file.read, set(file.tensors), config),
+        tokenizer=partial(tokenizer_from_folder, folder, [], config.vocabulary),
         chat_template=partial(_folder_chat_template, folder),
     )
 
