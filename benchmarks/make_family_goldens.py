@@ -100,10 +100,10 @@ CASES = {
     "gemma3": (
         "Gemma3TextConfig",
         {
-            "num_hidden_layers": 3,
-            "query_pre_attn_scalar": 24,
+            "num_hidden_layers": 6,
+            "head_dim": 8,
+            "query_pre_attn_scalar": 8,
             "sliding_window": 8,
-            "layer_types": ["sliding_attention", "sliding_attention", "full_attention"],
             "rope_parameters": GEMMA_3,
         },
     ),

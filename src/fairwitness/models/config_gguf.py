@@ -17,7 +17,7 @@ from fairwitness.models.rope import Linear, RopeScaling, Yarn, yarn_amplitude
 
 # Layers of the Gemmas of 27 billion weights: their scores are scaled by width, not by head.
 _GEMMA_27B_LAYERS = {"gemma2": 46, "gemma3": 62}
-_SLIDING_PATTERN = {"gemma2": 2, "gemma3": 6}
+_SLIDING_PATTERN = {"gemma2": 2, "gemma3": 6, "gpt-oss": 2}
 _NO_ROPE_STEP = 4  # of SmolLM3; no key tells it
 
 
@@ -40,7 +40,7 @@ def config_from_gguf(
     head_size = keys.integer("attention.key_length", width // max(heads, 1))
     if keys.integer("rope.dimension_count", head_size) != head_size:
         raise ModelFileError(path, "RoPE over a part of the head is not supported")
-    layers, experts = keys.integer("block_count"), _experts(keys)
+    layers, experts = keys.integer("block_count"), _experts(keys, family)
     reaches = _reaches(keys, family, min(layers, 1_000))
     config = DecoderConfig(
         vocabulary=vocabulary,
@@ -54,11 +54,11 @@ def config_from_gguf(
         rope_base=keys.number("rope.freq_base", 10_000.0),
         norm_epsilon=keys.number("attention.layer_norm_rms_epsilon"),
         tied_head=GGUF["head"] not in tensors,
-        rope_scaling=_rope_scaling(keys),
+        rope_scaling=_rope_scaling(keys, family),
         local_rope_base=_local_rope_base(keys, reaches),
         attention=_attention(keys, family, tensors, width / max(heads, 1), layers),
         reaches=reaches,
-        activation="gelu_tanh" if family.scales_embedding else "silu",
+        activation=family.activation or ("gelu_tanh" if family.scales_embedding else "silu"),
         experts=experts,
         post_norms=family.post_norms,
         multipliers=Multipliers(
@@ -77,12 +77,13 @@ def _attention(
         bias=GGUF["query_bias"].format(0) in tensors,
         out_bias=GGUF["out_bias"].format(0) in tensors,
         head_norms=family.head_norms,
+        sinks=family.sinks,
         scale=share**-0.5 if is_27b else None,
         cap=keys.optional_number("attn_logit_softcapping"),
     )
 
 
-def _experts(keys: Keys) -> Experts | None:
+def _experts(keys: Keys, family: Family) -> Experts | None:
     count = keys.integer("expert_count", 0)
     if count == 0:
         return None
@@ -91,6 +92,7 @@ def _experts(keys: Keys) -> Experts | None:
         used=keys.integer("expert_used_count"),
         hidden=keys.integer("expert_feed_forward_length", keys.integer("feed_forward_length", 0)),
         renormalise=True,  # of the architectures that we read, all
+        bias="router_bias" in family.gguf_tensors,
     )
 
 
@@ -103,11 +105,14 @@ def _reaches(keys: Keys, family: Family, layers: int) -> tuple[Reach, ...]:
     window = keys.optional_size("attention.sliding_window")
     if window is None:
         return ()
-    pattern = _SLIDING_PATTERN.get(family.name)
-    if pattern is None:
-        return (Reach(window),) * layers
     near = Reach(window, rope="local" if family.name == "gemma3" else "main")
-    return tuple(near if (layer + 1) % pattern else Reach() for layer in range(layers))
+    slides = keys.each_layer("attention.sliding_window_pattern", layers, or_number=True)
+    if slides is None:
+        step = keys.integer(
+            "attention.sliding_window_pattern", _SLIDING_PATTERN.get(family.name, 0)
+        )
+        slides = [step == 0 or (layer + 1) % step for layer in range(layers)]
+    return tuple(near if each else Reach() for each in slides)
 
 
 def _local_rope_base(keys: Keys, reaches: tuple[Reach, ...]) -> float | None:
@@ -116,7 +121,7 @@ def _local_rope_base(keys: Keys, reaches: tuple[Reach, ...]) -> float | None:
     return keys.number("rope.freq_base_swa", 10_000.0)
 
 
-def _rope_scaling(keys: Keys) -> RopeScaling | None:
+def _rope_scaling(keys: Keys, family: Family) -> RopeScaling | None:
     """Llama 3's rule is no key here: its converter writes a tensor of factors."""
     kind = keys.word("rope.scaling.type", "none")
     match kind:
@@ -130,5 +135,8 @@ def _rope_scaling(keys: Keys) -> RopeScaling | None:
                 factor=factor,
                 original_context=keys.integer("rope.scaling.original_context_length"),
                 amplitude=yarn_amplitude(factor) * keys.number("rope.scaling.attn_factor", 1.0),
+                fast_turns=keys.number("rope.scaling.yarn_beta_fast", 32.0),
+                slow_turns=keys.number("rope.scaling.yarn_beta_slow", 1.0),
+                whole_pairs=family.name != "gpt-oss",  # no key tells it
             )
     raise ModelFileError(keys.path, f"rope scaling {kind!r} is not supported")

@@ -112,6 +112,14 @@ GGUF = {
     "experts_up": "blk.{}.ffn_up_exps.weight",
     "experts_down": "blk.{}.ffn_down_exps.weight",
 }
+_GGUF_GPT_OSS = GGUF | {
+    "mlp_norm": "blk.{}.post_attention_norm.weight",
+    "sinks": "blk.{}.attn_sinks.weight",
+    "router_bias": "blk.{}.ffn_gate_inp.bias",
+    "experts_gate_bias": "blk.{}.ffn_gate_exps.bias",
+    "experts_up_bias": "blk.{}.ffn_up_exps.bias",
+    "experts_down_bias": "blk.{}.ffn_down_exps.bias",
+}
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,7 @@ class Family:
     activation: Activation | None = None  # where config.json does not tell it
     scales_embedding: bool = False  # by sqrt(width)
     norms_from_one: bool = False  # Hugging Face's files hold what is added to one
+    gguf_tensors: Mapping[str, str] = field(default_factory=lambda: GGUF)
     gguf_pairs: bool = False  # GGUF query and key rows stand in pairs, not in halves
 
 
@@ -277,8 +286,9 @@ FAMILIES = (
         "gpt-oss",
         "gpt-oss",
         ("GptOssForCausalLM",),
-        tensors=_GPT_OSS,
-        defaults={
+        "gpt-oss",
+        _GPT_OSS,
+        {
             "head_dim": 64,
             "attention_bias": True,
             "rope_theta": 150_000.0,
@@ -291,6 +301,7 @@ FAMILIES = (
         has_experts=True,
         sinks=True,
         slides="pattern",
+        gguf_tensors=_GGUF_GPT_OSS,
     ),
 )
 

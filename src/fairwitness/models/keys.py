@@ -64,10 +64,10 @@ class Keys:
             raise ModelFileError(self.path, f"{key} is {value!r}, not a string")
         return value
 
-    def each_layer(self, key: str, layers: int) -> list[object] | None:
-        """One value a layer, or None where there is no such key."""
+    def each_layer(self, key: str, layers: int, *, or_number: bool = False) -> list[object] | None:
+        """One value a layer, or None where there is no such key (or, if so told, one number)."""
         value = self.values.get(key)
-        if value is None:
+        if value is None or (or_number and isinstance(value, int)):
             return None
         listed = value.tolist() if isinstance(value, np.ndarray) else value
         if not isinstance(listed, list) or len(listed) != layers:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from fairwitness.models.config import DecoderConfig, Experts
 from fairwitness.models.errors import ModelFileError
-from fairwitness.models.families import GGUF, Family, named
+from fairwitness.models.families import Family, named
 from fairwitness.models.gguf import GgufFile
 from fairwitness.models.rope import frequencies, scaled
 from fairwitness.models.safetensors import Safetensors
@@ -46,7 +46,7 @@ def parameters_from_gguf(
     Raises:
         ModelFileError: a tensor is missing, unknown, or of another shape than the config says.
     """
-    layout = _Layout(GGUF, halves_from_pairs if family.gguf_pairs else _as_they_are)
+    layout = _Layout(family.gguf_tensors, halves_from_pairs if family.gguf_pairs else _as_they_are)
     source = _Tensors(file.path, file.read, set(file.tensors), layout)
     factors = None
     if source.has("rope_factors"):
@@ -238,9 +238,8 @@ def _experts(
         layer["experts_gate_up"] = place(np.concatenate([gate, up], axis=1))
         layer["experts_down"] = place(down)
     if experts.bias:
-        gate_up_bias = source.take("experts_gate_up_bias", (count, 2 * hidden), index)
         layer["router_bias"] = place(source.take("router_bias", (count,), index))
-        layer["experts_gate_up_bias"] = place(_apart(gate_up_bias))
+        layer["experts_gate_up_bias"] = place(_gate_up_bias(source, (count, hidden), index))
         layer["experts_down_bias"] = place(source.take("experts_down_bias", (count, width), index))
     return layer
 
@@ -251,6 +250,13 @@ def _every_expert(
     if f"experts_{part}" in source.layout.spelled:
         return source.take(f"experts_{part}", (count, *shape), index)
     return np.stack([source.take(f"expert_{part}", shape, index, each) for each in range(count)])
+
+
+def _gate_up_bias(source: _Tensors, shape: tuple[int, int], index: int) -> Floats:
+    if "experts_gate_up_bias" in source.layout.spelled:
+        return _apart(source.take("experts_gate_up_bias", (shape[0], 2 * shape[1]), index))
+    gate_up = [source.take(f"experts_{part}_bias", shape, index) for part in ("gate", "up")]
+    return np.concatenate(gate_up, axis=1)
 
 
 def _apart(gate_up: Floats) -> Floats:
