@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-LENGTHS = (4, 2)  # of the last tokens, which are looked up: the more agree, the better the guess
+# How many of the last tokens are looked up, and how far a copy is worth running after them: the
+# more agree, the better the guess.
+WORTH = {3: 16, 2: 6, 1: 1}
 
 
 class PromptLookup:
     """The index of one sequence: after which tokens it went on where.
 
     What it proposes follows from the ids alone; that it remembers those of the last call only saves
-    time: a token costs `len(LENGTHS)` entries.
+    time: a token costs `len(WORTH)` entries.
     """
 
     def __init__(self) -> None:
@@ -25,19 +27,21 @@ class PromptLookup:
         self._read = 1
 
     def propose(self, ids: Sequence[int], most: int) -> tuple[int, ...]:
-        """At most `most` tokens that may follow `ids`: a copy of a stretch of `ids` that stands
-        after the latest earlier occurrence of its last tokens. Empty if those never stood before.
+        """At most `most` tokens that may follow `ids`: a copy of what stands after the latest
+        earlier occurrence of its last tokens, again and again if that reaches the end. Empty if
+        those never stood before.
 
         `ids` are those of the last call and maybe more.
         """
         assert len(ids) >= self._read - 1, "the ids of a sequence only grow"
         for place in range(self._read, len(ids)):
-            for length in LENGTHS:
+            for length in WORTH:
                 if length <= place:
                     self._follower[tuple(ids[place - length : place])] = place
         self._read = max(self._read, len(ids))
-        for length in LENGTHS:
+        for length, worth in WORTH.items():
             place = self._follower.get(tuple(ids[-length:]), 0)
             if place:
-                return tuple(ids[place : place + most])
+                period = len(ids) - place
+                return tuple(ids[place + i % period] for i in range(min(most, worth)))
         return ()

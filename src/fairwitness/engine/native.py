@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +51,8 @@ class NativeRunner:
             rows += [Row(token, piece.start + i, table) for i, token in enumerate(piece.ids)]
             wants += range(len(rows) - piece.wants, len(rows))
         logits_wv = self.stack.step(rows, wants, self.pages)
-        ends = np.cumsum([piece.wants for piece in pieces])[:-1]
-        return np.split(logits_wv, ends)
+        ends = list(accumulate((piece.wants for piece in pieces), initial=0))
+        return [logits_wv[first:end] for first, end in pairwise(ends)]
 
     def warm_up(self, positions: int) -> list[Callable[[], None]]:
         """Run the step once on nothing, so that its memory is there."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fairwitness.engine.prefix import Node
 
-FIRST_DRAFT, LONGEST_DRAFT = 4, 16
+FIRST_DRAFT, LONGEST_DRAFT = 8, 16
 Propose = Callable[[list[int], int], tuple[int, ...]]
 """At most so many tokens that may follow these."""
 
