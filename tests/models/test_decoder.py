@@ -1,5 +1,6 @@
 """The JAX decoder against an independent forward pass in float64, on both file formats."""
 
+import dataclasses
 from functools import partial
 
 import jax
@@ -8,12 +9,14 @@ import numpy as np
 import pytest
 
 from fairwitness.models import decoder, open_model
+from fairwitness.models.config import Reach
 
 TOKENS = np.random.default_rng(5).integers(0, 264, 24)
 
 
-def reference_logits(weights, tokens, config) -> np.ndarray:
-    """A Llama as its paper draws it, one head and one position at a time."""
+def reference_logits(weights, tokens, config, first=lambda position: 0) -> np.ndarray:
+    """A Llama as its paper draws it, one head and one position at a time; `first` is the first
+    position that another sees."""
     wide = {name: weight.astype(np.float64) for name, weight in weights.items()}
 
     def norm(x, scale):
@@ -33,10 +36,11 @@ def reference_logits(weights, tokens, config) -> np.ndarray:
             ours, shared = slice(head * size, (head + 1) * size), head // group * size
             keys = np.array([turned(k[p, shared : shared + size], p) for p in range(len(x))])
             for position in range(len(x)):
-                seen = keys[: position + 1] @ turned(q[position, ours], position) / np.sqrt(size)
+                near = slice(first(position), position + 1)
+                seen = keys[near] @ turned(q[position, ours], position) / np.sqrt(size)
                 weight = np.exp(seen - seen.max())
                 weight /= weight.sum()
-                mixed[position, ours] = weight @ v[: position + 1, shared : shared + size]
+                mixed[position, ours] = weight @ v[near, shared : shared + size]
         return mixed @ wide[f"{prefix}self_attn.o_proj.weight"].T
 
     x = wide["model.embed_tokens.weight"][tokens]
@@ -81,6 +85,21 @@ def test_untied_folder_matches_float64(tiny, make_folder):
     model = open_model(make_folder(weights, tie_word_embeddings=False))
     expected = reference_logits(weights, TOKENS, model.config)
     np.testing.assert_allclose(run(model, [TOKENS]), expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("reach", "first"),
+    [
+        (Reach(window=5), lambda position: max(position - 4, 0)),
+        (Reach(chunk=8), lambda position: position // 8 * 8),
+        (Reach(window=5, chunk=8), lambda position: max(position - 4, position // 8 * 8)),
+    ],
+)
+def test_sliding_and_chunked_attention_match_float64(tiny, model, reach, first):
+    config = dataclasses.replace(model.config, reaches=(reach,) * model.config.layers)
+    expected = reference_logits(tiny.weights(), TOKENS, config, first)
+    told = run(dataclasses.replace(model, config=config), np.split(TOKENS, 4))
+    np.testing.assert_allclose(told, expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("pieces", [24, 4, 1])

@@ -110,6 +110,11 @@ class DecoderConfig:
         return self == plain and not isinstance(self.rope_scaling, Dynamic | Yarn)
 
     @property
+    def cached_numbers(self) -> int:
+        """How many numbers the cache keeps of each token: a key and a value per layer and head."""
+        return 2 * self.layers * self.kv_heads * self.head_size
+
+    @property
     def parameters(self) -> int:
         """Number of weights, norms and biases included."""
         query_rows, kv_rows = self.query_heads * self.head_size, self.kv_heads * self.head_size
