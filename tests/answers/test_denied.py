@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairwitness.answers.stance import stance_of
+from fairwitness.answers.attitude import attitude_of
 from fairwitness.posts.post import Deleted
 
 LIE = "Sharks swim through the streets of Portville after the flood"
@@ -73,9 +73,28 @@ def test_what_one_voice_says_is_hedged_and_what_two_say_is_not(scene) -> None:
     ],
 )
 def test_stances(reply: str, stance: str) -> None:
-    assert stance_of(reply) == stance
+    assert attitude_of(reply) == stance
 
 
 def test_a_boat_is_no_rumour_in_portuguese(scene) -> None:
     scene.say("Fire in Portville harbour", "Portville harbour on fire, seen from a boat")
     assert scene.ask("What happened in Portville harbour?").standing == "agreed"
+
+
+def test_a_rumour_that_many_pass_on_stays_a_rumour(scene) -> None:
+    scene.say(
+        "Prince rumoured to be playing a surprise show in Portville tonight",
+        "Is it true? Rumours of a surprise show by Prince in Portville",
+        "Portville: unconfirmed reports of a Prince show, the hall is silent",
+    )
+    answer = scene.ask("Is Prince playing a show in Portville?")
+    assert answer.standing in ("rumoured", "lone")
+    scene.say("I am at the Prince show in Portville, he plays Kiss right now")
+    scene.say("Prince on stage in Portville, what a show")
+    assert scene.ask("Is Prince playing a show in Portville?").standing == "agreed"
+
+
+def test_another_number_does_not_confirm_the_one_that_was_asked_about(scene) -> None:
+    scene.say("Police: shooting in Portville at two places", "Shooting in Portville at 3 places")
+    answer = scene.ask("Is it true that there was a shooting in Portville at two places?")
+    assert answer.standing == "lone"

@@ -6,7 +6,7 @@ it. Whoever denies his own words corrects them, and that is a denial too.
 
 from collections.abc import Sequence
 
-from fairwitness.answers import stance
+from fairwitness.answers import attitude
 from fairwitness.answers.quote import Span
 from fairwitness.answers.retrieve import replies
 from fairwitness.answers.weigh import Weighed
@@ -30,14 +30,14 @@ def denials(
     `heard` are all spans about the question. Where all that is quoted calls it false already,
     nothing denies that.
     """
-    stated = {s.post.id: s.post for s in quoted if not stance.calls_false(s.text)}
+    stated = {s.post.id: s.post for s in quoted if not attitude.calls_false(s.text)}
     if not stated:
         return []
-    beside = (each.span for each in heard if stance.calls_false(each.span.text))
+    beside = (each.span for each in heard if attitude.calls_false(each.span.text))
     found: dict[str, Span] = {}
     for span in beside:
         found.setdefault(span.post.author_id or span.post.id, span)
     for post in replies(index, list(stated.values()), as_of_ms):
-        if post.text and stance.stance_of(post.text) == "deny":
+        if post.text and attitude.attitude_of(post.text) == "deny":
             found.setdefault(post.author_id or post.id, Span(post, 0, len(post.text)))
     return [span for span in found.values() if span.post.id not in stated]

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 
-from fairwitness.answers import quote, stance, weigh, witness
+from fairwitness.answers import attitude, quote, weigh, witness
 from fairwitness.answers.answer import (
     Answer,
     Citation,
@@ -56,7 +56,7 @@ def explain(desk: Desk, named: str, as_of_ms: int | None = None) -> Answer:
     for told in _thread(desk.index, post, moment_ms):
         bullets.count(*told)
     answering = [each for each in replies(desk.index, [post], moment_ms) if each.id != post.id]
-    deniers = [each for each in answering if stance.stance_of(each.text) == "deny"]
+    deniers = [each for each in answering if attitude.attitude_of(each.text) == "deny"]
     bullets.count("Denied by those who answer: {n}.", _whole(deniers))
     rest = [each for each in answering if each not in deniers]
     bullets.count("Other answers: {n}.", _whole(rest))
@@ -115,7 +115,7 @@ def _others(index: LiveIndex, post: Post, as_of_ms: int) -> list[Span]:
     for span, origin in zip(near, origins[len(own) :], strict=True):
         if origin.witness not in mine and span.post.id != post.id:
             chosen.setdefault(origin.witness, span)
-    return [span for span in chosen.values() if not stance.calls_false(span.text)]
+    return [span for span in chosen.values() if not attitude.calls_false(span.text)]
 
 
 def _whole(posts: Sequence[Post]) -> list[Span]:

@@ -42,6 +42,13 @@ def figure(asked: Asked, each: Weighed) -> str | None:
     return None
 
 
+def numbers_in(text: str) -> frozenset[float]:
+    """Return the numbers from two on that `text` gives, in digits or spelt out."""
+    written = (_value(match.group()) for match in _NUMBER.finditer(text))
+    spelt = (NUMBER_WORDS.get(words.fold(match.group()), 0.0) for match in words.spaced(text))
+    return frozenset(value for value in (*written, *spelt) if value > 1)
+
+
 def _numbers(text: str, lang: str, asked: Asked) -> list[tuple[int, float]]:
     found = []
     of_question = set(_NUMBER.findall(asked.text))

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from fairwitness.answers import denied, quote, sides, verify, voice, weigh, witness, write
+from fairwitness.answers import attitude, denied, quote, sides, verify, voice, weigh, witness, write
 from fairwitness.answers.answer import (
     Answer,
     Citation,
@@ -172,12 +172,17 @@ def _testify(court: _Court, leading: Sequence[Stance]) -> Iterator[Said]:
             citation = court.cite(span, stance.witnesses, origin)
             citations.append(citation)
             yield court.say(span.text, "quote", [citation], 1.0)
-    witnesses = len({origin.witness for stance in leading for _, origin in stance.spans})
-    court.standing = "agreed" if witnesses > 1 else "lone"
-    if leading[0].says or witnesses == 1:
+    told = [pair for each in leading for pair in each.spans]
+    firm = {origin.witness for each, origin in told if not attitude.hearsay(each.span.text)}
+    witnesses = len({origin.witness for _, origin in told})
+    court.standing = "agreed" if len(firm) > 1 else "lone" if witnesses == 1 else "rumoured"
+    if court.standing != "agreed" or leading[0].says:
         facts = {"witnesses": witnesses, "first": _clock(leading[0].first_seen_ms)}
-        text = _voiced(court, "agree" if witnesses > 1 else "lone", **facts)
+        text = _voiced(court, _COUNTED[court.standing], **facts)
         yield court.say(text, "count", citations, 1.0)
+
+
+_COUNTED = {"agreed": "agree", "lone": "lone", "rumoured": "hearsay"}
 
 
 def _contradict(desk: Desk, court: _Court, leading: Sequence[Stance]) -> Iterator[Said]:

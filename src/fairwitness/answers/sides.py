@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fairwitness.answers import figures, names, stance, words
+from fairwitness.answers import attitude, figures, names, words
 from fairwitness.answers.understand import Asked
 from fairwitness.answers.weigh import Weighed
 from fairwitness.answers.witness import Origin
@@ -114,7 +114,8 @@ def _whether(asked: Asked, weighed: Sequence[Weighed]) -> list[str | None]:
     exclusive = any(t.sense is not None and t.sense.name in _ONE_TAKES_ALL for t in asked.terms)
     named = [words.squeezed(t.shown) for t in asked.terms if t.name]
     if not exclusive or not named:
-        return ["no" if _denies(each) else "yes" for each in weighed]
+        asked_for = figures.numbers_in(asked.text)
+        return [_yes_or_no(each, asked_for) for each in weighed]
     candidates = [names.subjects(each, asked, of_question=True) for each in weighed]
     known = names.Known.of(candidates)
     keys: list[str | None] = []
@@ -128,6 +129,13 @@ def _whether(asked: Asked, weighed: Sequence[Weighed]) -> list[str | None]:
     return keys
 
 
+def _yes_or_no(each: Weighed, asked_for: frozenset[float]) -> str | None:
+    """Return what a span says; None when it gives another number than the question asks about."""
+    if asked_for and (given := figures.numbers_in(each.span.text)) and not given & asked_for:
+        return None
+    return "no" if _denies(each) else "yes"
+
+
 _ONE_TAKES_ALL = frozenset({"win", "elected"})
 """Where one name's yes is every other name's no."""
 
@@ -138,4 +146,4 @@ def _places(each: Weighed, asked: Asked) -> bool:
 
 
 def _denies(each: Weighed) -> bool:
-    return each.negated or stance.doubts(each.span.text)
+    return each.negated or attitude.doubts(each.span.text)

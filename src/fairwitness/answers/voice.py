@@ -13,11 +13,12 @@ _GRAVE = frozenset(
     "dead hurt missing earthquake flood fire storm explosion crash shooting evacuate".split()
 )
 
-# agree: several witnesses. lone: one. denied: someone says no. none: nobody. pending: an outcome that one voice claims.
+# agree: several witnesses. lone: one. hearsay: several, as a rumour. denied: someone says no. none: nobody. pending: an outcome that one voice claims.
 _REGULAR: Mapping[str, Mapping[str, str]] = {
     "en": {
         "agree": "{witnesses} independent witnesses say so; the first was seen at {first} UTC.",
         "lone": "One witness says so, seen at {first} UTC; nobody else confirms it yet.",
+        "hearsay": "{witnesses} pass it on, but as a rumour or from hearsay; nobody confirms it yet.",
         "denied": "Denied: {witnesses} of those who answer say that it is not so.",
         "none": "No witness: none of the {searched} posts searched answers this.",
         "pending": "No witness: nobody independent confirms an outcome in the {searched} posts searched.",
@@ -27,6 +28,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     "es": {
         "agree": "{witnesses} testigos independientes lo dicen; el primero se vio a las {first} UTC.",
         "lone": "Lo dice un solo testigo, visto a las {first} UTC; nadie más lo confirma todavía.",
+        "hearsay": "{witnesses} lo repiten, pero como rumor; nadie lo confirma todavía.",
         "denied": "Desmentido: {witnesses} de quienes responden dicen que no es así.",
         "none": "Ningún testigo: ninguna de las {searched} publicaciones consultadas responde a esto.",
         "pending": "Ningún testigo: nadie independiente confirma un resultado en las {searched} publicaciones consultadas.",
@@ -36,6 +38,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     "it": {
         "agree": "{witnesses} testimoni indipendenti lo dicono; il primo è stato visto alle {first} UTC.",
         "lone": "Lo dice un solo testimone, visto alle {first} UTC; nessun altro lo conferma ancora.",
+        "hearsay": "{witnesses} lo ripetono, ma come voce; nessuno lo conferma ancora.",
         "denied": "Smentito: {witnesses} di chi risponde dicono che non è così.",
         "none": "Nessun testimone: nessuno dei {searched} post consultati risponde.",
         "pending": "Nessun testimone: nessuno di indipendente conferma un esito nei {searched} post consultati.",
@@ -45,6 +48,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     "pt": {
         "agree": "{witnesses} testemunhas independentes dizem isso; a primeira foi vista às {first} UTC.",
         "lone": "Só uma testemunha diz isso, vista às {first} UTC; ninguém mais confirma ainda.",
+        "hearsay": "{witnesses} repetem isso, mas como boato; ninguém confirma ainda.",
         "denied": "Desmentido: {witnesses} dos que respondem dizem que não é assim.",
         "none": "Nenhuma testemunha: nenhuma das {searched} publicações pesquisadas responde a isto.",
         "pending": "Nenhuma testemunha: ninguém independente confirma um resultado nas {searched} publicações pesquisadas.",
@@ -54,6 +58,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     "fr": {
         "agree": "{witnesses} témoins indépendants le disent ; le premier a été vu à {first} UTC.",
         "lone": "Un seul témoin le dit, vu à {first} UTC ; personne d'autre ne le confirme encore.",
+        "hearsay": "{witnesses} le répètent, mais comme une rumeur ; personne ne le confirme encore.",
         "denied": "Démenti : {witnesses} de ceux qui répondent disent que ce n'est pas vrai.",
         "none": "Aucun témoin : aucune des {searched} publications consultées ne répond.",
         "pending": "Aucun témoin : personne d'indépendant ne confirme de résultat dans les {searched} publications consultées.",
@@ -63,6 +68,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     "de": {
         "agree": "{witnesses} unabhängige Zeugen sagen das; der erste wurde um {first} UTC gesehen.",
         "lone": "Nur ein Zeuge sagt das, gesehen um {first} UTC; noch bestätigt es niemand.",
+        "hearsay": "{witnesses} geben es weiter, aber als Gerücht; noch bestätigt es niemand.",
         "denied": "Bestritten: {witnesses} der Antwortenden sagen, dass es nicht stimmt.",
         "none": "Kein Zeuge: Keiner der {searched} durchsuchten Beiträge beantwortet das.",
         "pending": "Kein Zeuge: Niemand Unabhängiges bestätigt einen Ausgang in den {searched} durchsuchten Beiträgen.",
@@ -72,6 +78,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     "zh": {
         "agree": "有{witnesses}个独立的见证者这样说，最早见于{first} UTC。",
         "lone": "只有一个见证者这样说，见于{first} UTC；尚无他人证实。",
+        "hearsay": "有{witnesses}个来源转述，但只是传闻；尚无人证实。",
         "denied": "有人否认：{witnesses}个回应者说并非如此。",
         "none": "没有见证者：检索的{searched}条帖子都没有回答这个问题。",
         "pending": "没有见证者：检索的{searched}条帖子中没有独立来源证实结果。",

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from fairwitness.answers import Answer, QuestionError
-from fairwitness.answers.stance import stance_of
+from fairwitness.answers.attitude import attitude_of
 from fairwitness.evals.cited import share
 from fairwitness.evals.hearing import Hearing, posts_in, rows_of
 from fairwitness.posts.post import Post
@@ -145,7 +145,7 @@ def _named(post: Post, handle: str) -> Post:
 
 def _stance_f1(replies: Sequence[Row]) -> dict[str, float]:
     read: Counter[tuple[str, str]] = Counter(
-        (row["stance"], stance_of(row["text"])) for row in replies
+        (row["stance"], attitude_of(row["text"])) for row in replies
     )
     f1 = {}
     for stance in _STANCES:

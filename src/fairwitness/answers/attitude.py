@@ -10,7 +10,7 @@ from typing import Literal
 from fairwitness.answers import words
 from fairwitness.answers.senses import DENIALS
 
-Stance = Literal["support", "deny", "query", "comment"]
+Attitude = Literal["support", "deny", "query", "comment"]
 
 # Whole words: by its stem `boato`, a rumour in Portuguese, would be a boat.
 _DENIALS = frozenset(words.fold(word) for word in DENIALS)
@@ -41,8 +41,16 @@ _AGREES = re.compile(
     r"|确认|证实|属实|是真的"
 )
 
+_HEARSAY = re.compile(
+    r"\b(?:rumou?r(?:s|ed)?|unconfirmed|not confirmed|unverified|alleged(?:ly)?"
+    r"|reportedly|supposedly"
+    r"|is it true|hearing (?:that|reports)|rumores?|sin confirmar|presunt\w+|voci di|boatos?"
+    r"|suposto|rumeurs?|non confirme|gerucht\w*|angeblich|слух\w*|якобы)\b"
+    r"|传闻|据传|网传|疑似|听说|传言|未经证实|未確認|噂"
+)
 
-def stance_of(reply: str) -> Stance:
+
+def attitude_of(reply: str) -> Attitude:
     """Return what `reply` thinks of what it answers."""
     folded = words.fold(reply.replace("’", "'"))
     asks = _ASKS.search(folded) is not None
@@ -67,6 +75,11 @@ def calls_false(text: str) -> bool:
 def doubts(text: str) -> bool:
     """Whether `text` calls something false, or no more than a rumour."""
     return bool(_words_of_denial(text))
+
+
+def hearsay(text: str) -> bool:
+    """Whether `text` itself says that it passes on a rumour, or what nobody has confirmed."""
+    return _HEARSAY.search(words.fold(text)) is not None
 
 
 def _words_of_denial(text: str) -> frozenset[str]:
