@@ -89,12 +89,79 @@ def test_a_weight_that_does_not_fit_is_named(tiny, make_folder, tmp_path, change
 
 
 def test_what_cannot_be_is_refused_by_name(tiny_gguf, make_folder, tmp_path):
-    with pytest.raises(ModelFileError, match=r"a \.gguf file becomes a \.gguf file"):
+    with pytest.raises(ModelFileError, match=r"a \.gguf file can become a \.gguf file only"):
         convert(tiny_gguf, tmp_path / "folder")
+    (tmp_path / "note.txt").touch()
+    with pytest.raises(ModelFileError, match=r"note\.txt: is neither a \.gguf file nor a folder"):
+        convert(tmp_path / "note.txt", tmp_path / "a.gguf")
     with pytest.raises(ModelFileError, match="cannot be written as q6_k, only as F32, F16, Q4_0"):
         convert(tiny_gguf, tmp_path / "a.gguf", "q6_k")
     with pytest.raises(ModelFileError, match="cannot be written as q8_0, only as F32, F16, BF16"):
         convert(make_folder(), tmp_path / "folder", "q8_0")
+
+
+SHAPES = {
+    "llama": {"bos_token_id": 1},
+    "llama, untied, with biases": {"tie_word_embeddings": False, "attention_bias": True},
+    "llama, stretched": {
+        "rope_scaling": {
+            "rope_type": "llama3",
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 64,
+        }
+    },
+    "mistral": {"architectures": ["MistralForCausalLM"], "sliding_window": None},
+    "qwen2": {"architectures": ["Qwen2ForCausalLM"]},
+    "qwen3": {"architectures": ["Qwen3ForCausalLM"], "head_dim": 8},
+}
+
+
+def weights_for(tiny, shape: str) -> dict[str, np.ndarray]:
+    """The tiny weights, and what a family has besides."""
+    weights, rng = tiny.weights(), np.random.default_rng(3)
+    added = {}
+    for name, weight in weights.items():
+        is_projection = any(f".{part}_proj." in name for part in "qkv")
+        if is_projection and (shape == "qwen2" or "biases" in shape):
+            added[name.replace("weight", "bias")] = rng.normal(0, 1, len(weight))
+        if ".o_proj." in name and "biases" in shape:
+            added[name.replace("weight", "bias")] = rng.normal(0, 1, len(weight))
+        if ".q_proj." in name and shape == "qwen3":
+            for part in "qk":
+                norm = name.replace("q_proj", f"{part}_norm")
+                added[norm] = 1 + rng.normal(0, 0.2, 8)
+    if "untied" in shape:
+        added["lm_head.weight"] = rng.normal(0, 1, weights["model.embed_tokens.weight"].shape)
+    return weights | {name: weight.astype(np.float32) for name, weight in added.items()}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_folder_becomes_a_file_that_says_the_same(tiny, make_folder, tmp_path, shape):
+    source, target = make_folder(weights_for(tiny, shape), **SHAPES[shape]), tmp_path / "a.gguf"
+    convert(source, target)
+    before, after = open_model(source), open_model(target)
+    assert after.card.architecture == before.card.architecture.replace("mistral", "llama")
+    assert after.tokenizer().token_bytes == before.tokenizer().token_bytes
+    assert after.tokenizer().control_ids == before.tokenizer().control_ids
+    assert after.tokenizer().end_ids == before.tokenizer().end_ids
+    assert after.tokenizer().begin_id == before.tokenizer().begin_id
+    assert after.chat_template().source == before.chat_template().source
+    np.testing.assert_allclose(logits(target), logits(source), rtol=0, atol=2e-5)
+
+
+def test_what_gguf_cannot_tell_is_refused(tiny, make_folder, tmp_path):
+    folder = make_folder(architectures=["MistralForCausalLM"], sliding_window=16)
+    with pytest.raises(ModelFileError, match="a Mistral of this shape cannot be written"):
+        convert(folder, tmp_path / "a.gguf")
+    (folder / "config.json").write_text(json.dumps(tiny.config()))
+    table = tiny.tokenizer()
+    table["pre_tokenizer"]["pretokenizers"].pop(0)
+    (folder / "tokenizer.json").write_text(json.dumps(table))
+    with pytest.raises(ModelFileError, match="no name for how this tokenizer splits words"):
+        convert(folder, tmp_path / "a.gguf")
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
 
 
 def test_the_verb(tiny_gguf, tmp_path):

@@ -118,8 +118,8 @@ def show(name: str, as_json: bool) -> None:
 def convert(source: str, target: Path, quantisation: str | None, as_json: bool) -> None:
     """Write the model IN anew at OUT, which must not be there yet.
 
-    A .gguf file becomes a .gguf file, a folder of safetensors a folder. OUT appears when it is
-    whole, or not at all.
+    A .gguf file becomes a .gguf file; a folder of safetensors becomes a folder or, if OUT ends in
+    .gguf, such a file. OUT appears when it is whole, or not at all.
 
     \b
     Example:

@@ -44,7 +44,7 @@ class ChatTemplate:
     """A template; `variables` are the texts of `bos_token` and the like."""
 
     def __init__(self, source: str, variables: Mapping[str, str]) -> None:
-        self._source, self._variables = source, dict(variables)
+        self.source, self._variables = source, dict(variables)
         self._rendered = lru_cache(KEPT_SEQUENCES)(self._render)
 
     def encode(self, messages: Sequence[Message], tokenizer: Tokenizer) -> list[int]:
@@ -84,7 +84,7 @@ class ChatTemplate:
         messages = [
             {"role": role, "content": f"\ue0f0{index}\ue0f1"} for index, role in enumerate(roles)
         ]
-        job = {"source": self._source, "messages": messages, "variables": self._variables}
+        job = {"source": self.source, "messages": messages, "variables": self._variables}
         try:
             run = subprocess.run(
                 [sys.executable, "-I", rendering.__file__],

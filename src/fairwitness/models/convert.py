@@ -1,7 +1,7 @@
 """From one model file to another: other number formats, and shards.
 
-A `.gguf` file becomes a `.gguf` file, a folder of safetensors a folder of safetensors. What already
-has the format that is asked for is copied bit for bit.
+A `.gguf` file becomes a `.gguf` file; a folder of safetensors becomes a folder of safetensors, or a
+`.gguf` file with its tokenizer in it. What already has the format that is asked for keeps its bits.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 
 from fairwitness.models.dequantise import FORMATS, BlockFormat
 from fairwitness.models.errors import ModelFileError
-from fairwitness.models.gguf import GgufFile, check_finite, open_gguf
+from fairwitness.models.gguf import GgufFile, Value, check_finite, open_gguf
 from fairwitness.models.gguf_writer import write_gguf
+from fairwitness.models.model import json_table, named_end_ids, open_model
 from fairwitness.models.quantise import WRITABLE, quantise
 from fairwitness.models.safetensors import INDEX_NAME, STORABLE, Safetensors, open_folder
 from fairwitness.models.safetensors_writer import write_shards
+from fairwitness.models.to_gguf import gguf_of_folder
+from fairwitness.models.to_gguf_tokenizer import tokenizer_metadata
 from fairwitness.models.writing import NewTensor, Progress, whole_file, whole_folder
 
 # `general.file_type`: what most of a file is in (`enum llama_ftype` in llama.h of llama.cpp).
@@ -63,8 +66,12 @@ def convert(
             there, or cannot hold a weight.
     """
     wanted = _wanted(target, quantisation)
-    if source.is_dir() == (target.suffix == ".gguf"):
-        raise ModelFileError(target, "a .gguf file becomes a .gguf file, a folder a folder")
+    if source.is_dir() and target.suffix == ".gguf":
+        return _folder_to_gguf(source, target, wanted, progress)
+    if target.suffix == ".gguf" and source.suffix != ".gguf":
+        raise ModelFileError(source, "is neither a .gguf file nor a folder")
+    if not source.is_dir() and target.suffix != ".gguf":
+        raise ModelFileError(target, "a .gguf file can become a .gguf file only")
     if source.is_dir():
         return _convert_folder(source, target, wanted, progress)
     return _convert_gguf(source, target, wanted, progress)
@@ -87,12 +94,41 @@ def _convert_gguf(
 ) -> Converted:
     file = open_gguf(source)
     tensors = [_from_gguf(file, name, wanted) for name in file.tensors]
-    metadata = dict(file.metadata)
-    if wanted is not None:
-        metadata["general.file_type"] = _FILE_TYPES[wanted.name]
-        metadata["general.quantization_version"] = _QUANTISATION_VERSION
+    metadata = file.metadata | _file_type(wanted)
     write_gguf(target, metadata, tensors, progress, kinds=file.kinds)
     return _converted(target, tensors)
+
+
+def _file_type(wanted: BlockFormat | None) -> dict[str, Value]:
+    if wanted is None:
+        return {}
+    return {
+        "general.file_type": _FILE_TYPES[wanted.name],
+        "general.quantization_version": _QUANTISATION_VERSION,
+    }
+
+
+def _folder_to_gguf(
+    source: Path, target: Path, wanted: BlockFormat | None, progress: Progress
+) -> Converted:
+    metadata, tensors = gguf_of_folder(source, partial(_format_in_gguf, wanted))
+    values = json_table(source / "config.json")
+    begin, ends = values.get("bos_token_id"), named_end_ids(source, values)
+    metadata |= tokenizer_metadata(
+        source,
+        open_model(source),
+        begin if isinstance(begin, int) else None,
+        ends[0] if ends else None,
+    )
+    write_gguf(target, metadata | _file_type(wanted), tensors, progress)
+    return _converted(target, tensors)
+
+
+def _format_in_gguf(
+    wanted: BlockFormat | None, name: str, shape: tuple[int, ...], present: BlockFormat
+) -> BlockFormat:
+    """As `_format`; vectors are always float32 there."""
+    return _format(name, shape, present, wanted if len(shape) > 1 else FORMATS[0])
 
 
 def _from_gguf(file: GgufFile, name: str, wanted: BlockFormat | None) -> NewTensor:

@@ -124,12 +124,12 @@ def _gguf_chat_template(file: GgufFile) -> ChatTemplate:
 
 
 def _open_folder_model(folder: Path) -> Model:
-    values = _json_table(folder / "config.json")
+    values = json_table(folder / "config.json")
     family, config = config_from_hugging_face(folder / "config.json", values)
     file = open_folder(folder)
     sizes = ((tensor.format.name, tensor.data.size) for tensor in file.tensors.values())
     size_bytes = sum(entry.stat().st_size for entry in folder.iterdir() if entry.is_file())
-    ends = _end_ids(folder, values)
+    ends = named_end_ids(folder, values)
     return Model(
         config=config,
         card=_card(folder, config, family.name, sizes, "unknown", size_bytes),
@@ -154,10 +154,10 @@ def _open_grok1_model(folder: Path) -> Model:
     )
 
 
-def _end_ids(folder: Path, config_values: Mapping[str, object]) -> list[int]:
+def named_end_ids(folder: Path, config_values: Mapping[str, object]) -> list[int]:
     """generation_config.json has the last word on what ends an answer; it may name several ids."""
     generation = folder / "generation_config.json"
-    values = _json_table(generation) if generation.exists() else config_values
+    values = json_table(generation) if generation.exists() else config_values
     named = values.get("eos_token_id", config_values.get("eos_token_id"))
     candidates = named if isinstance(named, list) else [named]
     return [token for token in candidates if isinstance(token, int)]
@@ -167,7 +167,7 @@ def _folder_chat_template(folder: Path) -> ChatTemplate:
     settings_path, jinja_path = folder / "tokenizer_config.json", folder / "chat_template.jinja"
     if (folder / XAI_TOKENIZER).exists():  # its template is published as code, not as a file
         return ChatTemplate(XAI_TEMPLATE, {})
-    settings = _json_table(settings_path)
+    settings = json_table(settings_path)
     source = settings.get("chat_template")
     if jinja_path.exists():
         source = _read_text(jinja_path)
@@ -181,7 +181,8 @@ def _folder_chat_template(folder: Path) -> ChatTemplate:
     return ChatTemplate(source, variables)
 
 
-def _json_table(path: Path) -> dict[str, object]:
+def json_table(path: Path) -> dict[str, object]:
+    """A JSON file of a model's folder; anything but a table raises ModelFileError."""
     try:
         return msgspec.json.decode(_read_text(path), type=dict[str, object])
     except msgspec.DecodeError as error:

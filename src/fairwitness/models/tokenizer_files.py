@@ -209,11 +209,16 @@ def _gguf_encoder(
     except Exception as error:  # the library raises nothing more precise
         raise ModelFileError(path, f"the tokenizer cannot be built: {error}") from error
     encoder = tokenizers.Tokenizer(model)
-    encoder.pre_tokenizer = _pre_tokenizer(path, name)
+    encoder.pre_tokenizer = splitter(path, name)
     return encoder
 
 
-def _pre_tokenizer(path: Path, name: object) -> Any:
+SPLITTERS = ("gpt-2", "smollm", "llama-bpe", "qwen2")
+"""One name for each way of splitting words that GGUF files name."""
+
+
+def splitter(path: Path, name: object) -> Any:
+    """The pre-tokenizer of that name; ModelFileError for a name that we do not know."""
     if name == "gpt-2":
         return pre_tokenizers.ByteLevel(add_prefix_space=False)
     if name in _DIGIT_BY_DIGIT:
