@@ -159,10 +159,7 @@ class Applier:
 
         What comes after it cannot be half done: it would be noticed twice, or not counted.
         """
-        hot = self._table.hot
-        hot.columns.reserve(hot.rows, rows)
-        hot.codes.reserve(hot.rows, rows)
-        hot.history.reserve(hot.rows, rows, counts)
+        self._table.hot.reserve(rows, counts)
 
     def _say(self, post: Post) -> str:
         known, versions, newest = self._known(post.id)

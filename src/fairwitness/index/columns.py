@@ -5,12 +5,14 @@ change for any row, and point to `Changes` for the few to which more happened: e
 an account that went.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fairwitness.index.mapped import Fields, Mapped
+from fairwitness.kernels import masks
 from fairwitness.kernels.hamming import CODE_BYTES
 
 GONE = 1
@@ -40,8 +42,12 @@ COUNT_MAX = 2**31 - 2
 """The most likes, reposts or replies that a column can say."""
 
 
+Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
 class Columns(Mapped):
-    """What a row is. A sealed slice's never change."""
+    """What a row is, while a slice grows; when it is sealed they are frozen (`frozen.py`)."""
 
     FIELDS: ClassVar[Fields] = {
         "id_hash": np.uint64,
@@ -72,6 +78,22 @@ class Columns(Mapped):
     lang: NDArray[np.uint16]
     network: NDArray[np.uint16]
     quality: NDArray[np.uint8]
+
+    def seen_until(self, moment_ms: int, rows: Rows | slice) -> Mask:
+        """Return which of `rows` we had seen at a moment."""
+        return self.since_ms[rows] <= moment_ms
+
+    def keep_made_from(self, kept: Mask, moment_ms: int, *, negated: bool) -> int:
+        """Keep of the first rows those made at a moment or later, or not; return how many."""
+        return masks.keep_from(kept, self.made_ms[: len(kept)], moment_ms, negated=negated)
+
+    def keep_lang(self, kept: Mask, langs: Sequence[int], *, negated: bool) -> int:
+        """Keep of the first rows those in some languages, or in none; return how many."""
+        return masks.keep_among(kept, self.lang[: len(kept)], langs, negated=negated)
+
+    def keep_network(self, kept: Mask, networks: Sequence[int], *, negated: bool) -> int:
+        """Keep of the first rows those of some networks, or of none; return how many."""
+        return masks.keep_among(kept, self.network[: len(kept)], networks, negated=negated)
 
 
 class Codes(Mapped):

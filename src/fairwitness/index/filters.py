@@ -19,7 +19,6 @@ from fairwitness.index.said import said
 from fairwitness.index.slice import Slice
 from fairwitness.index.table import Table
 from fairwitness.index.words import Runs
-from fairwitness.kernels import masks
 
 Mask = NDArray[np.bool_]
 
@@ -87,16 +86,14 @@ class Filters:
     def _keep(self, test: _Test, kept: Mask, part: Slice, *, negated: bool) -> int | None:
         """Narrow `kept` by a test of one number a row, and return how many are left; None, with
         nothing done, for any other test."""
-        columns, rows = part.columns, slice(0, len(kept))
+        columns, table = part.columns, self._table
         match test:
             case _Among("lang", values):
-                numbers = self._table.langs.numbers(values)
-                return masks.keep_among(kept, columns.lang[rows], numbers, negated=negated)
+                return columns.keep_lang(kept, table.langs.numbers(values), negated=negated)
             case _Among("network", values):
-                numbers = self._table.networks.numbers(values)
-                return masks.keep_among(kept, columns.network[rows], numbers, negated=negated)
+                return columns.keep_network(kept, table.networks.numbers(values), negated=negated)
             case Condition("since", value):
-                return masks.keep_from(kept, columns.made_ms[rows], int(value), negated=negated)
+                return columns.keep_made_from(kept, int(value), negated=negated)
         return None
 
     def _where(self, test: _Test, allowed: Mask, part: Slice, runs: Runs) -> Mask:

@@ -23,6 +23,7 @@ from fairwitness.index.columns import (
     Marks,
 )
 from fairwitness.index.errors import IndexCorrupt
+from fairwitness.index.frozen import Frozen
 from fairwitness.index.growing import GrowingFile
 from fairwitness.index.reports import (
     REPORT_BYTES,
@@ -47,7 +48,7 @@ class History:
         folder: Path,
         rows_max: int,
         reports_bytes: int,
-        columns: Columns,
+        columns: Columns | Frozen,
         texts: Texts,
         *,
         read_only: bool,
@@ -55,7 +56,7 @@ class History:
         """Open it as it is on the disk; a writer then calls `discard_after`."""
         if reports_bytes % REPORT_BYTES:
             raise IndexCorrupt(folder / "reports", "ends within a report")
-        self._columns = columns
+        self.columns = columns
         self._texts = texts
         self._rows_max = rows_max
         self._changed = 0
@@ -127,7 +128,7 @@ class History:
             return
         rows = first_row + counted
         numbers = self._new_changes(rows)
-        self.reports.begin_all(numbers, self._columns.since_ms[rows], said[:, counted])
+        self.reports.begin_all(numbers, self.columns.since_ms[rows], said[:, counted])
         self.marks.flags[rows] |= COUNTED
 
     def prev(self, row: int) -> int:
@@ -143,7 +144,7 @@ class History:
         replaced = np.flatnonzero(flags & (GONE | SUPERSEDED) == SUPERSEDED)
         shown[replaced] = self._held_yet(rows[replaced], index_rows, as_of_ms)
         if as_of_ms is not None:
-            shown &= self._columns.since_ms[rows] <= as_of_ms
+            shown &= self.columns.seen_until(as_of_ms, rows)
         return shown
 
     def shown(self, rows: int, index_rows: int, as_of_ms: int | None) -> NDArray[np.bool_]:
@@ -155,7 +156,7 @@ class History:
             found = np.flatnonzero(replaced)
             mask[found] = self._held_yet(found, index_rows, as_of_ms)
         if as_of_ms is not None and as_of_ms < self.latest_ms:
-            mask &= self._columns.since_ms[:rows] <= as_of_ms
+            mask &= self.columns.seen_until(as_of_ms, slice(0, rows))
         return mask
 
     def counts(self, rows: Rows, as_of_ms: int | None) -> NDArray[np.int64]:
@@ -191,7 +192,7 @@ class History:
         if self.marks.flags[row] & COUNTED:
             return self.reports.standing(int(self.marks.change[row]) - 1)
         said = self._texts.post_at(row).engagement
-        return Standing(said, int(self._columns.since_ms[row])) if said != UNSAID else UNCOUNTED
+        return Standing(said, int(self.columns.since_ms[row])) if said != UNSAID else UNCOUNTED
 
     def gone_ms(self, row: int) -> int:
         """Return when the account of a row went, 0 when it did not."""
@@ -239,7 +240,7 @@ class History:
         flags = self.marks.flags[:rows]
         self.visible = int(np.count_nonzero(flags & (GONE | SUPERSEDED) == 0))
         ends_ms = self._changes.until_ms[: int(self.marks.change[:rows].max(initial=0))]
-        since_ms = self._columns.since_ms[:rows]
+        since_ms = self.columns.since_ms[:rows]
         self.latest_ms = int(max(since_ms.max(initial=0), ends_ms.max(initial=0)))
 
     def discard_after(self, rows: int, index_rows: int) -> None:

@@ -163,6 +163,8 @@ class LiveIndex:
             manifests.write(self._folder, state)
             self.position = state.position
             self._must_write().noticing.save()
+            for part in self._table.slices[:-1]:
+                part.drop_grown()
             for _, part in self._retired:
                 shutil.rmtree(part.folder, ignore_errors=True)
 

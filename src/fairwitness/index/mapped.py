@@ -76,7 +76,9 @@ class Mapped:
 
     def close(self) -> None:
         """Let go of the file; the map itself goes with the last array that looks at it."""
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
 
     @classmethod
     def _layout(cls, rows_max: int) -> Iterator[tuple[str, np.dtype[np.generic], int]]:

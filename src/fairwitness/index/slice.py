@@ -7,7 +7,7 @@ the whole index is its ordinal: `first` of its slice plus its row there.
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
@@ -15,19 +15,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fairwitness.index import changes, ids
 from fairwitness.index.columns import GONE, Columns
-from fairwitness.index.errors import IndexCorrupt, IndexFault, room_on_disk
+from fairwitness.index.errors import IndexCorrupt, IndexDiskFull, room_on_disk
+from fairwitness.index.frozen import Frozen, freeze
 from fairwitness.index.history import History, Rows
-from fairwitness.index.ids import Hashes, SealedIds
+from fairwitness.index.ids import Hashes, SealedIds, id_hash
 from fairwitness.index.manifest import SliceExtent
 from fairwitness.index.slice_codes import SliceCodes
 from fairwitness.index.texts import Texts
+from fairwitness.index.whole import sync_folder
 from fairwitness.index.words import Words
 from fairwitness.kernels.fields import Fields
 from fairwitness.kernels.words import Words as Told
 from fairwitness.posts.post import Post
 
 EMPTY = SliceExtent(0, 0, 0, 0, 0)
+_GROWN, _FROZEN = "columns", "frozen"
 _LOOK_S = 10.0
 """How old a reader's count of what shows of a sealed slice may be."""
 
@@ -82,22 +86,22 @@ class Slice:
         self._newest: dict[int, int] = {}
         self._sealed: SealedIds | None = None
         self._sealing: threading.Thread | None = None
+        self._has_grown = True
         self._check = extent.check
         self._grown, self._looked_s = extent, time.monotonic()
         with ExitStack() as files:
+            if not sealed and not read_only:
+                self._forget_sealing()
             self._open_files(files, extent, centres)
             if not read_only:
-                if self.columns.hash_of(self.rows) != extent.check:
-                    raise IndexCorrupt(self.columns.path, "not what was written")
+                self._verify(extent)
                 self.history.discard_after(self.rows, index_rows)
             self.history.tally(self.rows)
-            if not sealed and not read_only:
-                SealedIds.forget(folder)
-                self.codes.unseal(self.rows)
             if sealed:
-                self._sealed = self._sort_ids()
-                self.codes.seal(self.rows, self.history.gone_rows(self.rows))
-            else:
+                self._become_sealed()
+            elif not read_only:
+                self.codes.unseal(self.rows)
+            if self._sealed is None:
                 self._learn_ids(0)
             self._files = files.pop_all()
 
@@ -120,33 +124,46 @@ class Slice:
         There must be room for them. Raises IndexDiskFull with nothing changed.
         """
         at, end = self.rows, self.rows + len(posts)
-        self.columns.reserve(at, len(posts))
+        columns = self._growing()
+        columns.reserve(at, len(posts))
         self.codes.add(at, rows.code)
         self.history.add(at, rows.flags, int(rows.since_ms.max(initial=0)))
         for name, values in zip(NewRows._fields[:-2], rows[:-2], strict=True):
-            getattr(self.columns, name)[at:end] = values
+            getattr(columns, name)[at:end] = values
         self.texts.add(posts, fields)
         self._newest.update(zip(rows.id_hash.tolist(), range(at, end), strict=True))
         self.words.add(posts, told)
         self.rows = end
         return self.first + at
 
-    def newest(self, id_hash: int) -> int:
+    def newest(self, hash_of_id: int) -> int:
         """Return the ordinal of the last row with this hash, -1 when there is none."""
         newest = self._newest  # first: sealing sets the order before it empties this
-        if self._sealed is None:
-            row = newest.get(id_hash, -1)
+        if self._sealed is None and not self._read_only:
+            row = newest.get(hash_of_id, -1)
             return self.first + row if row >= 0 else -1
-        return self.newest_of(np.array([id_hash], np.uint64)).item()
+        return self.newest_of(np.array([hash_of_id], np.uint64)).item()
 
     def newest_of(self, id_hashes: Hashes) -> Rows:
         """Return `newest` of each hash."""
-        if self._sealed is None:
-            newest = map(self._newest.get, id_hashes.tolist(), repeat(-1))
-            rows = np.fromiter(newest, np.int64, len(id_hashes))
-        else:
+        newest, columns = self._newest, self.columns  # first, as above
+        if self._sealed is not None:
             rows = self._sealed.newest(id_hashes)
+        elif self._read_only and isinstance(columns, Columns):
+            known = columns.id_hash[: self.rows]
+            found = [np.flatnonzero(known == each)[-1:] for each in id_hashes]
+            rows = np.array([each.max(initial=-1) for each in found], np.int64)
+        else:
+            found_rows = map(newest.get, id_hashes.tolist(), repeat(-1))
+            rows = np.fromiter(found_rows, np.int64, len(id_hashes))
         return np.where(rows >= 0, rows + self.first, -1)
+
+    def text_hash(self, row: int) -> int:
+        """Return the hash by which a post's versions are told apart."""
+        columns = self.columns
+        if isinstance(columns, Columns):
+            return int(columns.text_hash[row])
+        return changes.text_hash(self.texts.post_at(row))
 
     def rows_of(self, author: int) -> NDArray[np.intp]:
         """Return the rows that are not gone with this author hash, ~1 ms a million.
@@ -197,8 +214,10 @@ class Slice:
         history.sync()
         self.words.sync()
         self.codes.sync()
-        self.columns.sync()
-        self._check = self.columns.hash_of(self.rows)
+        columns = self.columns
+        if isinstance(columns, Columns):
+            columns.sync()
+            self._check = columns.hash_of(self.rows)
         history.unsynced = False
 
     def seal(self) -> None:
@@ -206,6 +225,18 @@ class Slice:
         self.commit()
         self._sealing = threading.Thread(target=self._become_sealed, name="sealing")
         self._sealing.start()
+
+    def reserve(self, rows: int, said: NDArray[np.int64]) -> None:
+        """Make sure that rows can be added and what they `said` counted; raise IndexDiskFull."""
+        self._growing().reserve(self.rows, rows)
+        self.codes.reserve(self.rows, rows)
+        self.history.reserve(self.rows, rows, said)
+
+    def drop_grown(self) -> None:
+        """Remove the columns of growing, which nobody needs once a checkpoint says it is sealed."""
+        if self._has_grown and not isinstance(self.columns, Columns):
+            (self.folder / _GROWN).unlink(missing_ok=True)
+            self._has_grown = False
 
     def grow_to(self, extent: SliceExtent) -> None:
         """For a reader: see what the writing process has committed.
@@ -221,12 +252,9 @@ class Slice:
         self.texts.grow_to(extent.rows, extent.blocks, extent.texts_bytes)
         self.history.reports.grow_to(extent.reports_bytes)
         self.words.grow_to(extent.rows)
-        before, self.rows = self.rows, extent.rows
-        self._learn_ids(before)
-        if not self.room and self._sealed is None:
+        self.rows = extent.rows
+        if not self.room:
             self._become_sealed()
-        elif not self.room:
-            self.codes.seal(self.rows, self.history.gone_rows(self.rows))
         self.history.tally(self.rows)
         self.searchable_rows = self.rows
 
@@ -241,7 +269,8 @@ class Slice:
     ) -> None:
         folder, opened, read_only = self.folder, files.enter_context, self._read_only
         rows_max = self._rows_max
-        self.columns = opened(closing(Columns(folder / "columns", rows_max, read_only=read_only)))
+        self.columns = self._open_columns(extent.rows)
+        files.callback(self._close_columns)
         self.texts = opened(
             closing(
                 Texts(folder, extent.rows, extent.blocks, extent.texts_bytes, read_only=read_only)
@@ -261,17 +290,76 @@ class Slice:
         gone: NDArray[np.bool_] = self.history.marks.flags[first:end] & GONE != 0
         return gone
 
-    def _become_sealed(self) -> None:
-        try:
-            self._sealed = self._sort_ids()
-        except IndexFault:
-            return  # no room: the dict goes on, and the next opening tries again
-        self._newest = {}
-        self.codes.seal(self.rows, self.history.gone_rows(self.rows))
+    def _open_columns(self, rows: int) -> Columns | Frozen:
+        for is_frozen in (True, False, True):  # a reader, while the writer freezes them
+            with suppress(FileNotFoundError):
+                if is_frozen:
+                    return Frozen(self.folder / _FROZEN, rows)
+                return Columns(self.folder / _GROWN, self._rows_max, read_only=self._read_only)
+        raise IndexCorrupt(self.folder / _FROZEN, "there are no columns")
 
-    def _sort_ids(self) -> SealedIds:
-        hashes = self.columns.id_hash[: self.rows]
-        return SealedIds(self.folder, hashes, read_only=self._read_only)
+    def _close_columns(self) -> None:
+        if isinstance(self.columns, Columns):
+            self.columns.close()
+
+    def _growing(self) -> Columns:
+        assert isinstance(self.columns, Columns), "a sealed slice takes no rows"
+        return self.columns
+
+    def _verify(self, extent: SliceExtent) -> None:
+        if isinstance(self.columns, Frozen):
+            self.columns.verify()
+        elif self.columns.hash_of(self.rows) != extent.check:
+            raise IndexCorrupt(self.columns.path, "not what was written")
+
+    def _forget_sealing(self) -> None:
+        """Take rows again: the slice was sealed after the checkpoint that it is opened at."""
+        ids.forget(self.folder)
+        (self.folder / _FROZEN).unlink(missing_ok=True)
+
+    def _become_sealed(self) -> None:
+        """Make what sealed slices have, or take up what of it the writer has made."""
+        if self._sealed is None:
+            self._sealed = self._sorted_ids()
+        self.codes.seal(self.rows, self.history.gone_rows(self.rows))
+        if self._sealed is not None and isinstance(self.columns, Columns):
+            self._newest = {}
+            self._freeze(self.columns)
+
+    def _sorted_ids(self) -> SealedIds | None:
+        """Return the ids; None where there is no room for them, or no writer has made them yet."""
+        if not ids.has_sorted(self.folder):
+            if self._read_only:
+                return None
+            if not isinstance(self.columns, Columns):
+                raise IndexCorrupt(self.folder / "ids", "is not there")
+            try:
+                ids.sort(self.folder, self.columns.id_hash[: self.rows])
+            except IndexDiskFull:
+                return None  # the dict goes on, and the next opening tries again
+        found = SealedIds(self.folder, self.rows, self._id_hash)
+        if not self._read_only:
+            found.verify()
+        return found
+
+    def _freeze(self, grown: Columns) -> None:
+        path = self.folder / _FROZEN
+        if not self._read_only:
+            try:
+                freeze(path, grown, self.rows)
+                sync_folder(self.folder)
+            except IndexDiskFull:
+                return
+        elif not path.exists():
+            return
+        self.columns = self.history.columns = Frozen(path, self.rows)
+        grown.close()  # whoever looks at its arrays has them in hand
+
+    def _id_hash(self, row: int) -> int:
+        columns = self.columns
+        if isinstance(columns, Columns):
+            return int(columns.id_hash[row])
+        return id_hash(self.texts.post_at(row).id)
 
     def _wipe(self, rows: Sequence[int]) -> None:
         if rows:
@@ -280,5 +368,7 @@ class Slice:
             self.words.drop(len(rows))
 
     def _learn_ids(self, start: int) -> None:
-        hashes = self.columns.id_hash[start : self.rows].tolist()
-        self._newest.update(zip(hashes, range(start, self.rows), strict=True))
+        """Learn where ids are; a reader, who is asked seldom, looks at all of them when it is."""
+        if not self._read_only:
+            hashes = self._growing().id_hash[start : self.rows].tolist()
+            self._newest.update(zip(hashes, range(start, self.rows), strict=True))

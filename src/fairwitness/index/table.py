@@ -96,4 +96,4 @@ class Table:
 
     def _text_and_moment(self, ordinal: int) -> tuple[int, int]:
         part, row = self.locate(ordinal)
-        return int(part.columns.text_hash[row]), int(part.columns.since_ms[row])
+        return part.text_hash(row), int(part.columns.since_ms[row])
