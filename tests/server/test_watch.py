@@ -176,3 +176,33 @@ def test_a_post_is_explained_by_id_and_by_address(reading) -> None:
     told = reading.client.get(f"/v1/explain/{hit['post']['id']}").json()
     assert told["sentences"][0]["text"] == hit["post"]["text"]
     assert reading.client.get("/v1/explain/https://x.com/i/status/7").status_code == 404
+
+
+def test_a_kept_answer_holds_no_words_of_others_and_loses_what_they_take_back(
+    served, happen, tmp_path: Path
+) -> None:
+    one = said("ana", "The lighthouse of Marwick is on fire")
+    two = said("bo", "Fire in the top of the Marwick lighthouse, seen from a boat")
+    happen(Posted(one), Posted(two))
+    body = {"question": "Is the lighthouse of Marwick on fire?", "keep": True}
+    given = served.client.post("/v1/ask", json=body).json()
+    where = f"/v1/answers/{given['id']}"
+    back = served.client.get(where).json()
+    assert back["sentences"] == given["sentences"]
+    assert back["withdrawn"] == []
+    for file in (tmp_path / "home" / "answers").iterdir():
+        assert one.text not in file.read_text()
+    happen(Deleted(one.id, SystemClock().now_ms()))
+    back = served.client.get(where).json()
+    assert [lost["why"] for lost in back["withdrawn"]] == ["deleted", "rests on what was withdrawn"]
+    assert [source["id"] for source in back["sources"]] == [two.id]
+    edited = msgspec.structs.replace(two, text="A fine day in Marwick", seen_ms=two.seen_ms + 1000)
+    happen(Edited(edited))
+    assert served.client.get(where).json()["sentences"] == []
+
+
+def test_answers_are_kept_for_whoever_asks_for_it_alone(reading) -> None:
+    given = reading.client.post("/v1/ask", json={"question": QUESTION}).json()
+    assert given["id"] == ""
+    assert reading.client.get("/v1/answers/../../log").status_code == 404
+    assert reading.client.get(f"/v1/answers/{'0' * 32}").status_code == 404

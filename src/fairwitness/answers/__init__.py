@@ -15,6 +15,7 @@ from fairwitness.answers.answer import (
     Told,
 )
 from fairwitness.answers.explain import UnknownPost, explain
+from fairwitness.answers.kept import Kept, ReadBack, keep, read_back
 from fairwitness.answers.living import Change, Changed, Difference, changes, difference
 from fairwitness.answers.road import Desk, ask
 
@@ -29,8 +30,10 @@ __all__ = [
     "Dispute",
     "Finished",
     "Freshness",
+    "Kept",
     "Mode",
     "QuestionError",
+    "ReadBack",
     "Said",
     "Sentence",
     "Standing",
@@ -40,4 +43,6 @@ __all__ = [
     "changes",
     "difference",
     "explain",
+    "keep",
+    "read_back",
 ]

@@ -117,6 +117,8 @@ class Answer(msgspec.Struct, frozen=True):
     """Sentences that were written and failed verification, with the reason; not shown as fact."""
     freshness: Freshness
     timing_ms: Timing
+    id: str = ""
+    """Under which it is kept; empty when it is not."""
 
     def but_for_time(self) -> "Answer":
         """Return the answer without how long it took: the same posts give the same bytes."""

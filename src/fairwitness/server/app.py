@@ -21,6 +21,7 @@ from fairwitness.server import (
     errors,
     explain,
     feed,
+    kept,
     metrics,
     page,
     search,
@@ -47,6 +48,7 @@ def create_app(house: House) -> Starlette:
     app = Starlette(
         routes=[
             Route("/v1/ask", ask.ask, methods=["POST"]),
+            Route("/v1/answers/{id}", kept.answer),
             Route("/v1/watch", watch.watch, methods=["POST"]),
             Route("/v1/explain/{named:path}", explain.explain),
             Route("/v1/chat/completions", completions.completions, methods=["POST"]),

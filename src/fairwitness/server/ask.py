@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fairwitness.answers import Answer, Finished, Mode, Said, Told
-from fairwitness.server import sse
+from fairwitness.server import kept, sse
 from fairwitness.server.bodies import json, moment_ms, read_body
 from fairwitness.server.errors import ApiError, body_of
 from fairwitness.server.house import House
@@ -29,6 +29,8 @@ class AskBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     as_of: str = ""
     """ISO 8601; only posts seen by then are read. Empty: now."""
     stream: bool = False
+    keep: bool = False
+    """Keep the answer, to be read back at `/v1/answers/{id}`."""
 
 
 async def ask(request: Request) -> Response:
@@ -40,11 +42,12 @@ async def ask(request: Request) -> Response:
     try:
         first = await while_connected(request, anext(running))
         if not body.stream:
-            return json(await while_connected(request, whole(running, first)))
+            answer = await while_connected(request, whole(running, first))
+            return json(kept.put(house, answer) if body.keep else answer)
     except BaseException:
         running.cancel()
         raise
-    return sse.stream(_events(running, first))
+    return sse.stream(_events(running, first, house if body.keep else None))
 
 
 def as_of_ms(as_of: str) -> int | None:
@@ -62,15 +65,23 @@ async def whole(running: Running[Told], first: Told) -> Answer:
     return last.answer
 
 
-async def _events(running: Running[Told], first: Told) -> AsyncIterator[bytes]:
+async def _events(
+    running: Running[Told], first: Told, keeping: House | None
+) -> AsyncIterator[bytes]:
     try:
-        yield _event(first)
+        yield _event(_kept(first, keeping))
         async for told in sse.with_silences(running):
-            yield sse.SILENCE if told is None else _event(told)
+            yield sse.SILENCE if told is None else _event(_kept(told, keeping))
     except Exception as error:  # the response has begun, so the stream itself must say it
         yield sse.event("error", body_of(error))
     finally:
         running.cancel()
+
+
+def _kept(told: Told, keeping: House | None) -> Told:
+    if keeping is None or not isinstance(told, Finished):
+        return told
+    return Finished(kept.put(keeping, told.answer))
 
 
 def _event(told: Told) -> bytes:
