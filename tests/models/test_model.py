@@ -119,6 +119,7 @@ def test_gguf_that_we_cannot_run_is_refused(tiny, tmp_path, metadata, problem):
         ({"architectures": ["SmolLM3ForCausalLM"], "no_rope_layers": [1]}, "a list of 2 values"),
         ({"architectures": ["Qwen2ForCausalLM"], "layer_types": ["a", "b"]}, "layer type 'a'"),
         ({"rope_scaling": LLAMA_3 | {"high_freq_factor": 1.0}}, "above low_freq_factor"),
+        ({"rope_scaling": {"rope_type": "linear", "factor": 1e-300}}, "stretched by 1e-300"),
         ({"hidden_size": None}, "hidden_size is None"),
         ({"rms_norm_eps": "small"}, "rms_norm_eps is 'small'"),
         ({"vocab_size": 100}, "has id"),

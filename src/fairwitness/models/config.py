@@ -163,6 +163,8 @@ def checked(path: Path, config: DecoderConfig) -> DecoderConfig:
         raise ModelFileError(path, f"head size {config.head_size} is odd, RoPE turns pairs")
     if config.rope_base <= 1 or (config.local_rope_base or 2) <= 1:
         raise ModelFileError(path, f"RoPE's base is {config.rope_base}, not above 1")
+    if config.rope_scaling is not None and not 1 <= config.rope_scaling.factor <= _DEFAULT_LIMIT:
+        raise ModelFileError(path, f"RoPE is stretched by {config.rope_scaling.factor}")
     if isinstance(config.rope_scaling, Dynamic) and config.head_size < 4:
         raise ModelFileError(path, f"head size {config.head_size} leaves nothing for dynamic RoPE")
     if config.attention.temperature_from == 1:
