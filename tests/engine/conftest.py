@@ -50,7 +50,7 @@ def packed(norm: float = 1.0, seed: int = 11) -> Weights:
         return pack(Q8_0, blocks(rows, columns))
 
     width, queries = CONFIG.width, CONFIG.query_heads * CONFIG.head_size
-    heads = queries + 2 * CONFIG.kv_heads * CONFIG.head_size
+    keys = CONFIG.kv_heads * CONFIG.head_size
     ones = np.ones(width, np.float32)
     last = ones.copy()
     last[0] = norm
@@ -58,7 +58,8 @@ def packed(norm: float = 1.0, seed: int = 11) -> Weights:
         LayerWeights(
             ones,
             ones,
-            matrix(heads, width),
+            matrix(queries + keys, width),
+            matrix(keys, width),
             matrix(width, queries),
             pack(Q8_0, interleaved(blocks(CONFIG.hidden, width), blocks(CONFIG.hidden, width))),
             matrix(width, CONFIG.hidden),
@@ -85,7 +86,7 @@ def parameters(weights: Weights, place: Callable[[np.ndarray], object]) -> dict[
         "layers": [
             {
                 "attention_norm": place(layer.attention_norm),
-                "qkv": place(unpack(layer.qkv)),
+                "qkv": place(np.concatenate([unpack(layer.query_key), unpack(layer.value)])),
                 "out": place(unpack(layer.out)),
                 "mlp_norm": place(layer.mlp_norm),
                 "gate_up": place(split(unpack(layer.gate_up))),

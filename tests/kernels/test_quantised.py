@@ -5,22 +5,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairwitness.kernels import formats
 from fairwitness.kernels import quantised as room
+from fairwitness.kernels.formats import Q4_0, Q4_1, Q4_K, Q5_K, Q6_K, Q8_0
 from fairwitness.kernels.native import library
-from fairwitness.kernels.quantised import AMX, ANY, AVX2, AVX512, PLAIN, Q4_0, Q4_1, Q8_0
+from fairwitness.kernels.quantised import AMX, ANY, AVX2, AVX512, PLAIN
 from fairwitness.models.dequantise import FORMATS, dequantise
 
 native_only = pytest.mark.skipif(library() is None, reason="NO NATIVE KERNELS: no compiler")
-kinds = st.sampled_from([Q4_0, Q4_1, Q8_0])
+ALL = [Q4_0, Q4_1, Q8_0, Q4_K, Q5_K, Q6_K]
+kinds = st.sampled_from(ALL)
 
 
 def random_blocks(kind: int, rows: int, blocks: int, seed: int, scale: float = 0.1) -> np.ndarray:
     """Rows of blocks as a file has them: random whole numbers, random scales of either sign."""
-    rng = np.random.default_rng(seed)
-    told = rng.integers(0, 256, (rows, blocks, room.BLOCK_BYTES[kind]), np.uint8)
-    for half in range(2 if kind == Q4_1 else 1):
-        scales = (rng.normal(0, scale, (rows, blocks, 1))).astype(np.float16)
-        told[:, :, 2 * half : 2 * half + 2] = scales.view(np.uint8)
+    rng, block = np.random.default_rng(seed), formats.FORMATS[kind]
+    told = rng.integers(0, 256, (rows, blocks, block.size_bytes), np.uint8)
+    first = 208 if kind == Q6_K else 0
+    for half in range(first, first + 2 * block.halves, 2):
+        scales = rng.normal(0, scale / block.tiles, (rows, blocks, 1)).astype(np.float16)
+        told[:, :, half : half + 2] = scales.view(np.uint8)
     return told.reshape(rows, -1)
 
 
@@ -47,8 +51,8 @@ def test_products_are_those_of_float64(instructions, kind, rows, blocks, count, 
         pytest.skip(f"THIS MACHINE HAS NO INSTRUCTIONS {instructions}")
     weights = room.unpack(tiles).astype(np.float64)
     # half a step of 15 bits in each block, and what 24 bits lose in sums
-    steps = np.abs(x.reshape(count, blocks, 32)).max(axis=2) / (127 * 128)
-    lost = steps @ np.abs(weights).reshape(rows, blocks, 32).sum(axis=2).T
+    steps = np.abs(x.reshape(count, -1, 32)).max(axis=2) / (127 * 128)
+    lost = steps @ np.abs(weights).reshape(rows, -1, 32).sum(axis=2).T
     bound = 0.51 * lost + 2e-5 * (np.abs(x).astype(np.float64) @ np.abs(weights).T) + 1e-30
     assert (np.abs(got - x.astype(np.float64) @ weights.T) <= bound).all()
 
@@ -65,7 +69,7 @@ def test_tiles_hold_what_the_file_says(kind, rows, blocks, seed):
 
 
 @native_only
-@pytest.mark.parametrize("kind", [Q4_0, Q4_1, Q8_0])
+@pytest.mark.parametrize("kind", ALL)
 @pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512, AMX])
 def test_a_vector_has_the_same_product_in_any_company(kind, instructions):
     tiles = room.pack(kind, random_blocks(kind, 48, 18, 1))
@@ -78,7 +82,7 @@ def test_a_vector_has_the_same_product_in_any_company(kind, instructions):
 
 
 @native_only
-@pytest.mark.parametrize("kind", [Q4_0, Q4_1, Q8_0])
+@pytest.mark.parametrize("kind", ALL)
 def test_wide_machines_agree_to_the_bit(kind):
     tiles = room.pack(kind, random_blocks(kind, 64, 9, 3))
     x = vectors(45, tiles.columns, 4)

@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.kernels.quantised import COLUMNS, Room
+from fairwitness.kernels.formats import COLUMNS
+from fairwitness.kernels.quantised import Room
 
 PAGE = 64  # positions
 Kind = Literal["f32", "f16", "int8"]

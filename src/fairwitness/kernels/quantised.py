@@ -4,8 +4,7 @@ A vector meets a matrix as whole numbers of 15 bits with one scale for each 32 o
 products are sums of whole numbers, exact on every machine; only what joins the blocks is rounded.
 A vector's product has the same bits in whatever company it goes.
 
-Formats: `block_q4_0`, `block_q4_1`, `block_q8_0` in ggml/src/ggml-common.h of
-github.com/ggml-org/llama.cpp. Tiles: `csrc/tiles.h`.
+Formats: `formats.py`. Tiles: `csrc/tiles.h`.
 """
 
 import ctypes
@@ -14,15 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fairwitness.kernels import formats
+from fairwitness.kernels.formats import COLUMNS, FORMATS, Q4_0, Q6_K, Q8_0
 from fairwitness.kernels.native import at, count, library
 
-ROWS, COLUMNS = 16, 32  # of a tile
-Q4_0, Q4_1, Q8_0 = 2, 3, 8  # as `enum ggml_type` numbers them
-BLOCK_BYTES = {Q4_0: 18, Q4_1: 20, Q8_0: 34}
+ROWS = 16  # of a tile
 ANY, PLAIN, AVX2, AVX512, AMX = 0, 1, 2, 3, 4
 """What the machine instructions are: the best that there are, or these."""
 
+Floats = NDArray[np.float32]
+
 _ALIGNMENT = 64
+_EXCESS = {Q4_0: 8, Q8_0: 128, Q6_K: 32}  # of numbers in tiles
 _LARGEST = 127 * 128
 
 
@@ -59,8 +61,9 @@ def pack(kind: int, blocks_rb: NDArray[np.uint8], room: Room | None = None) -> T
     """Turn the blocks of a matrix, a row of them for each row of it, into tiles; in a room of many
     or in one of their own."""
     rows, row_bytes = blocks_rb.shape
-    columns = row_bytes // BLOCK_BYTES[kind] * COLUMNS
-    assert row_bytes == columns // COLUMNS * BLOCK_BYTES[kind]
+    told = FORMATS[kind]
+    columns = row_bytes // told.size_bytes * told.tiles * COLUMNS
+    assert row_bytes % told.size_bytes == 0
     blocks_rb = np.ascontiguousarray(blocks_rb)
     native = library()
     if native is None:
@@ -88,18 +91,19 @@ def multiply(
 
 def unpack(tiles: Tiles) -> NDArray[np.float32]:
     """Return the matrix as it was meant, shape (rows, columns)."""
-    numbers, scales = _parts(tiles)
-    panels, blocks = numbers.shape[:2]
-    if tiles.kind == Q8_0:
-        whole = numbers.reshape(panels, blocks, 8, ROWS, 4).astype(np.float32) - 128
+    numbers, first, second = _parts(tiles)
+    panels, blocks_there = numbers.shape[:2]
+    if FORMATS[tiles.kind].bytes:
+        whole = numbers.reshape(panels, blocks_there, 8, ROWS, 4).astype(np.float32)
     else:
-        both = numbers.reshape(panels, blocks, 4, ROWS, 4)
+        both = numbers.reshape(panels, blocks_there, 4, ROWS, 4)
         whole = np.concatenate([both & 15, both >> 4], axis=2).astype(np.float32)
-    if tiles.kind == Q4_0:
-        whole -= 8
-    weights = whole * scales[:, :, 0, None, :, None]
-    if tiles.kind == Q4_1:
-        weights += scales[:, :, 1, None, :, None]
+    whole -= _EXCESS.get(tiles.kind, 0)
+    weights = whole * first[:, :, None, :, None]
+    if tiles.kind == Q6_K:
+        weights[:, :, 4:] = whole[:, :, 4:] * second[:, :, None, :, None]
+    elif FORMATS[tiles.kind].halves == 2:
+        weights += second[:, :, None, :, None]
     matrix = weights.transpose(0, 3, 1, 2, 4).reshape(panels * ROWS, tiles.columns)
     return matrix[: tiles.rows]
 
@@ -119,45 +123,63 @@ def _multiplied_plainly(tiles: Tiles, x_nc: NDArray[np.float32]) -> NDArray[np.f
 
 
 def _packed_plainly(kind: int, blocks_rb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    rows, block_bytes = len(blocks_rb), BLOCK_BYTES[kind]
+    told, rows = FORMATS[kind], len(blocks_rb)
     panels = -(-rows // ROWS)
-    padded = np.zeros((panels * ROWS, blocks_rb.shape[1]), np.uint8)
-    padded[:rows] = blocks_rb
-    blocks = padded.reshape(panels, ROWS, -1, block_bytes)
-    first = 4 if kind == Q4_1 else 2
-    half_bytes, numbers = blocks[..., :first], blocks[..., first:]
-    if kind == Q8_0:
-        numbers = numbers ^ np.uint8(128)
-        numbers[rows // ROWS :].reshape(-1, *numbers.shape[2:])[rows % ROWS :] = 0
-    amount = blocks.shape[2]
-    out = _aligned(panels * _panel_bytes(kind, amount)).reshape(panels, -1)
-    turned = numbers.reshape(panels, ROWS, amount, -1, 4).transpose(0, 2, 3, 1, 4)
-    ends = turned.reshape(panels, -1).shape[1]
-    out[:, :ends] = turned.reshape(panels, -1)
-    scales = half_bytes.reshape(panels, ROWS, amount, -1, 2).transpose(0, 2, 3, 1, 4)
-    out[:, ends : ends + scales[0].size] = scales.reshape(panels, -1)
+    read = formats.read(kind, blocks_rb.reshape(-1, told.size_bytes))
+
+    def by_panel(numbers: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Panel, row, block, and what a block has of it; zeros for rows that are not there."""
+        by_row = numbers.reshape(rows, len(numbers) // rows, *numbers.shape[1:])
+        padded = np.zeros((panels * ROWS, *by_row.shape[1:]), np.uint8)
+        padded[:rows] = by_row
+        return padded.reshape(panels, ROWS, *by_row.shape[1:])
+
+    numbers = by_panel(read.numbers)
+    if not told.bytes:
+        numbers = numbers[..., :16] | numbers[..., 16:] << np.uint8(4)
+    fours = numbers.reshape(panels, ROWS, -1, numbers.shape[-1] // 4, 4).transpose(0, 2, 3, 1, 4)
+    halves = by_panel(read.halves).transpose(0, 2, 3, 1, 4)
+    smalls = by_panel(read.smalls).transpose(0, 2, 3, 4, 1)
+    in_block = [each.reshape(*each.shape[:2], -1) for each in (halves, smalls)]
+    scales = np.concatenate(in_block, axis=2).reshape(panels, -1)
+    ends = fours[0].size
+    out = _aligned(panels * _panel_bytes(kind, fours.shape[1])).reshape(panels, -1)
+    out[:, :ends] = fours.reshape(panels, -1)
+    out[:, ends : ends + scales.shape[1]] = scales
     return out.reshape(-1)
 
 
-def _parts(tiles: Tiles) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """The whole numbers (panels, blocks, bytes) and scales (panels, blocks, 1 or 2, 16)."""
-    blocks = tiles.columns // COLUMNS
+def _parts(tiles: Tiles) -> tuple[NDArray[np.uint8], Floats, Floats]:
+    """The whole numbers (panels, tiles, bytes), and what they are worth (panels, tiles, rows): a
+    factor and what is added, or the factor of a tile's second half."""
+    told, amount = FORMATS[tiles.kind], tiles.columns // COLUMNS
     panels = tiles.data.reshape(-(-tiles.rows // ROWS), -1)
     number_bytes, scale_bytes = _tile_bytes(tiles.kind)
-    ends = blocks * number_bytes
-    numbers = panels[:, :ends].reshape(len(panels), blocks, number_bytes)
-    halves = np.ascontiguousarray(panels[:, ends : ends + blocks * scale_bytes]).view(np.float16)
-    return numbers, halves.astype(np.float32).reshape(len(panels), blocks, -1, ROWS)
+    ends = amount * number_bytes
+    numbers = panels[:, :ends].reshape(len(panels), amount, number_bytes)
+    scales = np.ascontiguousarray(panels[:, ends : ends + amount * scale_bytes])
+    scales = scales.reshape(len(panels), amount // told.tiles, -1)
+    half_bytes = 2 * ROWS * told.halves
+    halves = np.ascontiguousarray(scales[..., :half_bytes]).view(np.float16).astype(np.float32)
+    first, second = halves[..., None, :ROWS], halves[..., None, -ROWS:]
+    if told.smalls:
+        smalls = scales[..., half_bytes:].view(np.int8).astype(np.float32)
+        smalls = smalls.reshape(*scales.shape[:2], told.tiles, 2, ROWS)
+        sign = 1 if tiles.kind == Q6_K else -1
+        first, second = first * smalls[..., 0, :], sign * second * smalls[..., 1, :]
+    shape = (len(panels), amount, ROWS)
+    return numbers, first.reshape(shape), second.reshape(shape)
 
 
 def _tile_bytes(kind: int) -> tuple[int, int]:
     """Bytes of a tile's numbers and of its scales."""
-    number_bytes = ROWS * COLUMNS // (1 if kind == Q8_0 else 2)
-    return number_bytes, ROWS * 2 * (2 if kind == Q4_1 else 1)
+    told = FORMATS[kind]
+    numbers = ROWS * COLUMNS // (1 if told.bytes else 2)
+    return numbers, ROWS * 2 * told.halves // told.tiles + ROWS * told.smalls
 
 
-def _panel_bytes(kind: int, blocks: int) -> int:
-    return -(-blocks * sum(_tile_bytes(kind)) // _ALIGNMENT) * _ALIGNMENT
+def _panel_bytes(kind: int, tiles: int) -> int:
+    return -(-tiles * sum(_tile_bytes(kind)) // _ALIGNMENT) * _ALIGNMENT
 
 
 def _aligned(size_bytes: int) -> NDArray[np.uint8]:

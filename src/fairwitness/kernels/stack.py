@@ -25,12 +25,13 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class LayerWeights:
-    """One layer: `qkv` is query, key and value heads below each other; `gate_up` has sixteen rows
-    of gate, then sixteen of up, and so on."""
+    """One layer: `query_key` is query and key heads below each other; `gate_up` has sixteen rows of
+    gate, then sixteen of up, and so on."""
 
     attention_norm: Floats
     mlp_norm: Floats
-    qkv: Tiles
+    query_key: Tiles
+    value: Tiles
     out: Tiles
     gate_up: Tiles
     down: Tiles
@@ -76,7 +77,7 @@ class Stack:
         matrices = [weights.embedding, weights.head]
         norms = [weights.norm]
         for layer in weights.layers:
-            matrices += [layer.qkv, layer.out, layer.gate_up, layer.down]
+            matrices += [layer.query_key, layer.value, layer.out, layer.gate_up, layer.down]
             norms += [layer.attention_norm, layer.mlp_norm]
         sizes = _whole(astuple(shape))
         told = _whole([_told(matrix) for matrix in matrices])

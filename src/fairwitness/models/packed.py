@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.kernels import quantised
+from fairwitness.kernels import formats, quantised
 from fairwitness.kernels.native import library
 from fairwitness.kernels.quantised import Room, Tiles, tiles_bytes
 from fairwitness.kernels.stack import LayerWeights, Shape, Weights, interleaved
@@ -24,9 +24,16 @@ from fairwitness.models.weights import (
     rope_frequencies,
 )
 
-_KINDS = {"Q4_0": quantised.Q4_0, "Q4_1": quantised.Q4_1, "Q8_0": quantised.Q8_0}
+_KINDS = {
+    "Q4_0": formats.Q4_0,
+    "Q4_1": formats.Q4_1,
+    "Q8_0": formats.Q8_0,
+    "Q4_K": formats.Q4_K,
+    "Q5_K": formats.Q5_K,
+    "Q6_K": formats.Q6_K,
+}
 _MATRICES = ("query", "key", "value", "out", "gate", "up", "down")
-_TOGETHER = (("query", "key", "value"), ("gate", "up"))
+_TOGETHER = (("query", "key"), ("gate", "up"))
 
 
 def shape_of(config: DecoderConfig) -> Shape:
@@ -117,16 +124,17 @@ class _Source:
             "down": (config.width, config.hidden),
         }
         names = {name: GGUF[name].format(index) for name in GGUF}
-        blocks = {name: self._blocks(names[name], shape) for name, shape in shapes.items()}
-        query = halves_from_pairs(blocks["query"], config.query_heads)
-        key = halves_from_pairs(blocks["key"], config.kv_heads)
+        told = {name: self._blocks(names[name], shape) for name, shape in shapes.items()}
+        query = halves_from_pairs(told["query"], config.query_heads)
+        key = halves_from_pairs(told["key"], config.kv_heads)
         return LayerWeights(
             attention_norm=self._floats(names["attention_norm"], config.width),
             mlp_norm=self._floats(names["mlp_norm"], config.width),
-            qkv=self._tiles(np.concatenate([query, key, blocks["value"]]), names["query"]),
-            out=self._tiles(blocks["out"], names["out"]),
-            gate_up=self._tiles(interleaved(blocks["gate"], blocks["up"]), names["gate"]),
-            down=self._tiles(blocks["down"], names["down"]),
+            query_key=self._tiles(np.concatenate([query, key]), names["query"]),
+            value=self._tiles(told["value"], names["value"]),
+            out=self._tiles(told["out"], names["out"]),
+            gate_up=self._tiles(interleaved(told["gate"], told["up"]), names["gate"]),
+            down=self._tiles(told["down"], names["down"]),
         )
 
     def _tiles(self, blocks_rb: NDArray[np.uint8], name: str) -> Tiles:

@@ -107,8 +107,9 @@ class Decoder {
     uint64_t sweep() {
         Sweep sweep{{network_.head}, std::vector<Found>(static_cast<size_t>(pool_.threads()))};
         for (const Layer &layer : layers_)
-            sweep.matrices.insert(sweep.matrices.end(),
-                                  {layer.qkv, layer.out, layer.gate_up, layer.down});
+            sweep.matrices.insert(
+                sweep.matrices.end(),
+                {layer.query_key, layer.value, layer.out, layer.gate_up, layer.down});
         pool_.run(
             [](void *state, int64_t thread) {
                 auto &told = *static_cast<Sweep *>(state);
@@ -155,8 +156,9 @@ class Decoder {
 }  // namespace
 
 // `shape` is vocabulary, width, layers, query heads, kv heads, head size, hidden. `matrices` has
-// kind, rows, columns and address of the embedding, the head, then of each layer qkv, out, gate and
-// up, down. `norms` has addresses: the last one, then of each layer those of attention and MLP.
+// kind, rows, columns and address of the embedding, the head, then of each layer query and key, value,
+// out, gate and up, down. `norms` has addresses: the last one, then of each layer those of attention
+// and MLP.
 // All that is pointed to stays the caller's and has to outlive the decoder. Null where this machine
 // has no such form.
 FW_EXPORT void *fw_decoder_new(int64_t form_number, const int64_t *shape, float epsilon,
@@ -173,9 +175,9 @@ FW_EXPORT void *fw_decoder_new(int64_t form_number, const int64_t *shape, float 
     network.head = matrix_of(matrices + 4);
     std::vector<Layer> layers;
     for (int64_t l = 0; l < network.shape.layers; l++) {
-        const int64_t *told = matrices + 8 + 16 * l;
+        const int64_t *told = matrices + 8 + 20 * l;
         layers.push_back({norm(1 + 2 * l), norm(2 + 2 * l), matrix_of(told), matrix_of(told + 4),
-                          matrix_of(told + 8), matrix_of(told + 12)});
+                          matrix_of(told + 8), matrix_of(told + 12), matrix_of(told + 16)});
     }
     return new Decoder(form, network, std::move(layers), threads);
 }

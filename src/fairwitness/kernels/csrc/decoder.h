@@ -6,7 +6,8 @@
 
 struct Layer {
     const float *attention_norm, *mlp_norm;
-    Matrix qkv;      // query heads, key heads, value heads, below each other
+    Matrix query_key;  // query heads, key heads below each other
+    Matrix value;
     Matrix out;
     Matrix gate_up;  // sixteen rows of gate, sixteen of up, and so on
     Matrix down;

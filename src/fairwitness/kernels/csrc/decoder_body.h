@@ -52,25 +52,28 @@ static void quantise_row(const float *x, const Vectors &out, int64_t vector, int
     }
 }
 
-static void embed(const Matrix &matrix, int64_t token, float *out) {
+template <int kKind>
+static void embed_row(const Matrix &matrix, int64_t token, float *out) {
+    constexpr int kExcess = kKind == kQ8_0 ? 128 : kKind == kQ6_K ? 32 : kKind == kQ4_0 ? 8 : 0;
     const int64_t row = token % kRows;
     const uint8_t *panel = matrix.panel(token / kRows);
-    const auto *halves = reinterpret_cast<const uint16_t *>(
-        panel + matrix.blocks() * tile_numbers(matrix.kind));
     for (int64_t b = 0; b < matrix.blocks(); b++) {
-        const uint8_t *tile = panel + b * tile_numbers(matrix.kind);
-        const uint16_t *scales = halves + b * (tile_scales(matrix.kind) / 2);
-        const float d = widened(scales)[row];
-        const float least = matrix.kind == kQ4_1 ? widened(scales + 16)[row] : 0.0f;
-        const int excess = matrix.kind == kQ8_0 ? 128 : matrix.kind == kQ4_0 ? 8 : 0;
+        const uint8_t *tile = panel + b * tile_numbers(kKind);
+        const Worth worth = worth_of<kKind>(panel + matrix.blocks() * tile_numbers(kKind), b);
+        const float first = worth.first[row], second = worth.second[row];
         for (int64_t i = 0; i < kColumns; i++) {
-            const bool is_byte = matrix.kind == kQ8_0;
-            const int64_t c = is_byte ? i : i % 16;
+            const int64_t c = has_bytes(kKind) ? i : i % 16;
             const uint8_t byte = tile[c / 4 * 64 + row * 4 + c % 4];
-            const int number = is_byte ? byte : i < 16 ? byte & 15 : byte >> 4;
-            out[b * kColumns + i] = d * static_cast<float>(number - excess) + least;
+            const int number = has_bytes(kKind) ? byte : i < 16 ? byte & 15 : byte >> 4;
+            const float worth_here = kKind == kQ6_K && i >= 16 ? second : first;
+            const float least = has_least(kKind) ? second : 0.0f;
+            out[b * kColumns + i] = worth_here * static_cast<float>(number - kExcess) + least;
         }
     }
+}
+
+static void embed(const Matrix &matrix, int64_t token, float *out) {
+    for_kind(matrix.kind, [&](auto kind) { embed_row<decltype(kind){}>(matrix, token, out); });
 }
 
 static void begin(const Step &step, int64_t thread) {
@@ -143,15 +146,17 @@ static void put_head(const Step &step, int64_t layer, int64_t head, int64_t r, f
 
 static void project_heads(const Step &step, int64_t layer, const Vectors &normed, int64_t thread) {
     const Shape &shape = step.network->shape;
-    const Matrix &matrix = step.network->layers[layer].qkv;
+    const Layer &weights = step.network->layers[layer];
     const int64_t panels = shape.head_size / kRows, pieces = shape.heads() * spans(step.rows);
     for (int64_t piece; (piece = step.pool->take(thread, pieces)) < pieces;) {
-        const int64_t head = piece % shape.heads();
+        const int64_t head = piece % shape.heads(), values = shape.heads() - shape.kv_heads;
+        const Matrix &matrix = head < values ? weights.query_key : weights.value;
+        const int64_t first = (head < values ? head : head - values) * panels;
         const Span span = span_of(piece / shape.heads(), step.rows);
         float numbers[kSpan][kMostHead];
         for (int64_t p = 0; p < panels; p++) {
             const Panel panel =
-                panel_of(matrix, head * panels + p, step.rows, room_of(step, thread, 0));
+                panel_of(matrix, first + p, step.rows, room_of(step, thread, 0));
             for (int64_t r = span.first; r < span.end;) {
                 const Group group = group_here(r, step.rows);
                 f32x16 out[kGroup];

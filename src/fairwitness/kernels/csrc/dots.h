@@ -29,7 +29,7 @@ FW_INLINE void unpacked4(const uint8_t *tile, Bytes *w) {
         w[j + 4] = _mm512_and_si512(_mm512_srli_epi16(both, 4), mask);
     }
 }
-FW_INLINE void unpacked8(const uint8_t *tile, Bytes *w) {
+FW_INLINE void unpacked8(const uint8_t *tile, Bytes *w, uint8_t) {
     for (int j = 0; j < 8; j++) w[j] = _mm512_loadu_si512(tile + 64 * j);
 }
 FW_INLINE int32_t excess8() { return 128; }  // bytes are read as unsigned
@@ -94,10 +94,10 @@ FW_INLINE void unpacked4(const uint8_t *tile, Bytes *w) {
         __builtin_memcpy(&w[j + 4], high, 64);
     }
 }
-FW_INLINE void unpacked8(const uint8_t *tile, Bytes *w) {
+FW_INLINE void unpacked8(const uint8_t *tile, Bytes *w, uint8_t flip) {
     for (int j = 0; j < 8; j++) {
         uint8_t bytes[64];
-        for (int i = 0; i < 64; i++) bytes[i] = tile[64 * j + i] ^ 128;
+        for (int i = 0; i < 64; i++) bytes[i] = tile[64 * j + i] ^ flip;
         __builtin_memcpy(&w[j], bytes, 64);
     }
 }
@@ -113,36 +113,86 @@ FW_INLINE void ask_for(const uint8_t *bytes, int64_t size) {
     for (int64_t i = 0; i < size; i += 64) __builtin_prefetch(bytes + i);
 }
 
+// The numbers of a tile as `dot` takes them.
+template <int kKind>
+FW_INLINE void unpacked(const uint8_t *tile, Bytes *w) {
+    if constexpr (has_bytes(kKind)) {
+        unpacked8(tile, w, kKind == kQ8_0 ? 128 : 0);
+    } else {
+        unpacked4(tile, w);
+    }
+}
+
+// What the numbers of the `b`th tile are worth in each row, and what is added to them; in Q6_K what
+// the last sixteen columns are worth.
+struct Worth {
+    f32x16 first, second;
+};
+
+template <int kKind>
+FW_INLINE Worth worth_of(const uint8_t *scales, int64_t b) {
+    constexpr int64_t kBlock = block_tiles(kKind) * tile_scales(kKind);
+    const uint8_t *here = scales + b / block_tiles(kKind) * kBlock;
+    const auto *halves = reinterpret_cast<const uint16_t *>(here);
+    const f32x16 d = widened(halves);
+    f32x16 least = {};
+    if constexpr (has_least(kKind)) least = widened(halves + kRows);
+    if constexpr (!is_large(kKind)) return {d, least};
+    const uint8_t *small = here + 2 * kRows * block_halves(kKind) + b % 8 * 2 * kRows;
+    const f32x16 other = kKind == kQ6_K ? d : -least;
+    return {d * from_bytes(small), other * from_bytes(small + kRows)};
+}
+
+// Adds a tile's whole-number sums, for which there is one worth.
+template <int kKind>
+FW_INLINE f32x16 added(f32x16 sum, i32x16 whole, const Worth &worth, const Scale &scale) {
+    if (kKind == kQ4_0) whole -= 8 * scale.sum;
+    if (kKind == kQ8_0) whole -= excess8() * scale.sum;
+    sum = fma(floats(whole), worth.first * scale.step, sum);
+    if (has_least(kKind)) sum = fma(worth.second, all(scale.total), sum);
+    return sum;
+}
+
+// The same for one vector and sixteen columns after the other.
+FW_INLINE f32x16 added_halves(f32x16 sum, const Bytes *w, const int8_t *x, const Worth &worth,
+                              const Scale &scale) {
+    Whole high[2] = {none(), none()}, low[2] = {none(), none()};
+    for (int j = 0; j < 8; j++) {
+        high[j / 4] = dot(high[j / 4], w[j], x + 4 * j);
+        low[j / 4] = dot(low[j / 4], w[j], x + 32 + 4 * j);
+    }
+    const i32x16 first = joined(high[0], low[0]) - 32 * scale.first;
+    const i32x16 second = joined(high[1], low[1]) - 32 * (scale.sum - scale.first);
+    sum = fma(floats(first), worth.first * scale.step, sum);
+    return fma(floats(second), worth.second * scale.step, sum);
+}
+
 // Writes out[v] = the 16 rows of a panel times vector v of a group of T.
 template <int kKind, int T>
 FW_INLINE void panel_times(const uint8_t *panel, int64_t blocks, const int8_t *numbers,
                            const Scale *scales, f32x16 *out) {
-    const auto *halves =
-        reinterpret_cast<const uint16_t *>(panel + blocks * tile_numbers(kKind));
+    const uint8_t *worths = panel + blocks * tile_numbers(kKind);
     constexpr int64_t kTile = tile_numbers(kKind) + tile_scales(kKind);
     f32x16 sum[T];
     each<T>(FW_EACH { sum[i] = f32x16{}; });
     for (int64_t b = 0; b < blocks; b++) {
         if (T <= 4) ask_for(panel + kAhead + b * kTile, kTile);
         Bytes w[8];
-        if (kKind == kQ8_0) unpacked8(panel + b * tile_numbers(kKind), w);
-        if (kKind != kQ8_0) unpacked4(panel + b * tile_numbers(kKind), w);
-        const f32x16 d = widened(halves + b * (tile_scales(kKind) / 2));
-        f32x16 least = f32x16{};
-        if (kKind == kQ4_1) least = widened(halves + b * (tile_scales(kKind) / 2) + 16);
+        unpacked<kKind>(panel + b * tile_numbers(kKind), w);
+        const Worth worth = worth_of<kKind>(worths, b);
         each<T>(FW_EACH {
             const int8_t *x = numbers + (b * T + i) * kBlockBytes;
             const Scale &scale = scales[b * T + i];
-            Whole high = none(), low = none();
-            for (int j = 0; j < 8; j++) {
-                high = dot(high, w[j], x + 4 * j);
-                low = dot(low, w[j], x + 32 + 4 * j);
+            if constexpr (kKind == kQ6_K) {
+                sum[i] = added_halves(sum[i], w, x, worth, scale);
+            } else {
+                Whole high = none(), low = none();
+                for (int j = 0; j < 8; j++) {
+                    high = dot(high, w[j], x + 4 * j);
+                    low = dot(low, w[j], x + 32 + 4 * j);
+                }
+                sum[i] = added<kKind>(sum[i], joined(high, low), worth, scale);
             }
-            i32x16 whole = joined(high, low);
-            if (kKind == kQ4_0) whole -= 8 * scale.sum;
-            if (kKind == kQ8_0) whole -= excess8() * scale.sum;
-            sum[i] = fma(floats(whole), d * scale.step, sum[i]);
-            if (kKind == kQ4_1) sum[i] = fma(least, all(scale.total), sum[i]);
         });
     }
     each<T>(FW_EACH { out[i] = sum[i]; });
@@ -183,7 +233,7 @@ static void end_tiles() { _tile_release(); }
 
 static Panel panel_of(const Matrix &matrix, int64_t index, int64_t vectors, uint8_t *room) {
     Panel panel{matrix.kind, matrix.blocks(), matrix.panel(index), matrix.panel(index)};
-    if (matrix.kind == kQ8_0 || vectors < kGroup / 2) return panel;
+    if (has_bytes(matrix.kind) || vectors < kGroup / 2) return panel;
     for (int64_t b = 0; b < panel.blocks; b++) {
         Bytes w[8];
         unpacked4(panel.packed + b * tile_numbers(kQ4_0), w);
@@ -221,8 +271,7 @@ FW_INLINE void tile_sums(const uint8_t *bytes, const int8_t *numbers, int32_t *s
 template <int kKind, int T>
 static void panel_times_tiles(const Panel &panel, const int8_t *numbers, const Scale *scales,
                               f32x16 *out) {
-    const auto *halves =
-        reinterpret_cast<const uint16_t *>(panel.packed + panel.blocks * tile_numbers(kKind));
+    const uint8_t *worths = panel.packed + panel.blocks * tile_numbers(kKind);
     constexpr int64_t kTile = tile_numbers(kKind) + tile_scales(kKind);
     alignas(64) int32_t sums[2][512];
     f32x16 sum[T];
@@ -234,17 +283,12 @@ static void panel_times_tiles(const Panel &panel, const int8_t *numbers, const S
         const int64_t n = b + 1;
         if (n < panel.blocks)
             tile_sums<T>(panel.bytes + n * kTileBytes, numbers + n * T * kBlockBytes, sums[n % 2]);
-        const f32x16 d = widened(halves + b * (tile_scales(kKind) / 2));
-        f32x16 least = f32x16{};
-        if (kKind == kQ4_1) least = widened(halves + b * (tile_scales(kKind) / 2) + 16);
+        const Worth worth = worth_of<kKind>(worths, b);
         each<T>(FW_EACH {
-            const Scale &scale = scales[b * T + i];
             const int32_t *here = sums[b % 2] + 16 * i;
-            i32x16 whole = joined(_mm512_load_si512(here), _mm512_load_si512(here + 256));
-            if (kKind == kQ4_0) whole -= 8 * scale.sum;
-            if (kKind == kQ8_0) whole -= excess8() * scale.sum;
-            sum[i] = fma(floats(whole), d * scale.step, sum[i]);
-            if (kKind == kQ4_1) sum[i] = fma(least, all(scale.total), sum[i]);
+            const i32x16 whole =
+                joined(_mm512_load_si512(here), _mm512_load_si512(here + 256));
+            sum[i] = added<kKind>(sum[i], whole, worth, scales[b * T + i]);
         });
     }
     each<T>(FW_EACH { out[i] = sum[i]; });
@@ -264,20 +308,43 @@ static Panel panel_of(const Matrix &matrix, int64_t index, int64_t, uint8_t *) {
 
 FW_INLINE Group group_here(int64_t vector, int64_t count) { return group_of<kGroup>(vector, count); }
 
+// Eight vectors or sixteen, as the machine is best at it.
+template <int kKind, int T>
+static void panel_times_many(const Panel &panel, const int8_t *numbers, const Scale *scales,
+                             f32x16 *out) {
+#if FW_AMX
+    // halves of a tile's columns would be sixteen bytes of the 64 that a row of AMX holds
+    if constexpr (kKind != kQ6_K)
+        return panel_times_tiles<kKind, T>(panel, numbers, scales, out);
+#endif
+    panel_times<kKind, T>(panel.packed, panel.blocks, numbers, scales, out);
+}
+
 template <int kKind>
 static void panel_times_group(const Panel &panel, const int8_t *numbers, const Scale *scales,
                               int64_t size, f32x16 *out) {
     const uint8_t *packed = panel.packed;
     switch (size) {
 #if FW_AMX
-        case 16: return panel_times_tiles<kKind, 16>(panel, numbers, scales, out);
-        case 8: return panel_times_tiles<kKind, 8>(panel, numbers, scales, out);
-#else
-        case 8: return panel_times<kKind, 8>(packed, panel.blocks, numbers, scales, out);
+        case 16: return panel_times_many<kKind, 16>(panel, numbers, scales, out);
 #endif
+        case 8: return panel_times_many<kKind, 8>(panel, numbers, scales, out);
         case 4: return panel_times<kKind, 4>(packed, panel.blocks, numbers, scales, out);
         case 2: return panel_times<kKind, 2>(packed, panel.blocks, numbers, scales, out);
         default: return panel_times<kKind, 1>(packed, panel.blocks, numbers, scales, out);
+    }
+}
+
+// Does `what` with the kind as a constant.
+template <class What>
+FW_INLINE void for_kind(int32_t kind, const What &what) {
+    switch (kind) {
+        case kQ4_0: return what(Index<kQ4_0>{});
+        case kQ4_1: return what(Index<kQ4_1>{});
+        case kQ4_K: return what(Index<kQ4_K>{});
+        case kQ5_K: return what(Index<kQ5_K>{});
+        case kQ6_K: return what(Index<kQ6_K>{});
+        default: return what(Index<kQ8_0>{});
     }
 }
 
@@ -286,11 +353,19 @@ static void multiply(const Panel &panel, const Vectors &vectors, Group group, f3
     const int64_t first = group.first * panel.blocks;
     const int8_t *numbers = vectors.numbers + first * kBlockBytes;
     const Scale *scales = vectors.scales + first;
-    switch (panel.kind) {
-        case kQ4_0: return panel_times_group<kQ4_0>(panel, numbers, scales, group.size, out);
-        case kQ4_1: return panel_times_group<kQ4_1>(panel, numbers, scales, group.size, out);
-        default: return panel_times_group<kQ8_0>(panel, numbers, scales, group.size, out);
-    }
+    for_kind(panel.kind, [&](auto kind) {
+        panel_times_group<decltype(kind){}>(panel, numbers, scales, group.size, out);
+    });
+}
+
+FW_INLINE int32_t total(i32x16 x) {
+#if FW_WIDE == 512
+    return _mm512_reduce_add_epi32((__m512i)x);
+#else
+    int32_t sum = 0;
+    for (int i = 0; i < 16; i++) sum += x[i];
+    return sum;
+#endif
 }
 
 // Puts 32 floats into a block. If one of them is not finite, no product with the block is.
@@ -302,7 +377,7 @@ static void quantise(const float *x, int8_t *numbers, Scale *scale) {
     // Smaller than any number that matters, and its inverse would not be finite.
     const bool empty = !(peak > 1e-30f) || damage != 0;
     const float step = empty ? 0 : peak / 16256.0f, inverse = empty ? 0 : 16256.0f / peak;
-    i32x16 sums = {};
+    int32_t sums[2];
     for (int half = 0; half < 2; half++) {
         const f32x16 scaled = (half ? second : first) * inverse;
         // 1.5 * 2^23 rounds to whole numbers, which then stand in the lowest bits
@@ -313,10 +388,9 @@ static void quantise(const float *x, int8_t *numbers, Scale *scale) {
                                        __builtin_convertvector(low, i8x16)};
         __builtin_memcpy(numbers + 16 * half, &narrow[0], 16);
         __builtin_memcpy(numbers + 32 + 16 * half, &narrow[1], 16);
-        sums += whole;
+        sums[half] = total(whole);
     }
-    int32_t sum = 0;
-    for (int i = 0; i < 16; i++) sum += sums[i];
+    const int32_t sum = sums[0] + sums[1];
     const float told = step + damage;
-    *scale = {told, told * static_cast<float>(sum), sum, 0};
+    *scale = {told, told * static_cast<float>(sum), sum, sums[0]};
 }

@@ -94,6 +94,17 @@ FW_INLINE f32x16 exponential(f32x16 x) {
     return x < -87.0f ? f32x16{} : scaled;
 }
 
+// 16 whole numbers of 8 bits.
+FW_INLINE f32x16 from_bytes(const uint8_t *numbers) {
+    i8x16 bytes;
+    __builtin_memcpy(&bytes, numbers, 16);
+#if FW_WIDE == 512
+    return (f32x16)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32((__m128i)bytes));
+#else
+    return __builtin_convertvector(__builtin_convertvector(bytes, i32x16), f32x16);
+#endif
+}
+
 // Half precision: 16 numbers.
 FW_INLINE f32x16 widened(const uint16_t *halves) {
 #if FW_WIDE == 512

@@ -8,6 +8,7 @@
 #include <cpuid.h>
 #endif
 
+#include "formats.h"
 #include "decoder.h"
 #include "kernel.h"
 
@@ -62,23 +63,44 @@ const Form *form_numbered(int64_t number) {
     return form_plain();
 }
 
+namespace {
+
+// Puts one row's numbers of a tile where its panel has them.
+void put_numbers(int32_t kind, const uint8_t *numbers, int64_t row, uint8_t *tile) {
+    for (int64_t i = 0; i < (has_bytes(kind) ? kColumns : kColumns / 2); i++) {
+        const int both = has_bytes(kind) ? numbers[i] : numbers[i] | numbers[i + 16] << 4;
+        tile[i / 4 * 64 + row * 4 + i % 4] = static_cast<uint8_t>(both);
+    }
+}
+
+// The same for what a block's numbers are worth.
+void put_worth(int32_t kind, const Block &block, int64_t row, uint8_t *scales) {
+    const int64_t halves = block_halves(kind);
+    for (int64_t h = 0; h < halves; h++)
+        std::memcpy(scales + 2 * (h * kRows + row), block.halves[h], 2);
+    if (!is_large(kind)) return;
+    for (int64_t t = 0; t < 8; t++)
+        for (int64_t s = 0; s < 2; s++)
+            scales[2 * halves * kRows + (2 * t + s) * kRows + row] = block.small[t][s];
+}
+
+}  // namespace
+
 // Turns rows of GGUF blocks into tiles; `out` has zeros for all panels.
 FW_EXPORT void fw_tiles_pack(int64_t kind_number, int64_t rows, int64_t columns,
                              const uint8_t *source, uint8_t *out) {
     const auto kind = static_cast<int32_t>(kind_number);
-    const int64_t blocks = columns / kColumns, scales = kind == kQ4_1 ? 2 : 1;
-    const int64_t numbers = kind == kQ8_0 ? 32 : 16, block_bytes = 2 * scales + numbers;
+    const int64_t tiles = columns / kColumns, together = block_tiles(kind);
     for (int64_t row = 0; row < rows; row++) {
-        uint8_t *panel = out + row / kRows * panel_bytes(kind, blocks);
-        const int64_t r = row % kRows;
-        for (int64_t b = 0; b < blocks; b++) {
-            const uint8_t *block = source + (row * blocks + b) * block_bytes;
-            uint8_t *half = panel + blocks * tile_numbers(kind) + b * tile_scales(kind) + 2 * r;
-            for (int64_t s = 0; s < scales; s++) std::memcpy(half + 32 * s, block + 2 * s, 2);
-            uint8_t *tile = panel + b * tile_numbers(kind);
-            const uint8_t flip = kind == kQ8_0 ? 128 : 0;
-            for (int64_t i = 0; i < numbers; i++)
-                tile[i / 4 * 64 + r * 4 + i % 4] = block[2 * scales + i] ^ flip;
+        uint8_t *panel = out + row / kRows * panel_bytes(kind, tiles);
+        uint8_t *scales = panel + tiles * tile_numbers(kind);
+        for (int64_t first = 0; first < tiles; first += together, source += block_bytes(kind)) {
+            Block block;
+            read_block(kind, source, &block);
+            put_worth(kind, block, row % kRows, scales + first * tile_scales(kind));
+            for (int64_t t = 0; t < together; t++)
+                put_numbers(kind, block.numbers + t * kColumns, row % kRows,
+                            panel + (first + t) * tile_numbers(kind));
         }
     }
 }

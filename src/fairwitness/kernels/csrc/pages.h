@@ -18,13 +18,7 @@ FW_INLINE f32x16 numbers_at(const uint8_t *numbers, int64_t index) {
     } else if constexpr (kKind == kHalves) {
         return widened(reinterpret_cast<const uint16_t *>(numbers) + index);
     } else {
-        i8x16 bytes;
-        __builtin_memcpy(&bytes, numbers + index, 16);
-#if FW_WIDE == 512
-        return (f32x16)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32((__m128i)bytes));
-#else
-        return __builtin_convertvector(__builtin_convertvector(bytes, i32x16), f32x16);
-#endif
+        return from_bytes(numbers + index);
     }
 }
 

@@ -1,7 +1,7 @@
 // How quantised matrices and the vectors that they meet lie in memory.
 //
 // A matrix is cut into panels of 16 rows, a panel into tiles of 32 columns: one block of a GGUF
-// file from each of 16 rows. The whole numbers of a tile are turned so that four of each row stand
+// file from each of 16 rows, or an eighth of one. The whole numbers of a tile are turned so that four of each row stand
 // together, 64 bytes for 16 rows: one wide multiply-add takes four columns of sixteen rows, and the
 // vector's four numbers are broadcast to it. The scales of a panel stand behind its numbers.
 #pragma once
@@ -13,10 +13,24 @@ constexpr int64_t kRows = 16;     // of a panel
 constexpr int64_t kColumns = 32;  // of a tile, and of a block of a vector
 
 // As GGUF numbers them (enum ggml_type in ggml.h).
-enum Kind : int32_t { kQ4_0 = 2, kQ4_1 = 3, kQ8_0 = 8 };
+enum Kind : int32_t { kQ4_0 = 2, kQ4_1 = 3, kQ8_0 = 8, kQ4_K = 12, kQ5_K = 13, kQ6_K = 14 };
 
-constexpr int64_t tile_numbers(int32_t kind) { return kRows * kColumns / (kind == kQ8_0 ? 1 : 2); }
-constexpr int64_t tile_scales(int32_t kind) { return kRows * 2 * (kind == kQ4_1 ? 2 : 1); }
+// Blocks of 256 numbers are eight tiles. They have one scale in half precision (and one of what is
+// subtracted), and for each tile two whole numbers that it is multiplied by: for the numbers and for
+// what is subtracted, in Q6_K for the first and the last sixteen columns. Behind each other stand
+// [half][row], then [tile][small][row].
+constexpr bool is_large(int32_t kind) { return kind >= kQ4_K; }
+constexpr int64_t block_tiles(int32_t kind) { return is_large(kind) ? 8 : 1; }
+constexpr bool has_bytes(int32_t kind) { return kind == kQ8_0 || kind == kQ5_K || kind == kQ6_K; }
+constexpr bool has_least(int32_t kind) {
+    return kind == kQ4_1 || kind == kQ4_K || kind == kQ5_K;
+}
+constexpr int64_t block_halves(int32_t kind) { return has_least(kind) ? 2 : 1; }
+
+constexpr int64_t tile_numbers(int32_t kind) { return kRows * kColumns / (has_bytes(kind) ? 1 : 2); }
+constexpr int64_t tile_scales(int32_t kind) {
+    return kRows * 2 * block_halves(kind) / block_tiles(kind) + (is_large(kind) ? 2 * kRows : 0);
+}
 
 constexpr int64_t panel_bytes(int32_t kind, int64_t blocks) {
     return (blocks * (tile_numbers(kind) + tile_scales(kind)) + 63) / 64 * 64;
@@ -35,10 +49,11 @@ struct Matrix {
 };
 
 // A block of 32 numbers x is step * (128 * high + low), whole numbers of 15 bits in two parts that
-// byte instructions take. `sum` is that of the whole numbers, `total` is sum * step.
+// byte instructions take. `sum` is that of the whole numbers, `first` that of the first sixteen, and
+// `total` is sum * step.
 struct Scale {
     float step, total;
-    int32_t sum, unused;
+    int32_t sum, first;
 };
 constexpr int64_t kBlockBytes = 2 * kColumns;  // 32 high parts, 32 low ones
 
