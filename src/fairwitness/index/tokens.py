@@ -57,22 +57,23 @@ def aside(post: Post) -> str:
     be asked for as such, the words inside a `#CamelCaseTag`, links that the text does not show,
     and where it points (`pointing.py`).
     """
-    parts = [_who(post.author)]
+    who = post.author
+    said = f"@{who} {who}" if who.isalnum() else f"@{who} {_name_in(who)}"
+    points = post.mentions or post.links or post.reply_to
+    if not points and not post.hashtags and "$" not in post.text:
+        return said
+    parts = [said]
     for tag in post.hashtags:
         parts.append(f"#{tag}")
         parts += _inside(tag)
     if "$" in post.text:
         parts += _CASHTAG.findall(post.text)
-    if post.mentions or post.links or post.reply_to:
+    if points:
         parts += pointers(post)
     return " ".join(parts)
 
 
 @lru_cache(maxsize=1 << 16)
-def _who(handle: str) -> str:
-    return f"@{handle} {_name_in(handle)}"
-
-
 def _name_in(handle: str) -> str:
     """Return the first part of a handle: `nasa` of `nasa.bsky.social` and of `@nasa@mas.to`."""
     name = handle.partition(".")[0]
