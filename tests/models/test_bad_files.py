@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fairwitness.models import ChatTemplateError, ModelFileError, open_model
+from fairwitness.models import ChatTemplateError, ModelFileError, TokenizerError, open_model
 from fairwitness.models.dequantise import FORMATS
 from fairwitness.models.gguf import open_gguf
 from fairwitness.models.gguf_writer import write_gguf
@@ -170,6 +170,18 @@ def test_scales_that_are_no_numbers_are_named_in_packed_weights(tmp_path):
     write_gguf(path, {}, tensors)
     with pytest.raises(ModelFileError, match="'w' holds infinity or NaN"):
         open_gguf(path).read_blocks("w")
+
+
+def test_a_pattern_that_backtracks_is_given_up(tiny, make_folder):
+    folder, table = make_folder(), tiny.tokenizer()
+    split = {"type": "Split", "pattern": {"Regex": "(h+)+o"}, "behavior": "Isolated"}
+    steps = table["pre_tokenizer"]["pretokenizers"]
+    steps.insert(0, split | {"invert": False})
+    (folder / "tokenizer.json").write_text(json.dumps(table))
+    tokenizer = open_model(folder).tokenizer()
+    assert tokenizer.decode(tokenizer.encode("hhho")) == "hhho"
+    with cheaply(), pytest.raises(TokenizerError, match="gives up: Onig"):
+        tokenizer.encode("h" * 200)
 
 
 # ── whole models with something changed ──────────────────────────────────────────────────────────

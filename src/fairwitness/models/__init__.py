@@ -11,6 +11,7 @@ from fairwitness.models.errors import (
     ModelDownloadError,
     ModelError,
     ModelFileError,
+    TokenizerError,
 )
 from fairwitness.models.model import Model, ModelCard, describe, open_model
 from fairwitness.models.tokenizer import TextStream, Tokenizer
@@ -27,6 +28,7 @@ __all__ = [
     "ModelFileError",
     "TextStream",
     "Tokenizer",
+    "TokenizerError",
     "describe",
     "open_model",
 ]

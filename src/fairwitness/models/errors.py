@@ -24,3 +24,7 @@ class ModelDownloadError(ModelError):
 
 class ChatTemplateError(ModelError):
     """A chat template that does not parse, refuses the messages, or loses one of them."""
+
+
+class TokenizerError(ModelError):
+    """A tokenizer that gives up on a text: its own rules take too long, or break."""

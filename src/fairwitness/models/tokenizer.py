@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
 import tokenizers
+
+from fairwitness.models.errors import TokenizerError
 
 _ENDS = (
     *("<|endoftext|>", "<|im_end|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>", "</s>"),
@@ -43,6 +46,9 @@ class Tokenizer:
 
         `after` is the token that the text continues, if there is one. A lone surrogate has no bytes
         and is read as a question mark.
+
+        Raises:
+            TokenizerError: the file's own patterns take too long on this text.
         """
         encodable = text.encode("utf-8", "replace").decode("utf-8")
         pieces = self._control_pattern.split(encodable) if control else [encodable]
@@ -68,7 +74,8 @@ class Tokenizer:
             text = " " + text
         if not isinstance(self.encoder, tokenizers.Tokenizer):
             return self.encoder(text)
-        ids: list[int] = self.encoder.encode(text, add_special_tokens=False).ids
+        with panics_told():
+            ids: list[int] = self.encoder.encode(text, add_special_tokens=False).ids
         return ids
 
     @cached_property
@@ -96,6 +103,18 @@ class TextStream:
     def finish(self) -> str:
         """What is left: a replacement character if the last one never became whole."""
         return self._utf8.decode(b"", final=True)
+
+
+@contextmanager
+def panics_told() -> Iterator[None]:
+    """Make an error of ours of what the library raises when its Rust code breaks, such as a
+    pattern that backtracks for too long; that is no `Exception`, and has no name to catch it by."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise TokenizerError(f"the tokenizer gives up: {error}") from error
 
 
 def ends_of(named: Iterable[int | None], control: Mapping[str, int]) -> frozenset[int]:

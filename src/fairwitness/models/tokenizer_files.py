@@ -29,7 +29,7 @@ from fairwitness.models.sentencepieces import (
     read_pieces,
     tokenizer_of,
 )
-from fairwitness.models.tokenizer import Tokenizer, byte_alphabet, ends_of
+from fairwitness.models.tokenizer import Tokenizer, byte_alphabet, ends_of, panics_told
 from fairwitness.models.tokenizer_xai import FILE_NAME as XAI_FILE
 from fairwitness.models.tokenizer_xai import tokenizer_from_xai
 
@@ -189,7 +189,8 @@ class _AddedToken(msgspec.Struct, frozen=True):
 
 def _parsed(path: Path, text: str) -> tokenizers.Tokenizer:
     try:
-        return tokenizers.Tokenizer.from_str(text)
+        with panics_told():
+            return tokenizers.Tokenizer.from_str(text)
     except Exception as error:  # the library raises nothing more precise
         raise ModelFileError(path, f"is not a tokenizer: {error}") from error
 
