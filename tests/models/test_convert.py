@@ -1,7 +1,9 @@
+import io
 import json
 
 import numpy as np
 import pytest
+import sentencepiece
 from click.testing import CliRunner
 
 from fairwitness.cli.main import cli
@@ -148,6 +150,40 @@ def test_a_folder_becomes_a_file_that_says_the_same(tiny, make_folder, tmp_path,
     assert after.tokenizer().end_ids == before.tokenizer().end_ids
     assert after.tokenizer().begin_id == before.tokenizer().begin_id
     assert after.chat_template().source == before.chat_template().source
+    np.testing.assert_allclose(logits(target), logits(source), rtol=0, atol=2e-5)
+
+
+def put_pieces(tiny, folder) -> None:
+    """Give a folder a SentencePiece tokenizer, and weights for its vocabulary."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["the witnesses saw it", "and the others heard of it"] * 20),
+        model_writer=model,
+        model_type="bpe",
+        vocab_size=300,
+        byte_fallback=True,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        minloglevel=2,
+    )
+    (folder / "tokenizer.model").write_bytes(model.getvalue())
+    (folder / "tokenizer.json").unlink()
+    weights = tiny.weights()
+    embedding = np.resize(weights["model.embed_tokens.weight"], (320, 32))
+    weights["model.embed_tokens.weight"] = embedding
+    (folder / "model.safetensors").write_bytes(tiny.safetensors_bytes(weights))
+
+
+def test_pieces_go_into_the_file_as_they_are(tiny, make_folder, tmp_path):
+    source, target = make_folder(vocab_size=320), tmp_path / "a.gguf"
+    put_pieces(tiny, source)
+    convert(source, target)
+    before, after = open_model(source).tokenizer(), open_model(target).tokenizer()
+    assert after.token_bytes[:300] == before.token_bytes[:300]
+    assert after.control_ids == before.control_ids
+    assert after.end_ids == before.end_ids
+    for text in ["the witnesses heard", "  日本 é\n", "<s>"]:
+        assert after.encode(text) == before.encode(text)
     np.testing.assert_allclose(logits(target), logits(source), rtol=0, atol=2e-5)
 
 
