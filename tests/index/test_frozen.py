@@ -18,7 +18,7 @@ from fairwitness.index.ids import SealedIds, id_hash
 from fairwitness.index.query import Query
 from fairwitness.posts.post import FOREVER_MS, Deleted, Post, Posted
 
-ROWS = 10_000
+ROWS, FIRST = 10_000, 3_000_000
 MANNERS = ("steady", "wild", "alike", "endless")
 
 
@@ -44,7 +44,10 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Colum
     grown.made_ms[:] = moments(request.param, rng)
     grown.network[:] = 0 if request.param == "alike" else rng.integers(0, 300, ROWS)
     grown.lang[:] = rng.integers(0, 200, ROWS)
-    freeze(tmp_path / "frozen", grown, ROWS)
+    if request.param != "wild":
+        own = rng.random(ROWS) < 0.6
+        grown.cluster[own] = FIRST + np.flatnonzero(own)
+    freeze(tmp_path / "frozen", grown, ROWS, FIRST)
     frozen = Frozen(tmp_path / "frozen", ROWS)
     frozen.verify()
     yield grown, frozen

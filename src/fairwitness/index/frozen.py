@@ -1,8 +1,8 @@
-"""The columns of a sealed slice, in as few bytes as they take: 18 a row where growing takes 45.
+"""The columns of a sealed slice, in as few bytes as they take: 16 a row where growing takes 45.
 
 What the posts themselves tell is left out: hashes of ids and texts. A moment is how much later it
 is than the first of its stretch; names by number take the bytes that their largest needs, and none
-where all are the same. The file is mapped and never changes.
+where all are the same; a cluster is told of copies only. The file is mapped and never changes.
 
     magic, length of the head, head, arrays at multiples of 64 bytes, xxh3-64 of all before
 """
@@ -23,7 +23,8 @@ from fairwitness.index.whole import replacing
 _MAGIC = b"fwfrozn1"
 _HEAD_AT, _LENGTH_BYTES, _DIGEST_BYTES, _ALIGN_BYTES = 16, 8, 8, 64
 _STRETCH_ROWS = 4_096
-_WHOLE = ("author", "handle", "cluster", "quality")
+_WORD_BITS = 64
+_WHOLE = ("author", "handle", "quality")
 _NAMES = ("lang", "network")
 _MOMENTS = ("since_ms", "made_ms")
 
@@ -38,6 +39,8 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 class _Head(msgspec.Struct, frozen=True):
+    first: int
+    """Ordinal of the first row."""
     rows: int
     arrays: tuple[_Kept, ...]
 
@@ -82,18 +85,61 @@ class Moments:
         return whole
 
 
-def freeze(path: Path, columns: Columns, rows: int) -> None:
-    """Write the first rows of a slice that takes no more; raise IndexDiskFull."""
+class Clusters:
+    """Ordinals by row of the first post that said the same; most posts are their own."""
+
+    def __init__(
+        self, head: _Head, copied: NDArray[np.uint64], clusters: NDArray[np.uint32]
+    ) -> None:
+        """`copied` has a bit a row, from the lowest, set where one of `clusters` is its."""
+        self._first, self._rows = head.first, head.rows
+        self._copied, self._clusters = copied, clusters
+        counts = np.bitwise_count(copied)
+        self._before = np.cumsum(counts, dtype=np.uint32) - counts
+        """How many copies there are before each 64 rows."""
+
+    @overload
+    def __getitem__(self, rows: int) -> np.uint32: ...
+    @overload
+    def __getitem__(self, rows: slice | Rows) -> NDArray[np.uint32]: ...
+    def __getitem__(self, rows: int | slice | Rows) -> np.uint32 | NDArray[np.uint32]:
+        """Return the clusters of rows."""
+        if isinstance(rows, int):
+            return self._of_one(rows)
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(self._rows))
+        word, bit = self._copied[rows // _WORD_BITS], (rows % _WORD_BITS).astype(np.uint64)
+        is_copy = word >> bit & np.uint64(1) == 1
+        before = np.bitwise_count(word & ((np.uint64(1) << bit) - np.uint64(1)))
+        told: NDArray[np.uint32] = (self._first + rows).astype(np.uint32)
+        told[is_copy] = self._clusters[(self._before[rows // _WORD_BITS] + before)[is_copy]]
+        return told
+
+    def _of_one(self, row: int) -> np.uint32:
+        at, bit = divmod(row, _WORD_BITS)
+        word = int(self._copied[at])
+        if not word >> bit & 1:
+            return np.uint32(self._first + row)
+        before: int = (word & (1 << bit) - 1).bit_count()
+        return np.uint32(self._clusters[int(self._before[at]) + before])
+
+
+def freeze(path: Path, columns: Columns, rows: int, first: int) -> None:
+    """Write the first rows of a slice that takes no more; raise IndexDiskFull.
+
+    `first` is the ordinal of its first row.
+    """
     arrays = {name: getattr(columns, name)[:rows] for name in _WHOLE}
     for name in _NAMES:
         arrays[name] = _narrow(getattr(columns, name)[:rows])
     for name in _MOMENTS:
         arrays |= _moments(name, getattr(columns, name)[:rows])
+    arrays |= _clusters(columns.cluster[:rows], first)
     kept, start = [], 0
     for name, array in arrays.items():
         kept.append(_Kept(name, array.dtype.str, len(array), start))
         start += -(-array.nbytes // _ALIGN_BYTES) * _ALIGN_BYTES
-    head = msgspec.msgpack.encode(_Head(rows, tuple(kept)))
+    head = msgspec.msgpack.encode(_Head(first, rows, tuple(kept)))
     begin = _MAGIC + len(head).to_bytes(_LENGTH_BYTES, "little") + head
     digest = xxhash.xxh3_64()
     with replacing(path) as file:
@@ -108,7 +154,6 @@ class Frozen:
 
     author: NDArray[np.uint32]
     handle: NDArray[np.uint32]
-    cluster: NDArray[np.uint32]
     quality: NDArray[np.uint8]
     lang: NDArray[np.uint16]
     network: NDArray[np.uint16]
@@ -130,6 +175,7 @@ class Frozen:
                 setattr(self, name, arrays[name])
             for name in _NAMES:
                 setattr(self, name, np.broadcast_to(arrays[name], head.rows))
+            self.cluster = Clusters(head, arrays["copied"], arrays["clusters"])
             self.since_ms, self.made_ms = (_moments_in(arrays, name) for name in _MOMENTS)
         except (msgspec.DecodeError, LookupError, ValueError) as error:
             raise IndexCorrupt(path, f"no columns ({error})") from error
@@ -194,6 +240,14 @@ def _moments(name: str, moments_ms: NDArray[np.int64]) -> dict[str, Array]:
         later = moments_ms - np.repeat(first_ms, _STRETCH_ROWS)[: len(moments_ms)]
         later = later.astype(np.min_scalar_type(later.max()))
     return {f"{name} first": first_ms, f"{name} last": last_ms, f"{name} later": later}
+
+
+def _clusters(clusters: NDArray[np.uint32], first: int) -> dict[str, Array]:
+    is_copy = clusters != first + np.arange(len(clusters))
+    words = np.zeros(-(-len(clusters) // _WORD_BITS) * 8, np.uint8)
+    bits = np.packbits(is_copy, bitorder="little")
+    words[: len(bits)] = bits
+    return {"copied": words.view("<u8"), "clusters": clusters[is_copy]}
 
 
 def _aligned(parts: Sequence[bytes]) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ import xxhash
 from fairwitness.index.errors import IndexCorrupt
 from fairwitness.index.whole import replacing, sync_folder
 
-FORMAT = 5
+FORMAT = 6
 _DAMAGED = "damaged"
 
 

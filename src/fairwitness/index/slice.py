@@ -346,7 +346,7 @@ class Slice:
         path = self.folder / _FROZEN
         if not self._read_only:
             try:
-                freeze(path, grown, self.rows)
+                freeze(path, grown, self.rows, self.first)
                 sync_folder(self.folder)
             except IndexDiskFull:
                 return
