@@ -13,10 +13,9 @@ from fairwitness.kernels import formats, quantised
 from fairwitness.kernels.native import library
 from fairwitness.kernels.quantised import Room, Tiles, tiles_bytes
 from fairwitness.kernels.stack import LayerWeights, Shape, Weights, interleaved
-from fairwitness.models.config import Attention, DecoderConfig, Multipliers
+from fairwitness.models.config import DecoderConfig
 from fairwitness.models.families import GGUF
 from fairwitness.models.gguf import GgufFile, GgufTensor
-from fairwitness.models.rope import Linear, Llama3
 from fairwitness.models.weights import (
     check_all_placed,
     check_shape,
@@ -50,22 +49,17 @@ def shape_of(config: DecoderConfig) -> Shape:
 
 
 def packed_weights(file: GgufFile, config: DecoderConfig) -> Weights | None:
-    """The weights as tiles, or None: no native library, sizes that do not fit, other formats.
+    """The weights as tiles, or None: no native library, not a Llama, sizes that do not fit, other
+    formats.
 
     Raises:
         ModelFileError: as `parameters_from_gguf`, which reads no less of the file.
     """
-    if library() is None or not _is_llama(config) or not _is_packable(file, config):
+    if library() is None or not config.is_llama or not shape_of(config).fits:
+        return None
+    if not _is_packable(file, config):
         return None
     return _Source(file, config).weights()
-
-
-def _is_llama(config: DecoderConfig) -> bool:
-    """Whether the native step computes all that the config asks for, in sizes that fit."""
-    plain = (config.attention, config.reaches, config.activation) == (Attention(), (), "silu")
-    alone = (config.experts, config.post_norms, config.multipliers) == (None, False, Multipliers())
-    turns = config.rope_scaling is None or isinstance(config.rope_scaling, Linear | Llama3)
-    return plain and alone and turns and shape_of(config).fits
 
 
 def _is_packable(file: GgufFile, config: DecoderConfig) -> bool:
