@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairwitness.engine.ledger import Ledger
-from fairwitness.engine.prefix import PrefixTree
+from fairwitness.engine.prefix import Node, PrefixTree
 from fairwitness.engine.scheduler import QueueFullError, Rules, Scheduler, TooLargeError
 from fairwitness.engine.sequence import Piece, Propose, Sequence
 
@@ -74,6 +74,7 @@ class World:
 
     def run(self, piece: Piece) -> list[int]:
         size, table = self.scheduler.rules.page_size, piece.sequence.table
+        self.check_cut(piece)
         known = piece.sequence.ids[: piece.start]
         for place in range(piece.start):
             held = self.memory[table[place // size], place % size]
@@ -91,7 +92,28 @@ class World:
                 break
         return chosen
 
+    def check_cut(self, piece: Piece) -> None:
+        """A model that is not exact gets the same pieces whoever else is served."""
+        if self.scheduler.rules.is_exact:
+            return
+        prompt_tokens = piece.sequence.prompt_tokens
+        if piece.start < prompt_tokens:
+            assert piece.start % SIZE == 0
+            assert len(piece.ids) == min(SIZE, prompt_tokens - piece.start)
+        else:
+            assert len(piece.ids) == 1
+        assert piece.sequence.shared * SIZE <= prompt_tokens
+
+    def check_tree(self, node: Node, before: list[int]) -> None:
+        """What the tree promises is there."""
+        for child in node.children.values():
+            ids = [*before, *child.ids]
+            for i in range(SIZE):
+                assert self.memory[child.page, i] == state_of(ids[: len(before) + i + 1])
+            self.check_tree(child, ids)
+
     def check_pages(self) -> None:
+        self.check_tree(self.scheduler.tree.root, [])
         ledger, running = self.scheduler.ledger, self.scheduler.running
         held = {page for each in running for page in each.table}
         assert ledger.free + ledger.held + ledger.cached == ledger.count
@@ -176,21 +198,35 @@ def test_out_of_pages_in_mid_answer_the_youngest_stands_back_and_comes_again():
     assert young.ids == alone((2,) * 8, 30)
 
 
-def test_coldest_prefix_is_evicted_first():
-    world = World(Scheduler(rules(8)))
-    for token in (1, 2, 1, 0):
-        world.scheduler.submit(sequence((token,) * 9, 10))
-        while world.step():
-            pass
-    tree = world.scheduler.tree
-    assert len(tree.walk([1] * 8, SIZE)) == 2
-    assert len(tree.walk([0] * 8, SIZE)) == 2
-    for _ in range(5):
-        world.scheduler.submit(sequence((2, 1) * 6, 20))
+def test_who_stood_back_comes_before_those_who_wait():
+    world = World(Scheduler(rules(8, together=2)))
+    asked = [sequence((token,) * 8, 30) for token in range(3)]
+    for each in asked:
+        world.scheduler.submit(each)
+    while not world.scheduler.counts.preemptions:
+        world.step()
+    assert list(world.scheduler.waiting) == asked[1:]
     while world.step():
         pass
-    assert len(tree.walk([2, 1] * 6, SIZE)) == 3
-    assert world.scheduler.ledger.free + world.scheduler.ledger.cached == 8
+    assert world.finished == asked
+
+
+def test_what_was_touched_longest_ago_is_evicted_first_from_its_end():
+    ledger = Ledger(4)
+    tree = PrefixTree(ledger)
+    first = tree.add(tree.root, (1, 1), ledger.take())
+    tree.add(first, (1, 2), ledger.take())
+    tree.add(tree.root, (2, 2), ledger.take())
+    for page in range(3):
+        ledger.drop(page)
+    assert len(tree.walk([1, 1, 1, 2], 2)) == 2
+    assert tree.evict()
+    assert tree.walk([2, 2], 2) == []
+    assert tree.evict()
+    assert tree.walk([1, 1, 1, 2], 2) == [first]
+    assert tree.evict()
+    assert not tree.evict()
+    assert ledger.free == 4
 
 
 def test_a_thousand_requests_queue_and_one_more_is_told_to_come_later():
