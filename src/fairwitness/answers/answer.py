@@ -107,9 +107,9 @@ class Answer(msgspec.Struct, frozen=True):
     answer: str
     abstained: bool
     standing: Standing
-    """What stands behind it: nobody; one witness alone; several who pass on a rumour; several that
-    are independent; several that contradict each other; or it is denied. All but `agreed` are said
-    with a hedge."""
+    """What stands behind it: nobody; one witness alone, or each quote one; several who pass on a
+    rumour; several that are independent; several that contradict each other; or it is denied. All
+    but `agreed` are said with a hedge."""
     sentences: tuple[Sentence, ...]
     sources: tuple[CitedSource, ...]
     disputes: tuple[Dispute, ...]

@@ -173,13 +173,23 @@ def _testify(court: _Court, leading: Sequence[Stance]) -> Iterator[Said]:
             citations.append(citation)
             yield court.say(span.text, "quote", [citation], 1.0)
     told = [pair for each in leading for pair in each.spans]
-    firm = {origin.witness for each, origin in told if not attitude.hearsay(each.span.text)}
     witnesses = len({origin.witness for _, origin in told})
-    court.standing = "agreed" if len(firm) > 1 else "lone" if witnesses == 1 else "rumoured"
+    court.standing = _standing(court.asked, leading)
     if court.standing != "agreed" or leading[0].says:
         facts = {"witnesses": witnesses, "first": _clock(leading[0].first_seen_ms)}
-        text = _voiced(court, _COUNTED[court.standing], **facts)
+        apart = court.standing == "lone" and witnesses > 1
+        text = _voiced(court, "apart" if apart else _COUNTED[court.standing], **facts)
         yield court.say(text, "count", citations, 1.0)
+
+
+def _standing(asked: Asked, leading: Sequence[Stance]) -> Standing:
+    told = [pair for each in leading for pair in each.spans]
+    firm = {o.witness for each, o in told if not attitude.hearsay(each.span.text)}
+    if len({origin.witness for _, origin in told}) == 1:
+        return "lone"
+    if len(firm) < 2:
+        return "rumoured"
+    return "agreed" if leading[0].says or sides.bearing_out(asked, leading) > 1 else "lone"
 
 
 _COUNTED = {"agreed": "agree", "lone": "lone", "rumoured": "hearsay"}

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fairwitness.answers import attitude, figures, names, words
+from fairwitness.answers.grammar import GLUE
 from fairwitness.answers.understand import Asked
+from fairwitness.answers.verify import meaning
 from fairwitness.answers.weigh import Weighed
 from fairwitness.answers.witness import Origin
 
@@ -91,6 +93,24 @@ def disputed(asked: Asked, ordered: Sequence[Stance]) -> list[Stance]:
     needed = max(2.0, lead.witnesses * MIN_DISPUTE_SHARE)
     others = [s for s in ordered[1:] if s.witnesses >= needed and s.best >= 0.7 * lead.best]
     return [lead, *others[:3]] if others else []
+
+
+def bearing_out(asked: Asked, leading: Sequence[Stance]) -> int:
+    """Return how many independent witnesses of an open question say one thing.
+
+    Being about the same is not enough: they share a telling word that the question does not have.
+    """
+    known = meaning(asked.text) | _SMALL_STEMS
+    sharing: dict[str, set[int]] = defaultdict(set)
+    for stance in leading:
+        for each, origin in stance.spans:
+            if not attitude.hearsay(each.span.text):
+                for stem in meaning(each.span.text) - known:
+                    sharing[stem].add(origin.witness)
+    return max(map(len, sharing.values()), default=0)
+
+
+_SMALL_STEMS = frozenset(words.stem(word) for word in GLUE)
 
 
 def _keys(asked: Asked, weighed: Sequence[Weighed]) -> list[str | None]:

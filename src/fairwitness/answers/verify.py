@@ -55,10 +55,10 @@ def verify(claim: str, quotes: Sequence[Span], *, voices: int = 1) -> Verdict:
     problem = _form(claim) or _names_and_numbers(claim, quotes, voices) or _roles(claim, quotes)
     if problem:
         return Verdict(0.0, (), problem)
-    needed = _meaning(claim)
+    needed = meaning(claim)
     if len(needed) < 2:
         return Verdict(0.0, (), "says too little to check")
-    carried = [needed & _meaning(quote.text) for quote in quotes]
+    carried = [needed & meaning(quote.text) for quote in quotes]
     cites = [at for at, held in enumerate(carried) if len(held) >= CARRIES * len(needed)]
     covered = set[str]().union(*(carried[at] for at in cites))
     support = round(len(covered) / len(needed), 3)
@@ -139,7 +139,7 @@ def _mood(claim: str, cited: Sequence[Span]) -> str:
     return ""
 
 
-def _meaning(text: str) -> set[str]:
+def meaning(text: str) -> set[str]:
     """Return the stems that carry meaning, words of one sense as one."""
     found = set()
     for match in words.spaced(text):

@@ -13,11 +13,12 @@ _GRAVE = frozenset(
     "dead hurt missing earthquake flood fire storm explosion crash shooting evacuate".split()
 )
 
-# agree: several witnesses. lone: one. hearsay: several, as a rumour. denied: someone says no. none: nobody. pending: an outcome that one voice claims.
+# agree: several witnesses. lone: one. apart: several, each of something else. hearsay: several, as a rumour. denied: someone says no. none: nobody. pending: an outcome that one voice claims.
 _REGULAR: Mapping[str, Mapping[str, str]] = {
     "en": {
         "agree": "{witnesses} independent witnesses say so; the first was seen at {first} UTC.",
         "lone": "One witness says so, seen at {first} UTC; nobody else confirms it yet.",
+        "apart": "Each of these is said by one witness alone; none bears out another.",
         "hearsay": "{witnesses} pass it on, but as a rumour or from hearsay; nobody confirms it yet.",
         "denied": "Denied: {witnesses} of those who answer say that it is not so.",
         "none": "No witness: none of the {searched} posts searched answers this.",
@@ -28,6 +29,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     "es": {
         "agree": "{witnesses} testigos independientes lo dicen; el primero se vio a las {first} UTC.",
         "lone": "Lo dice un solo testigo, visto a las {first} UTC; nadie más lo confirma todavía.",
+        "apart": "Cada cosa la dice un solo testigo; ninguno confirma a otro.",
         "hearsay": "{witnesses} lo repiten, pero como rumor; nadie lo confirma todavía.",
         "denied": "Desmentido: {witnesses} de quienes responden dicen que no es así.",
         "none": "Ningún testigo: ninguna de las {searched} publicaciones consultadas responde a esto.",
@@ -38,6 +40,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     "it": {
         "agree": "{witnesses} testimoni indipendenti lo dicono; il primo è stato visto alle {first} UTC.",
         "lone": "Lo dice un solo testimone, visto alle {first} UTC; nessun altro lo conferma ancora.",
+        "apart": "Ogni cosa è detta da un solo testimone; nessuno conferma un altro.",
         "hearsay": "{witnesses} lo ripetono, ma come voce; nessuno lo conferma ancora.",
         "denied": "Smentito: {witnesses} di chi risponde dicono che non è così.",
         "none": "Nessun testimone: nessuno dei {searched} post consultati risponde.",
@@ -48,6 +51,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     "pt": {
         "agree": "{witnesses} testemunhas independentes dizem isso; a primeira foi vista às {first} UTC.",
         "lone": "Só uma testemunha diz isso, vista às {first} UTC; ninguém mais confirma ainda.",
+        "apart": "Cada coisa é dita por uma só testemunha; nenhuma confirma outra.",
         "hearsay": "{witnesses} repetem isso, mas como boato; ninguém confirma ainda.",
         "denied": "Desmentido: {witnesses} dos que respondem dizem que não é assim.",
         "none": "Nenhuma testemunha: nenhuma das {searched} publicações pesquisadas responde a isto.",
@@ -58,6 +62,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     "fr": {
         "agree": "{witnesses} témoins indépendants le disent ; le premier a été vu à {first} UTC.",
         "lone": "Un seul témoin le dit, vu à {first} UTC ; personne d'autre ne le confirme encore.",
+        "apart": "Chaque chose n'est dite que par un seul témoin ; aucun n'en confirme un autre.",
         "hearsay": "{witnesses} le répètent, mais comme une rumeur ; personne ne le confirme encore.",
         "denied": "Démenti : {witnesses} de ceux qui répondent disent que ce n'est pas vrai.",
         "none": "Aucun témoin : aucune des {searched} publications consultées ne répond.",
@@ -68,6 +73,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     "de": {
         "agree": "{witnesses} unabhängige Zeugen sagen das; der erste wurde um {first} UTC gesehen.",
         "lone": "Nur ein Zeuge sagt das, gesehen um {first} UTC; noch bestätigt es niemand.",
+        "apart": "Jedes davon sagt nur ein Zeuge; keiner bestätigt einen anderen.",
         "hearsay": "{witnesses} geben es weiter, aber als Gerücht; noch bestätigt es niemand.",
         "denied": "Bestritten: {witnesses} der Antwortenden sagen, dass es nicht stimmt.",
         "none": "Kein Zeuge: Keiner der {searched} durchsuchten Beiträge beantwortet das.",
@@ -78,6 +84,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     "zh": {
         "agree": "有{witnesses}个独立的见证者这样说，最早见于{first} UTC。",
         "lone": "只有一个见证者这样说，见于{first} UTC；尚无他人证实。",
+        "apart": "每条都只有一个见证者；彼此没有印证。",
         "hearsay": "有{witnesses}个来源转述，但只是传闻；尚无人证实。",
         "denied": "有人否认：{witnesses}个回应者说并非如此。",
         "none": "没有见证者：检索的{searched}条帖子都没有回答这个问题。",

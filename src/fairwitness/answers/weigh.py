@@ -29,7 +29,7 @@ class Weighed:
     coverage: float
     """Share of the question's weight in the span itself."""
     context: float
-    """Share in the whole post, tags included."""
+    """Share in the post, tags included; of a page, in its head and what stands near."""
     real: bool
     """Whether it reads as a report, not a wish, guess, condition or question."""
     negated: bool
@@ -41,11 +41,8 @@ class Weighed:
 def weigh(asked: Asked, spans: Sequence[Span], weights: Mapping[Term, float]) -> list[Weighed]:
     """Return the spans that are about the question, best first."""
     total = sum(weights.values()) or 1.0
-    read: dict[int, _WholePost] = {}
-    weighed = []
-    for span in spans:
-        post = read.get(id(span.post)) or read.setdefault(id(span.post), _WholePost(span.post))
-        weighed.append(_weigh(asked, span, post, weights, total))
+    whole: dict[int, _Context] = {}
+    weighed = [_weigh(asked, span, _context_of(span, whole), weights, total) for span in spans]
     about = [each for each in weighed if each is not None]
     return sorted(about, key=lambda each: (-each.score, each.span.post.seen_ms, each.span.post.id))
 
@@ -55,24 +52,41 @@ def rarity(posts: int, holding: int) -> float:
     return math.log(1 + (posts + 1) / (holding + 1))
 
 
-class _WholePost:
-    """What a post says around its spans; a document has hundreds of them and is read once."""
+NEAR_CHARS = 300
+"""What stands so near a span is its context in a page; a post is short enough to be all context."""
 
-    def __init__(self, post: Post) -> None:
-        self._post = post
+HEAD_CHARS = 200
+"""The head of a page is context of all that stands in it."""
+
+
+class _Context:
+    """What is said around a span, as matching sees it."""
+
+    def __init__(self, post: Post, text: str) -> None:
+        self._post, self._text = post, text
 
     @cached_property
     def squeezed(self) -> str:
-        return words.squeezed(self._post.text)
+        return words.squeezed(self._text)
 
     @cached_property
     def stems(self) -> frozenset[str]:
         tags = (word for tag in self._post.hashtags for word in _CAMEL.findall(tag))
-        return words.stems(self._post.text) | words.stems(" ".join(tags))
+        return words.stems(self._text) | words.stems(" ".join(tags))
+
+
+def _context_of(span: Span, whole: dict[int, _Context]) -> _Context:
+    """Return the context of `span`; `whole` keeps those of short posts, which are read once."""
+    text = span.post.text
+    if len(text) > HEAD_CHARS + 2 * NEAR_CHARS:
+        start = max(HEAD_CHARS, span.start - NEAR_CHARS)
+        around = f"{text[:HEAD_CHARS]}\n{text[start : span.end + NEAR_CHARS]}"
+        return _Context(span.post, around)
+    return whole.get(id(span.post)) or whole.setdefault(id(span.post), _Context(span.post, text))
 
 
 def _weigh(
-    asked: Asked, span: Span, post: _WholePost, weights: Mapping[Term, float], total: float
+    asked: Asked, span: Span, around: _Context, weights: Mapping[Term, float], total: float
 ) -> Weighed | None:
     text = span.text
     in_span = words.stems(text)
@@ -81,12 +95,12 @@ def _weigh(
         return None
     coverage = context = 0.0
     for term, weight in weights.items():
-        named = term.name and _named(term, post.squeezed)
+        named = term.name and _named(term, around.squeezed)
         if term.stems & in_span or (named and _named(term, squeezed)):
             # Another word of the same sense says it a little less surely than the question's own.
             coverage += weight * (0.93 if term.own and term.own not in in_span else 1.0)
             context += weight
-        elif term.stems & post.stems or named:
+        elif term.stems & around.stems or named:
             context += weight
         elif term.name:
             return None
