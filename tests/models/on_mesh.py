@@ -54,9 +54,8 @@ SLIDING = DecoderConfig(
     reaches=(Reach(window=5), Reach(chunk=8, rope="none")),
 )
 MESHES = [
-    (GROK, {"expert": 4, "tensor": 2}),
-    (GROK, {"data": 2, "sequence": 2, "tensor": 2}),
-    (SLIDING, {"data": 2, "expert": 2, "tensor": 2}),
+    (GROK, {"data": 2, "expert": 2, "tensor": 2}),
+    (SLIDING, {"data": 2, "sequence": 2, "tensor": 2}),
 ]
 SEQUENCES, PROMPT, STEPS, CAPACITY = 4, 8, 2, 16
 TOKENS = np.random.default_rng(2).integers(0, 64, (SEQUENCES, PROMPT + STEPS), np.int32)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairwitness.models import ModelFileError
@@ -58,6 +58,7 @@ def assert_can_be_obeyed(config) -> None:
         assert len(parameter_shapes(config)["layers"]) == config.layers
 
 
+@settings(max_examples=60)
 @given(st.sampled_from(FOLDERS), st.data())
 def test_config_json(values, told):
     more = ["rope_scaling", "head_dim", "attn_temperature_len", "residual_moe", "num_experts"]
@@ -68,6 +69,7 @@ def test_config_json(values, told):
     assert_can_be_obeyed(config)
 
 
+@settings(max_examples=60)
 @given(st.sampled_from(FILES), st.data())
 def test_gguf_metadata(file, told):
     prefix = file["metadata"]["general.architecture"]
