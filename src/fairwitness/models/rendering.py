@@ -20,8 +20,8 @@ import jinja2
 import jinja2.debug  # else loaded at the first error, when no file can be opened any more
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-CPU_S = 1
-MEMORY_BYTES = 512_000_000
+CPU_S = 2
+MEMORY_BYTES = 256_000_000
 MAX_TEXT = 4_000_000  # characters; templates write a few hundred around each message
 # Python loads the rest of what rendering needs now, while it may open files.
 _WARM_UP = "{% macro m(t) %}{{ t|trim|tojson }}{% endmacro %}{{ m('a') }}"
