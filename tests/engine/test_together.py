@@ -199,6 +199,32 @@ def test_a_step_that_fails_is_told_to_all_in_it_and_to_nobody_else(make_engine, 
     assert engine.load().pages_held == 0
 
 
+class Breaking:
+    """A rule with a fault of its own."""
+
+    is_done = False
+
+    def begin(self) -> "Breaking":
+        return self
+
+    def guess(self, most: int) -> tuple[int, ...]:
+        return ()
+
+    def mask(self) -> np.ndarray:
+        raise ZeroDivisionError
+
+
+def test_a_rule_that_breaks_ends_its_own_answer_alone(make_engine, holding):
+    engine = make_engine()
+    with holding(engine):
+        broken = engine.generate(Request(prompt(5), 3, rule=Breaking()))
+        sound = engine.generate(Request(prompt(5), 3))
+    with pytest.raises(EngineError, match="the answer broke off: ZeroDivisionError"):
+        next(broken)
+    assert len(list(sound)) == 3
+    assert engine.load().pages_held == 0
+
+
 def test_what_no_memory_can_hold_is_refused(make_engine, monkeypatch):
     engine = make_engine()
     monkeypatch.setattr(engine._loop._scheduler.ledger, "count", 1)

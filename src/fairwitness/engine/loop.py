@@ -181,10 +181,12 @@ class Loop:
     def _hand_out(self, task: Task, piece: Piece, logits_wv: NDArray[np.float32]) -> None:
         try:
             chosen = task.take(piece, logits_wv)
-        except EngineError as error:
+        except Exception as error:  # a rule can break in its own ways; it is its own answer's end
+            broken = EngineError(f"the answer broke off: {error!r}")
+            failure = error if isinstance(error, EngineError) else broken
             task.tell()
             with self._lock:
-                self._end(task, error)
+                self._end(task, failure)
             return
         with self._lock:
             self._scheduler.ran(piece, chosen)
