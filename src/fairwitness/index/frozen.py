@@ -22,7 +22,8 @@ from fairwitness.index.whole import replacing
 
 _MAGIC = b"fwfrozn1"
 _HEAD_AT, _LENGTH_BYTES, _DIGEST_BYTES, _ALIGN_BYTES = 16, 8, 8, 64
-_STRETCH_ROWS = 4_096
+_STRETCH_ROWS = 1_024
+"""So few that a stretch of a slow stream, 16 posts a second, is told in 16 bits."""
 _WORD_BITS = 64
 _WHOLE = ("author", "handle", "quality")
 _NAMES = ("lang", "network")

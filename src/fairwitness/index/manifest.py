@@ -15,7 +15,7 @@ import xxhash
 from fairwitness.index.errors import IndexCorrupt
 from fairwitness.index.whole import replacing, sync_folder
 
-FORMAT = 6
+FORMAT = 7
 _DAMAGED = "damaged"
 
 
