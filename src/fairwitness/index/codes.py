@@ -57,6 +57,11 @@ class Growing:
     lists: NDArray[np.uint16]
     """Which list each code is in."""
 
+    @property
+    def size(self) -> int:
+        """How many codes there are."""
+        return len(self.codes)
+
     def far(self, query: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Return in how many bits `query` differs from what each list is about, in none from the
         only one."""
@@ -95,6 +100,11 @@ class Inverted:
     """List after list; within one, in the order of rows."""
     rows: NDArray[np.uint32]
     """Which row each code is of."""
+
+    @property
+    def size(self) -> int:
+        """How many codes there are."""
+        return len(self.codes)
 
     @classmethod
     def build(cls, centres: Codes, codes: Codes, lists: NDArray[np.uint16]) -> "Inverted":

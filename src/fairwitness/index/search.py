@@ -157,12 +157,7 @@ class Search:
         """Mark which posts are the nearest to what is asked, and add those that no word found."""
         (query,) = meaning.codes(pack([self._query.meaning]))
         rows_near = nearest(list(map(self._place, looked)), query, _NEAREST)
-        marked: list[Found] = []
-        for part, rows in zip(found, rows_near, strict=True):
-            new = rows[~np.isin(rows, part.rows)]
-            marked.append(part._replace(near=np.isin(part.rows, rows)))
-            marked.append(Found(part.at, new, np.zeros(len(new)), np.ones(len(new), bool)))
-        return marked
+        return [_with(*each) for each in zip(found, rows_near, strict=True)]
 
     def _place(self, looked: Looked) -> Place:
         """Return where to look for what posts mean."""
@@ -173,7 +168,10 @@ class Search:
             shown[shown] = history.shows(rows[shown], self._view.rows, self._as_of_ms)
             return shown
 
-        return Place(looked.part.codes.lists(row_count), looked.allowed, shows)
+        lists, allowed = looked.part.codes.lists(row_count), looked.allowed
+        if allowed is not None and len(allowed) < lists.size:  # it was sealed since the view
+            allowed = np.append(allowed, np.zeros(lists.size - len(allowed), bool))
+        return Place(lists, allowed, shows)
 
     def _newest(self, looked: Looked) -> Found:
         """Return the newest allowed posts of a slice."""
@@ -248,7 +246,8 @@ class Search:
         return allowed
 
     def _ranked(self, found: Sequence[Found], weights: Weights, matched: int) -> Results:
-        if not any(len(part.rows) for part in found):
+        found = [part for part in found if len(part.rows)]
+        if not found:
             return Results((), matched, self._searched)
         made_ms = np.concatenate([self._column(part, "made_ms") for part in found])
         reach = np.concatenate([self._reactions(part, weights) for part in found])
@@ -319,6 +318,20 @@ class Search:
     def _reactions(self, found: Found, weights: Weights) -> NDArray[np.float64]:
         part = self._view.slices[found.at].part
         return rank.reactions(part.history.counts(found.rows, self._as_of_ms), weights)
+
+
+def _with(found: Found, nearest_rows: Rows) -> Found:
+    """Mark which rows are near, and add those that no word found."""
+    by_words, near = found.rows.tolist(), nearest_rows.tolist()
+    known, is_near = set(by_words), set(near)
+    new = [row for row in near if row not in known]
+    marks = [row in is_near for row in by_words]
+    return Found(
+        found.at,
+        np.array(by_words + new, np.int64),
+        np.concatenate([found.words, np.zeros(len(new))]),
+        np.array(marks + [True] * len(new), bool),
+    )
 
 
 def _near_of(found: Found) -> NDArray[np.bool_]:
