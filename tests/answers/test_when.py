@@ -32,6 +32,8 @@ HOUR_MS = 3_600_000
         ("What happened last night?", 21),
         ("昨晚发生了什么？", 21),
         ("Что случилось с полудня?", 3),
+        ("Which country recently had an earthquake?", 90 * 24),
+        ("最近哪里发生了地震？", 90 * 24),
     ],
 )
 def test_a_stretch_until_now(question: str, hours: int) -> None:

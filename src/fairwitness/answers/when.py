@@ -77,6 +77,13 @@ _SINCE = (
     ),
 )
 
+_RECENTLY = (
+    r"\b(?:recently|newly|recientemente|recentemente|di recente|récemment|kürzlich|neulich|недавно)\b"
+    r"|近日|不久前|最近(?!\d)"
+)
+RECENT_DAYS = 90
+"""What happened before that did not happen recently: a page of four years ago answers otherwise."""
+
 
 def window_in(question: str, now_ms: int) -> tuple[TimeWindow, str]:
     """Return the window that `question` names, read at `now_ms`, and the question without it."""
@@ -99,6 +106,10 @@ def window_in(question: str, now_ms: int) -> tuple[TimeWindow, str]:
             since_ms = _midnight_ms(now_ms) - days_ago * _UNITS_MS["day"]
             window = TimeWindow(since_ms, since_ms + _UNITS_MS["day"])
             return window, question[: match.start()] + " " + question[match.end() :]
+    match = re.search(_RECENTLY, question, re.IGNORECASE)
+    if match:
+        window = TimeWindow(now_ms - RECENT_DAYS * _UNITS_MS["day"], now_ms + 1)
+        return window, question[: match.start()] + " " + question[match.end() :]
     return TimeWindow(), question
 
 
