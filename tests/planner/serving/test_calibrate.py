@@ -21,7 +21,7 @@ def test_known_rates_are_found(apart: float) -> None:
     assert found.pace.apart == apart
     assert found.worst < 0.02
     for hidden in (Load(300, 20, 2), Load(40, 30, 8)):
-        expected, said = predict(SERVED, true, hidden), found.predict(SERVED, hidden)
+        expected, said = predict(SERVED, true, hidden), predict(SERVED, found.pace, hidden)
         assert said.tokens_per_s == pytest.approx(expected.tokens_per_s, rel=0.02)
         assert said.first_ms == pytest.approx(expected.first_ms, rel=0.02)
 

@@ -1,5 +1,6 @@
 """The simulation against arithmetic, queueing theory, and the closed forms of capacity."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from fairwitness.planner.shapes import active_weights, find_shape, weights
 
 SERVED = Served(find_shape("llama-3.1-8b"))
 PACE = Pace(500e12, 400e12, 2.5e12, 0.001)
+# a second each step, a tenth for an answer's token, a hundredth for a prompt's
+COUNTED = Pace(math.inf, math.inf, math.inf, 1.0, answer_s=0.1, prompt_token_s=0.01)
 
 
 def test_one_request_alone_takes_its_prompt_and_its_tokens() -> None:
@@ -71,21 +74,36 @@ def test_a_single_slot_is_the_queue_of_pollaczek_and_khinchine() -> None:
 
 def test_clients_that_ask_again_keep_the_throughput_of_the_closed_form() -> None:
     arrivals = [Arrival(0.0, 1000, 200)] * 600
-    seen = simulate(SERVED, PACE, Policy(32, in_flight=32), arrivals)
+    seen = simulate(SERVED, PACE, Policy(32, clients=32), arrivals)
     expected = throughput(SERVED, PACE, Mix(1000.0, 200.0), 32.0)
     ratio = seen.tokens_per_s / 200 / float(expected.requests_per_s)
     # a step that carries both hides reading weights behind a prompt's arithmetic: a little faster
     assert 1 <= ratio < 1.15
 
 
-def test_turns_give_the_first_who_came_the_first_token_first() -> None:
-    apart = Pace(500e12, 400e12, 2.5e12, 0.001, apart=1.0)
-    seen = simulate(SERVED, apart, Policy(8, 128), [Arrival(0.0, 128, 4)] * 6)
+def test_prompts_share_a_step_and_the_oldest_goes_first() -> None:
+    seen = simulate(SERVED, COUNTED, Policy(8, 128), [Arrival(0.0, 64, 4)] * 6)
     firsts = sorted(each.first_s for each in seen.requests)
-    assert firsts == pytest.approx([firsts[0] * n for n in range(1, 7)])
-    # six prompts, then three rounds of six tokens, each in a step of its own
-    one = float(answers_s(SERVED, apart, 1.0, 130.0))
-    assert seen.lasted_s == pytest.approx(6 * firsts[0] + 18 * one, rel=1e-3)
+    # 128 tokens in each of three steps; the answers of who is done come along: 0, then 2, then 4
+    one, two, three = 1 + 1.28, 1 + 1.28 + 0.2, 1 + 1.28 + 0.4
+    assert firsts == pytest.approx([one] * 2 + [one + two] * 2 + [one + two + three] * 2)
+    # all have written 1 to 3 tokens; 4, 4, and 2 are left to write in three steps
+    assert seen.lasted_s == pytest.approx(one + two + three + 1.6 + 1.4 + 1.2)
+
+
+def test_clients_pause_before_they_ask_again() -> None:
+    seen = simulate(SERVED, COUNTED, Policy(8, 128, clients=1), [Arrival(5.0, 100, 2)] * 3)
+    assert [each.first_s for each in seen.requests] == pytest.approx([2.0] * 3)
+    assert seen.lasted_s == pytest.approx(3 * (5.0 + 2.0 + 1.1))
+
+
+def test_whole_pages_of_a_beginning_are_shared() -> None:
+    def first_s(cached: int) -> float:
+        arrivals = [Arrival(0.0, 128, 1, cached)]
+        return simulate(SERVED, COUNTED, Policy(8, 128, page_tokens=64), arrivals).lasted_s
+
+    assert first_s(63) == first_s(0) == pytest.approx(2.28)
+    assert first_s(127) == first_s(64) == pytest.approx(1.64)
 
 
 def test_more_load_means_later_first_tokens() -> None:

@@ -1,9 +1,10 @@
-"""An engine's effective rates, fitted on measured loads.
+"""An engine's effective rates, fitted on measured steps or loads.
 
-A load is some clients that each ask again as soon as they are answered. The same simulation that a
-plan uses predicts it, and three rates (arithmetic, memory, host) are moved until prediction and
-measurement agree best, in the logarithm: being 10 % fast and 10 % slow count alike. Whether the
-engine steps its sequences together or each apart is tried both ways, and the better one kept.
+Whoever can look into an engine measures single steps (`steps.py`), which tells most. A load is what
+is seen from outside: some clients that each ask again as soon as they are answered. The simulation
+that a plan uses predicts it, and three rates (arithmetic, memory, host) are moved until prediction
+and measurement agree best, in the logarithm: being 10 % fast and 10 % slow count alike. Whether
+steps cost as much as if each sequence had its own is tried both ways, and the better one kept.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +24,10 @@ from fairwitness.planner.errors import PlanError
 from fairwitness.planner.serving.arrivals import Arrival
 from fairwitness.planner.serving.pace import Pace, Served
 from fairwitness.planner.serving.simulate import Policy, simulate
+from fairwitness.planner.serving.steps import Step, fit_steps, took_s
 
-CHUNK_TOKENS = 128
-"""Tokens of a prompt that go in at once; our engine's, and near what others do."""
+ENGINE = Policy(slots=64, chunk_tokens=128, page_tokens=64)
+"""Our engine's scheduler, as data; a test holds the two together."""
 
 ASKED_EACH = 2  # times that each simulated client asks, and each measured one
 _WIDEST, _ROUGH, _NARROWEST = math.log(2.0), math.log(1.1), math.log(1.005)  # steps of the search
@@ -32,6 +35,7 @@ _WIDEST, _ROUGH, _NARROWEST = math.log(2.0), math.log(1.1), math.log(1.005)  # s
 _STREAM_PROMPT, _STREAM_ANSWER, _PREFILL, _FIRST = 128, 128, 1024, 1500
 
 
+T = TypeVar("T")
 Loss = Callable[[NDArray[np.float64]], float]
 
 
@@ -51,16 +55,12 @@ class Calibration:
     """Fitted rates, how the engine steps, and how far the fit is off."""
 
     pace: Pace
-    worst: float  # largest error of a load that was fitted, as a share
-
-    def predict(self, served: Served, load: Load) -> Load:
-        """The same load, with predicted measurements."""
-        return predict(served, self.pace, load)
+    worst: float  # largest error of what was fitted, as a share; of steps, the median's
 
 
 def predict(served: Served, pace: Pace, load: Load) -> Load:
     """Simulate a load."""
-    policy = Policy(load.clients, CHUNK_TOKENS, in_flight=load.clients)
+    policy = replace(ENGINE, clients=load.clients)
     arrivals = [Arrival(0.0, load.prompt_tokens, load.answer_tokens)] * (load.clients * ASKED_EACH)
     seen = simulate(served, pace, policy, arrivals)
     return Load(
@@ -96,6 +96,26 @@ def calibrate(served: Served, loads: Sequence[Load]) -> Calibration:
     return Calibration(_pace(place, apart), float(np.expm1(worst)))
 
 
+def calibrate_file(served: Served, path: Path) -> Calibration:
+    """Fit on what a file holds: `steps` if there are any, else loads.
+
+    Raises:
+        PlanError: names the file, and what is wrong with it.
+    """
+    said = _read(path)
+    if isinstance(said, Mapping) and "steps" in said:
+        return calibrate_steps(_told(path, _steps, said))
+    return calibrate(served, _loads(path, said))
+
+
+def calibrate_steps(steps: Sequence[Step]) -> Calibration:
+    """Fit on single steps; errors as in `fit_steps`."""
+    pace = fit_steps(steps)
+    return Calibration(
+        pace, float(np.median([abs(took_s(pace, step) / step.seconds - 1) for step in steps]))
+    )
+
+
 def read_loads(path: Path) -> list[Load]:
     """Loads from a JSON file: a list of rows, or what `fairwitness bench engine --json` prints.
 
@@ -104,17 +124,42 @@ def read_loads(path: Path) -> list[Load]:
     Raises:
         PlanError: names the file, and what is wrong with it.
     """
-    try:
-        said = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise PlanError(f"{path}: no measurements: {error}") from error
-    try:
-        loads = _bench(said) if isinstance(said, Mapping) and "loads" not in said else _rows(said)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PlanError(f"{path}: no measurements: {error!r}") from error
+    return _loads(path, _read(path))
+
+
+def _loads(path: Path, said: object) -> list[Load]:
+    is_bench = isinstance(said, Mapping) and "loads" not in said
+    loads = _told(path, _bench if is_bench else _rows, said)
     if not loads:
         raise PlanError(f"{path}: no measurements: neither rows nor decode, prefill, streams_N")
     return loads
+
+
+def _read(path: Path) -> object:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise PlanError(f"{path}: no measurements: {error}") from error
+
+
+def _told(path: Path, reader: Callable[[Any], list[T]], said: object) -> list[T]:
+    try:
+        return reader(said)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PlanError(f"{path}: no measurements: {error!r}") from error
+
+
+def _steps(said: Mapping[str, list[dict[str, float]]]) -> list[Step]:
+    return [
+        Step(
+            int(row["answers"]),
+            float(row["answer_looks"]),
+            int(row["prompt_tokens"]),
+            float(row["prompt_looks"]),
+            float(row["ms"]) / 1000,
+        )
+        for row in said["steps"]
+    ]
 
 
 def _rows(said: object) -> list[Load]:

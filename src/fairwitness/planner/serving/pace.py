@@ -3,7 +3,8 @@
 One step of an engine takes some tokens through the model: pieces of prompts, and one token for
 each answer under way. Its time is a roofline (arithmetic, or reading weights and caches) plus what
 the replica's chips exchange, plus what the host does. The rates are effective ones, so that a fit
-to a measured engine and a product of peaks and efficiencies are the same thing.
+to a measured engine and a product of peaks and efficiencies are the same thing. Where single steps
+were measured there is no roofline: a step costs something, and each row and each look back more.
 """
 
 from __future__ import annotations
@@ -63,6 +64,15 @@ class Served:
 
 
 @dataclass(frozen=True)
+class Pieces:
+    """What of prompts one step takes, all of them together."""
+
+    tokens: float = 0.0
+    looks: float = 0.0  # positions that these look back on, their own included
+    flops: float = 0.0
+
+
+@dataclass(frozen=True)
 class Pace:
     """Effective rates of one replica, all of its chips together."""
 
@@ -72,7 +82,11 @@ class Pace:
     step_s: Number  # host and launches, each step
     exchange_s: Number = 0.0  # latency of all exchanges of a step
     exchange_token_s: Number = 0.0  # and what each token adds
-    apart: Number = 0.0  # 0: all sequences step together; 1: each in a step of its own
+    apart: Number = 0.0  # 0: all sequences step together; 1: each costs a step of its own
+    answer_s: Number = 0.0  # what each answer's token adds to a step
+    answer_look_s: Number = 0.0  # and each position that it looks back on
+    prompt_token_s: Number = 0.0  # what each token of a prompt adds
+    prompt_look_s: Number = 0.0  # and each position that it looks back on
 
 
 def pace_of(served: Served, chips: int, device: Device, reached: Reached, step_s: Number) -> Pace:
@@ -111,7 +125,8 @@ def prompt_s(served: Served, pace: Pace, tokens: Number, cached: Number = 0.0) -
         + kv_sequence_bytes(served.shape, cached, served.kv_bytes_each)
     ) / pace.bytes_per_s
     busy = np.maximum(flops / pace.prompt_flops_per_s, reading)
-    total: Number = busy + _beside_s(pace, tokens - cached)
+    added = _prompt_s(pace, tokens - cached, looks(cached, tokens))
+    total: Number = busy + added + _beside_s(pace, tokens - cached)
     return total
 
 
@@ -121,35 +136,40 @@ def answers_s(served: Served, pace: Pace, batch: Number, context: Number) -> Num
     flops = batch * decode_flops(shape, context) / pace.answer_flops_per_s
     caches = batch * kv_sequence_bytes(shape, context, served.kv_bytes_each)
     together = np.maximum(flops, (served.read_bytes(batch) + caches) / pace.bytes_per_s)
-    together = together + _beside_s(pace, batch)
+    together = together + _answer_s(pace, batch, context) + _beside_s(pace, batch)
     alone = np.maximum(flops / batch, (served.read_bytes(1.0) + caches / batch) / pace.bytes_per_s)
-    alone = alone + _beside_s(pace, 1.0)
+    alone = alone + _answer_s(pace, 1.0, context) + _beside_s(pace, 1.0)
     taken: Number = (1 - pace.apart) * together + pace.apart * batch * alone
     return taken
 
 
-def mixed_s(
-    served: Served,
-    pace: Pace,
-    piece_flops: Number,
-    piece_tokens: Number,
-    batch: Number,
-    context: Number,
-) -> Number:
-    """One step with both: pieces of prompts (their work and tokens in all), and `batch` answers."""
-    prompts = piece_flops / pace.prompt_flops_per_s
+def mixed_s(served: Served, pace: Pace, pieces: Pieces, batch: float, context: float) -> float:
+    """One step with both: pieces of prompts, and a token for each of `batch` answers."""
+    if pace.apart:
+        alone = float(answers_s(served, pace, batch, context)) if batch else 0.0
+        return alone + (_joined_s(served, pace, pieces, 0.0, 0.0) if pieces.tokens else 0.0)
+    return _joined_s(served, pace, pieces, batch, context)
+
+
+def _joined_s(served: Served, pace: Pace, pieces: Pieces, batch: float, context: float) -> float:
+    tokens = batch + pieces.tokens
+    prompts = pieces.flops / pace.prompt_flops_per_s
     answers = batch * decode_flops(served.shape, context) / pace.answer_flops_per_s
     caches = batch * kv_sequence_bytes(served.shape, context, served.kv_bytes_each)
-    reading = (served.read_bytes(batch + piece_tokens) + caches) / pace.bytes_per_s
-    busy = np.maximum(prompts + answers, reading)
-    total: Number = busy + _beside_s(pace, batch + piece_tokens)
-    return total
+    reading = (served.read_bytes(tokens) + caches) / pace.bytes_per_s
+    added = _prompt_s(pace, pieces.tokens, pieces.looks) + _answer_s(pace, batch, context)
+    return float(np.maximum(prompts + answers, reading) + added + _beside_s(pace, tokens))
 
 
 def work_flops(shape: ModelShape, start: float, end: float) -> float:
     """Arithmetic of a piece of a prompt, from one position to another, without the head."""
     head = 2 * shape.vocabulary * shape.width
     return float(prefill_flops(shape, end, start)) - head
+
+
+def looks(start: Number, end: Number) -> Number:
+    """Positions that the tokens from `start` to `end` look back on, their own included."""
+    return (end - start) * (start + end + 1) / 2
 
 
 def least_token_s(served: Served, pace: Pace) -> Number:
@@ -161,3 +181,11 @@ def least_token_s(served: Served, pace: Pace) -> Number:
 
 def _beside_s(pace: Pace, tokens: Number) -> Number:
     return pace.step_s + pace.exchange_s + pace.exchange_token_s * tokens
+
+
+def _prompt_s(pace: Pace, tokens: Number, looked: Number) -> Number:
+    return pace.prompt_token_s * tokens + pace.prompt_look_s * looked
+
+
+def _answer_s(pace: Pace, batch: Number, context: Number) -> Number:
+    return batch * (pace.answer_s + pace.answer_look_s * context)

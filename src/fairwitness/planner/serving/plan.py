@@ -16,7 +16,7 @@ from fairwitness.planner.outcome import outcome
 from fairwitness.planner.ranges import Number
 from fairwitness.planner.result import Chart, Line, Result, Table
 from fairwitness.planner.serving.arrivals import Arrival, poisson, read_trace
-from fairwitness.planner.serving.calibrate import CHUNK_TOKENS, calibrate, read_loads
+from fairwitness.planner.serving.calibrate import ENGINE, calibrate_file
 from fairwitness.planner.serving.capacity import slots, throughput
 from fairwitness.planner.serving.fields import FIELDS, OUTPUTS
 from fairwitness.planner.serving.pace import Served
@@ -44,7 +44,7 @@ def plan_serve(inputs: Inputs, told: Told) -> Result:
     fitted = None
     if inputs.word("calibrate"):
         told("calibrating", 0, 1)
-        fitted = calibrate(served, read_loads(Path(inputs.word("calibrate"))))
+        fitted = calibrate_file(served, Path(inputs.word("calibrate")))
         told("calibrating", 1, 1)
     replica = cheapest(inputs, served, fitted, middle)
     replica, seen = _in_time(inputs, replica, middle, told)
@@ -80,8 +80,8 @@ def _simulated(inputs: Inputs, replica: Replica, middle: dict[str, float]) -> Si
     """One replica at its share of the busiest hour, or under the given trace."""
     found = compute(inputs, replica, middle)
     pace = pace_for(inputs, replica, middle)
-    chunk = CHUNK_TOKENS if replica.fitted is not None else Policy(1).chunk_tokens
-    policy = Policy(int(found["batch"]), chunk)
+    slots = int(found["batch"])
+    policy = Policy(slots) if replica.fitted is None else dataclasses.replace(ENGINE, slots=slots)
     share = float(found["peak_requests_per_s"]) / max(float(found["replicas"]), 1.0)
     return simulate(replica.served, pace, policy, _arrivals(inputs, middle, share))
 
@@ -162,7 +162,7 @@ def _notes(replica: Replica, middle: dict[str, float]) -> tuple[str, ...]:
     if replica.fitted is not None:
         how = "apart" if replica.fitted.pace.apart else "together"
         notes.append(
-            f"rates are fitted on your measurements (worst error {replica.fitted.worst:.0%}); "
+            f"rates are fitted on your measurements (error {replica.fitted.worst:.0%}); "
             f"sequences step {how}"
         )
     return tuple(notes)

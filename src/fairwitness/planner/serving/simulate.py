@@ -1,23 +1,24 @@
 """Queues and tails: requests served step by step, as an engine with continuous batching does.
 
-Each step takes a piece of a prompt that waits and a token of every answer under way; what comes in
-the meantime waits for the next. An engine whose pace is `apart` takes turns instead: a step is one
-request's piece or token, and then it queues again. Time is simpy's; a step's length is the pace's.
-One replica is simulated: requests are spread over replicas at random, so each sees a Poisson stream
-of its own.
+Each step takes a token of every answer under way, and of the prompts that wait as much as the
+policy lets in, oldest first; what comes in the meantime waits for the next. Time is simpy's; a
+step's length is the pace's. One replica is simulated: requests are spread over replicas at random,
+so each sees a Poisson stream of its own.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fairwitness.planner.serving.arrivals import Arrival
-from fairwitness.planner.serving.pace import Pace, Served, mixed_s, work_flops
+from fairwitness.planner.serving.pace import Pace, Pieces, Served, looks, mixed_s, work_flops
+from fairwitness.planner.shapes import ModelShape
 
 if TYPE_CHECKING:
     import simpy
@@ -25,11 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Policy:
-    """What the engine's scheduler does."""
+    """What the engine's scheduler does, and whether it is asked at fixed times or by `clients`.
 
-    slots: int  # answers side by side at most
-    chunk_tokens: int = 2048  # of one prompt, in one step
-    in_flight: int = 0  # clients that each wait for their answer before asking again; 0: open
+    A client waits for its answer, pauses for the next arrival's `at_s`, and asks again.
+    """
+
+    slots: int  # requests under way side by side at most
+    chunk_tokens: int = 2048  # of all prompts, in one step
+    page_tokens: int = 1  # a cached beginning is shared by whole pages
+    clients: int = 0  # 0: each request comes at its time
 
 
 @dataclass(eq=False)
@@ -38,7 +43,8 @@ class Request:
 
     arrival: Arrival
     came_s: float
-    done_tokens: int = 0  # of the prompt
+    over: simpy.Event
+    done_tokens: int  # of the prompt
     answered: int = 0
     first_s: float = 0.0
     last_s: float = 0.0
@@ -74,109 +80,92 @@ class Simulated:
 
 @dataclass
 class _Replica:
-    served: Served
-    pace: Pace
+    step_s: Callable[[Pieces, float, float], float]
     policy: Policy
     env: simpy.Environment
     woken: simpy.Event
+    shape: ModelShape
     waiting: deque[Request] = field(default_factory=deque)
-    prompts: deque[Request] = field(default_factory=deque)
-    answers: list[Request] = field(default_factory=list)
-    turns: deque[Request] = field(default_factory=deque)  # who is next, where steps are apart
+    running: list[Request] = field(default_factory=list)  # in the order of admission
     finished: list[Request] = field(default_factory=list)
     busy_s: float = 0.0
 
-    def come(self, arrival: Arrival) -> None:
+    def come(self, arrival: Arrival) -> Request:
         """Take a request in."""
-        self.waiting.append(Request(arrival, self.env.now, arrival.cached_tokens))
+        page = self.policy.page_tokens
+        cached = min(arrival.cached_tokens, arrival.prompt_tokens - 1) // page * page
+        request = Request(arrival, self.env.now, self.env.event(), cached)
+        self.waiting.append(request)
         if not self.woken.triggered:
             self.woken.succeed()
+        return request
 
-    def run(self, upcoming: Iterator[Arrival]) -> Generator[simpy.Event, None, None]:
+    def run(self) -> Generator[simpy.Event, None, None]:
         """Step for as long as there is work."""
         while True:
-            self._admit()
-            prompt, answers = self._turn() if self.pace.apart else self._together()
-            if prompt is None and not answers:
+            while self.waiting and len(self.running) < self.policy.slots:
+                self.running.append(self.waiting.popleft())
+            if not self.running:
                 self.woken = self.env.event()
                 yield self.woken
                 continue
-            taken_s = self._step_s(prompt, answers)
+            answers = [each for each in self.running if each.answered]
+            pieces = list(self._pieces())
+            taken_s = self._taken_s(answers, pieces)
             self.busy_s += taken_s
             yield self.env.timeout(taken_s)
-            for _ in range(self._advance(prompt, answers)):
-                if self.policy.in_flight and (again := next(upcoming, None)):
-                    self.come(again)
+            self._advance(answers, pieces)
 
-    def _admit(self) -> None:
-        while self.waiting and len(self.prompts) + len(self.answers) < self.policy.slots:
-            request = self.waiting.popleft()
-            self.prompts.append(request)
-            if self.pace.apart:
-                self.turns.append(request)
+    def _pieces(self) -> Iterator[tuple[Request, int]]:
+        """Prompts that go on in the next step, oldest first, and how far."""
+        room = self.policy.chunk_tokens
+        for request in self.running:
+            if request.answered or not room:
+                continue
+            end = min(request.done_tokens + room, request.arrival.prompt_tokens)
+            room -= end - request.done_tokens
+            yield request, end
 
-    def _together(self) -> tuple[Request | None, list[Request]]:
-        """The oldest prompt, and all answers."""
-        return (self.prompts[0] if self.prompts else None), list(self.answers)
-
-    def _turn(self) -> tuple[Request | None, list[Request]]:
-        """Whose turn it is: a prompt, or one answer."""
-        if not self.turns:
-            return None, []
-        request = self.turns.popleft()
-        return (None, [request]) if request.answered else (request, [])
-
-    def _piece_end(self, prompt: Request) -> int:
-        end = prompt.done_tokens + self.policy.chunk_tokens
-        return min(end, prompt.arrival.prompt_tokens)
-
-    def _step_s(self, prompt: Request | None, answers: list[Request]) -> float:
-        flops = tokens = 0.0
-        if prompt is not None:
-            end = self._piece_end(prompt)
-            flops = work_flops(self.served.shape, prompt.done_tokens, end)
-            tokens = end - prompt.done_tokens
-        batch = len(answers)
+    def _taken_s(self, answers: list[Request], pieces: list[tuple[Request, int]]) -> float:
+        ends = [(request.done_tokens, end) for request, end in pieces]
+        together = Pieces(
+            sum(end - start for start, end in ends),
+            float(sum(looks(start, end) for start, end in ends)),
+            sum(work_flops(self.shape, start, end) for start, end in ends),
+        )
         lengths = sum(each.arrival.prompt_tokens + each.answered for each in answers)
-        context = lengths / batch if batch else 0.0
-        return float(mixed_s(self.served, self.pace, flops, tokens, batch, context))
+        return self.step_s(together, len(answers), lengths / len(answers) if answers else 0.0)
 
-    def _advance(self, prompt: Request | None, answers: list[Request]) -> int:
-        """Move those forward whose step has just ended; return how many finished."""
-        self._admit()  # who came in the meantime is before them in the queue
-        stepped = [*answers, *([prompt] if prompt else [])]
+    def _advance(self, answers: list[Request], pieces: list[tuple[Request, int]]) -> None:
+        """Move those forward whose step has just ended."""
         for each in answers:
             each.answered += 1
-        if prompt is not None:
-            prompt.done_tokens = self._piece_end(prompt)
-            if prompt.done_tokens == prompt.arrival.prompt_tokens:
-                prompt.answered = 1  # a prompt's last piece gives the first token
-                prompt.first_s = self.env.now
-                self.prompts.remove(prompt)
-                self.answers.append(prompt)
-        done = [each for each in stepped if each.answered >= each.arrival.answer_tokens]
-        if self.pace.apart:
-            self.turns += [each for each in stepped if each not in done]
-        for each in done:
-            each.last_s = self.env.now
-            self.answers.remove(each)
-        self.finished += done
-        return len(done)
+        for request, end in pieces:
+            request.done_tokens = end
+            if end == request.arrival.prompt_tokens:
+                request.answered = 1  # a prompt's last piece gives the first token
+                request.first_s = self.env.now
+        for each in [*answers, *(request for request, _ in pieces)]:
+            if each.answered >= each.arrival.answer_tokens:
+                each.last_s = self.env.now
+                self.running.remove(each)
+                self.finished.append(each)
+                each.over.succeed()
 
 
 def simulate(served: Served, pace: Pace, policy: Policy, arrivals: Sequence[Arrival]) -> Simulated:
-    """Serve all of `arrivals`; with `in_flight` clients their times of coming are not used."""
+    """Serve all of `arrivals`."""
     import simpy
 
     env = simpy.Environment()
-    replica = _Replica(served, pace, policy, env, env.event())
+    step_s = partial(mixed_s, served, pace)
+    replica = _Replica(step_s, policy, env, env.event(), served.shape)
     upcoming = iter(arrivals)
-    if policy.in_flight:
-        for arrival, _ in zip(upcoming, range(policy.in_flight), strict=False):
-            replica.come(arrival)
-    else:
+    for _ in range(policy.clients):
+        env.process(_asking(env, replica, upcoming))
+    if not policy.clients:
         env.process(_coming(env, replica, upcoming))
-    env.process(replica.run(upcoming))
+    env.process(replica.run())
     env.run()
     finished = replica.finished
     return Simulated(
@@ -191,8 +180,18 @@ def _coming(
     env: simpy.Environment, replica: _Replica, arrivals: Iterator[Arrival]
 ) -> Generator[simpy.Event, None, None]:
     for arrival in arrivals:
-        yield env.timeout(max(0.0, arrival.at_s - env.now))
+        if arrival.at_s > env.now:
+            yield env.timeout(arrival.at_s - env.now)
         replica.come(arrival)
+
+
+def _asking(
+    env: simpy.Environment, replica: _Replica, arrivals: Iterator[Arrival]
+) -> Generator[simpy.Event, None, None]:
+    """One client. All share the arrivals: who is free takes the next."""
+    for arrival in arrivals:
+        yield env.timeout(arrival.at_s)
+        yield replica.come(arrival).over
 
 
 def _told(request: Request) -> Served1:
