@@ -7,6 +7,7 @@ import pytest
 
 from fairwitness.index.codes import Growing, Inverted, centres_of, forget, lists_of
 from fairwitness.index.errors import IndexCorrupt
+from fairwitness.index.slice_codes import SliceCodes
 from fairwitness.kernels.hamming import Near
 
 
@@ -115,3 +116,17 @@ def test_building_twice_gives_the_same() -> None:
     assert (one.rows == two.rows).all()
     assert (one.centres == two.centres).all()
     assert len(one.centres) > 16
+
+
+def test_what_goes_while_codes_are_sorted_is_destroyed_too(tmp_path: Path) -> None:
+    held = SliceCodes(tmp_path, 1_000, read_only=False)
+    held.add(0, HELD[:1_000])
+
+    def gone() -> np.ndarray:
+        assert (tmp_path / "meanings").exists(), "asked before they are sorted"
+        return np.array([5])
+
+    held.seal(1_000, gone)
+    assert HELD[5].tobytes() not in (tmp_path / "meanings").read_bytes()
+    assert HELD[6].tobytes() in (tmp_path / "meanings").read_bytes()
+    held.close()

@@ -99,7 +99,7 @@ def statistics(view: View, as_of_ms: int | None = None) -> Statistics:
     for part, runs, row_count in view.slices[::-1]:
         end = row_count
         if not parts and as_of_ms is not None and part.history.latest_ms > as_of_ms:
-            until = part.columns.since_ms[:row_count] <= as_of_ms
+            until = part.columns.seen_until(as_of_ms, slice(0, row_count))
             if not until.any():
                 continue
             end -= int(until[::-1].argmax())

@@ -321,7 +321,7 @@ class Slice:
         """Make what sealed slices have, or take up what of it the writer has made."""
         if self._sealed is None:
             self._sealed = self._sorted_ids()
-        self.codes.seal(self.rows, self.history.gone_rows(self.rows))
+        self.codes.seal(self.rows, lambda: self.history.gone_rows(self.rows))
         if self._sealed is not None and isinstance(self.columns, Columns):
             self._newest = {}
             self._freeze(self.columns)

@@ -1,6 +1,6 @@
 """What the posts of a slice mean: a code each, in the order of rows or, once sealed, sorted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -72,10 +72,11 @@ class SliceCodes:
         if self._flat is not None:
             self._flat.code[rows] = 0
 
-    def seal(self, rows: int, gone: Rows) -> None:
+    def seal(self, rows: int, gone: Callable[[], Rows]) -> None:
         """Sort the codes, 0.1 s a million; a reader takes up what the writer sorted.
 
-        Without room on the disk they stay as they are, and the next opening tries again.
+        `gone` is asked once they are sorted, for a post may go meanwhile. Without room on the disk
+        they stay as they are, and the next opening tries again.
         """
         if self._sorted is not None:
             return
@@ -90,7 +91,7 @@ class SliceCodes:
         if flat is not None:
             flat.close()
         if not self._read_only:
-            self.forget(gone.tolist())
+            self.forget(gone().tolist())
             self._flat_path.unlink(missing_ok=True)
 
     def unseal(self, rows: int) -> None:
