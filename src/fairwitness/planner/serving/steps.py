@@ -20,7 +20,7 @@ from fairwitness.planner.errors import PlanError
 from fairwitness.planner.serving.pace import Pace
 
 _ROUNDS = 40  # of reweighting; medians of hundreds of steps stand still after ten
-_LEAST = 1e-3  # a smaller relative deviation weighs no more
+_LEAST = 0.03  # a smaller relative deviation weighs no more: steps differ by that
 
 
 @dataclass(frozen=True)
