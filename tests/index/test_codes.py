@@ -34,10 +34,13 @@ def flat(held: np.ndarray, query: np.ndarray, k: int) -> Near:
 
 
 def test_growing_lists_find_what_sorted_ones_do() -> None:
-    lists = built(HELD[:5_000])
-    growing = Growing(lists.centres, HELD, lists_of(HELD, lists.centres))
+    held = alike(150_000)  # rows of three stretches
+    lists = built(held[:5_000])
+    growing = Growing(lists.centres, held, lists_of(held, lists.centres))
     sealed = Inverted.build(growing.centres, growing.codes, growing.lists)
-    allowed = np.random.default_rng(0).random(len(HELD)) < 0.5
+    allowed = np.random.default_rng(0).random(len(held)) < 0.5
+    rows = np.array([0, 65_535, 65_536, 149_999])
+    assert sealed.code_of(rows).tolist() == held[rows].tolist()
     for query in QUERIES:
         some = np.argsort(growing.far(query), kind="stable")[:9]
         for mask in (None, allowed):

@@ -32,11 +32,27 @@ def test_the_twins_find_what_a_full_sort_finds(
 ) -> None:
     held, query = codes(count, seed, ones), codes(1, seed + 1_000, ones)[0]
     rng = np.random.default_rng(seed)
-    rows = rng.permutation(count).astype(np.uint32)
-    allowed = rng.random(count) < 0.3 if masked else None
+    within, bases = rng.permutation(count), np.array([70_000, 4_000, 0])
+    allowed = rng.random(80_000) < 0.3 if masked else None
     stretches = np.array([[count // 2, count], [0, count // 4], [3, 3]], np.int64)
-    found = nearest(held, stretches, query, k, rows_n=rows, allowed=allowed, limit=limit)
-    plain = room._nearest_plainly(held, stretches, query, k, rows, allowed, limit)
+    rows = within + np.where(np.arange(count) >= count // 2, *bases[:2])
+
+    def look() -> room.Near:
+        return nearest(
+            held,
+            stretches,
+            query,
+            k,
+            rows_n=within.astype(np.uint16),
+            bases_s=bases,
+            allowed=allowed,
+            limit=limit,
+        )
+
+    found = look()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "library", lambda: None)
+        plain = look()
     far = distances(held, query) if count else np.empty(0, np.int32)
     places = [*range(count // 2, count), *range(count // 4)]
     kept = [p for p in places if held[p].any() and (allowed is None or allowed[rows[p]])]

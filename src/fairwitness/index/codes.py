@@ -26,8 +26,9 @@ from fairwitness.kernels.hamming import CODE_BYTES, Near
 Codes = NDArray[np.uint8]
 """Shape (n, CODE_BYTES)."""
 
-_MAGIC = b"fwcodes1"
+_MAGIC = b"fwcodes2"
 _HEADER = struct.Struct("<8sqq8x")  # magic, rows, lists; 32 bytes, so that what follows is aligned
+_STRETCH_ROWS = 1 << 16  # so that two bytes tell a row of it
 _LISTS_MAX = 512
 _SAMPLE_PER_LIST = 32
 _TURNS = 4
@@ -90,16 +91,17 @@ class Growing:
 
 @dataclass(frozen=True, eq=False)
 class Inverted:
-    """The codes of a sealed slice, 36 bytes a row."""
+    """The codes of a sealed slice, 34 bytes a row."""
 
     centres: Codes
     """What each list is about, shape (lists, CODE_BYTES)."""
     starts: NDArray[np.int64]
-    """Where each list begins, and the end of the last; shape (lists + 1,)."""
+    """Where the codes of each stretch of 65,536 rows begin in each list, list after list, and where
+    the last ends; shape (lists * stretches + 1,)."""
     codes: Codes
     """List after list; within one, in the order of rows."""
-    rows: NDArray[np.uint32]
-    """Which row each code is of."""
+    rows: NDArray[np.uint16]
+    """Which row of its stretch each code is of."""
 
     @property
     def size(self) -> int:
@@ -109,10 +111,13 @@ class Inverted:
     @classmethod
     def build(cls, centres: Codes, codes: Codes, lists: NDArray[np.uint16]) -> "Inverted":
         """Sort codes, given which list each is in; 50 bytes of memory a row."""
-        order = np.argsort(lists, kind="stable").astype(np.uint32)
-        counts = np.bincount(lists, minlength=len(centres))
+        stretches = _stretches(len(codes))
+        order = np.argsort(lists, kind="stable")
+        cells = lists.astype(np.int64) * stretches + np.arange(len(codes)) // _STRETCH_ROWS
+        counts = np.bincount(cells, minlength=len(centres) * stretches)
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return cls(centres, starts, np.ascontiguousarray(codes[order]), order)
+        rows = (order % _STRETCH_ROWS).astype(np.uint16)
+        return cls(centres, starts, np.ascontiguousarray(codes[order]), rows)
 
     def save(self, path: Path) -> None:
         """Write everything to `path`, whole or not at all."""
@@ -128,7 +133,8 @@ class Inverted:
         if len(data) < _HEADER.size:
             raise IndexCorrupt(path, f"{len(data)} bytes are no codes")
         magic, rows, lists = _HEADER.unpack(data[: _HEADER.size].tobytes())
-        sizes = (lists * CODE_BYTES, (lists + 1) * 8, rows * CODE_BYTES, rows * 4)
+        cells = lists * _stretches(rows)
+        sizes = (lists * CODE_BYTES, (cells + 1) * 8, rows * CODE_BYTES, rows * 2)
         ends = (_HEADER.size + np.cumsum(sizes)).tolist()
         if magic != _MAGIC or len(data) != ends[-1]:
             raise IndexCorrupt(path, f"{len(data)} bytes are no codes of {rows} rows")
@@ -136,7 +142,7 @@ class Inverted:
             data[_HEADER.size : ends[0]].reshape(-1, CODE_BYTES),
             data[ends[0] : ends[1]].view(np.int64),
             data[ends[1] : ends[2]].reshape(-1, CODE_BYTES),
-            data[ends[2] :].view(np.uint32),
+            data[ends[2] :].view(np.uint16),
         )
 
     def far(self, query: NDArray[np.uint8]) -> NDArray[np.int32]:
@@ -153,9 +159,17 @@ class Inverted:
     ) -> Near:
         """Return the k rows of `lists` that are nearest to `query`, among those that are `allowed`
         and differ in no more than `limit` bits."""
-        stretches = np.stack([self.starts[lists], self.starts[lists + 1]], axis=1)
+        each = np.arange(_stretches(self.size))
+        cells = (lists[:, None] * len(each) + each).ravel()
         return hamming.nearest(
-            self.codes, stretches, query, k, rows_n=self.rows, allowed=allowed, limit=limit
+            self.codes,
+            np.stack([self.starts[cells], self.starts[cells + 1]], axis=1),
+            query,
+            k,
+            rows_n=self.rows,
+            bases_s=np.tile(each * _STRETCH_ROWS, len(lists)),
+            allowed=allowed,
+            limit=limit,
         )
 
     def code_of(self, rows: NDArray[np.int64]) -> Codes:
@@ -171,9 +185,14 @@ class Inverted:
 
     @cached_property
     def _places(self) -> NDArray[np.int64]:
-        places = np.empty(len(self.rows), np.int64)
-        places[self.rows] = np.arange(len(self.rows))
+        cells = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        places = np.empty(self.size, np.int64)
+        places[cells % _stretches(self.size) * _STRETCH_ROWS + self.rows] = np.arange(self.size)
         return places
+
+
+def _stretches(rows: int) -> int:
+    return max(-(-rows // _STRETCH_ROWS), 1)
 
 
 def centres_of(codes: Codes) -> Codes:

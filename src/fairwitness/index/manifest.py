@@ -15,7 +15,7 @@ import xxhash
 from fairwitness.index.errors import IndexCorrupt
 from fairwitness.index.whole import replacing, sync_folder
 
-FORMAT = 7
+FORMAT = 8
 _DAMAGED = "damaged"
 
 

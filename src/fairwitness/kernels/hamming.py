@@ -30,7 +30,8 @@ def nearest(
     query_b: NDArray[np.uint8],
     k: int,
     *,
-    rows_n: NDArray[np.uint32] | None = None,
+    rows_n: NDArray[np.uint16] | None = None,
+    bases_s: NDArray[np.int64] | None = None,
     allowed: NDArray[np.bool_] | None = None,
     limit: int = BITS,
 ) -> Near:
@@ -41,15 +42,20 @@ def nearest(
         stretches_s2: Where to look: begins and ends of places, shape (s, 2).
         query_b: What to look for, 32 bytes.
         k: How many, if there are so many.
-        rows_n: Which row the code at each place is; the place itself if left out.
+        rows_n: Which row the code at each place is, counted from `bases_s` of its stretch; the
+            place itself if left out.
+        bases_s: See there; 0 if left out.
         allowed: Which rows may be found, one a row; all if left out.
         limit: In how many bits one may differ.
     """
     if k <= 0 or not len(codes_nb):
         return Near(np.empty(0, np.int64), np.empty(0, np.int32))
     native = library()
+    if bases_s is None:
+        bases_s = np.zeros(len(stretches_s2), np.int64)
     if native is None:
-        return _nearest_plainly(codes_nb, stretches_s2, query_b, k, rows_n, allowed, limit)
+        rows = None if rows_n is None else _rows_of(stretches_s2, rows_n, bases_s)
+        return _nearest_plainly(codes_nb, stretches_s2, query_b, k, rows, allowed, limit)
     k = min(k, len(codes_nb))
     rows, distances = np.empty(k, np.int64), np.empty(k, np.int32)
     begins, ends = (np.ascontiguousarray(stretches_s2[:, side], np.int64) for side in (0, 1))
@@ -59,6 +65,7 @@ def nearest(
         _at(codes_nb),
         _at(begins),
         _at(ends),
+        _at(np.ascontiguousarray(bases_s, np.int64)),
         ctypes.c_int64(len(begins)),
         None if rows_n is None else _at(rows_n),
         None if allowed is None else _at(allowed),
@@ -137,12 +144,22 @@ def distances(codes_nb: NDArray[np.uint8], query_b: NDArray[np.uint8]) -> NDArra
     return np.asarray(differ.sum(axis=1, dtype=np.int32))
 
 
+def _rows_of(
+    stretches_s2: NDArray[np.int64], rows_n: NDArray[np.uint16], bases_s: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return which row each place of some stretches is; 0 for places in none."""
+    rows = np.zeros(len(rows_n), np.int64)
+    for (begin, end), base in zip(stretches_s2.tolist(), bases_s.tolist(), strict=True):
+        rows[begin:end] = base + rows_n[begin:end].astype(np.int64)
+    return rows
+
+
 def _nearest_plainly(
     codes_nb: NDArray[np.uint8],
     stretches_s2: NDArray[np.int64],
     query_b: NDArray[np.uint8],
     k: int,
-    rows_n: NDArray[np.uint32] | NDArray[np.int64] | None,
+    rows_n: NDArray[np.int64] | None,
     allowed: NDArray[np.bool_] | None,
     limit: int,
 ) -> Near:

@@ -84,13 +84,14 @@ class Nearest {
 
 }  // namespace
 
-// Looks through stretches [begins[i], ends[i]) of `codes`, 32 bytes each. `rows` says which row a
-// place is, null when it is the place itself; `allowed` has a byte a row, null when all are.
+// Looks through stretches [begins[i], ends[i]) of `codes`, 32 bytes each. A place in stretch i is
+// row bases[i] + rows[place], or the place itself where `rows` is null; `allowed` has a byte a row,
+// null when all are.
 // Blank codes are nobody's. Writes at most k rows that differ in no more than `limit` bits, nearest
 // first, of equals the lowest; how many.
 FW_EXPORT int64_t fw_hamming_nearest(const uint8_t *codes, const int64_t *begins,
-                                     const int64_t *ends, int64_t stretches, const uint32_t *rows,
-                                     const uint8_t *allowed, const uint8_t *query, int64_t k,
+                                     const int64_t *ends, const int64_t *bases, int64_t stretches,
+                                     const uint16_t *rows, const uint8_t *allowed, const uint8_t *query, int64_t k,
                                      int64_t limit, int64_t *rows_out, int32_t *distances_out) {
     uint64_t asked[kWords];
     std::memcpy(asked, query, sizeof asked);
@@ -103,7 +104,7 @@ FW_EXPORT int64_t fw_hamming_nearest(const uint8_t *codes, const int64_t *begins
             if (distances(words + kWords * first, count, asked, found) > nearest.limit()) continue;
             for (int64_t j = 0; j < count; j++) {
                 if (found[j] > nearest.limit()) continue;
-                const int64_t row = rows ? rows[first + j] : first + j;
+                const int64_t row = rows ? bases[i] + rows[first + j] : first + j;
                 if (allowed && !allowed[row]) continue;
                 if (!blank(words + kWords * (first + j))) nearest.offer({found[j], row});
             }
