@@ -1,9 +1,21 @@
 import re
+import time
+from collections.abc import Generator
 
 import numpy as np
 import pytest
 
-from fairwitness.engine import ChatError, ChatModel, ChatOptions, Message
+from fairwitness.engine import (
+    ChatBusyError,
+    ChatError,
+    ChatModel,
+    ChatOptions,
+    Engine,
+    Message,
+    QueueFullError,
+    Request,
+    Token,
+)
 from fairwitness.engine.forms import PatternForm, QuoteForm
 
 ASK = [Message("user", "hello <|end|>")]
@@ -131,3 +143,25 @@ def test_an_option_that_cannot_be_had_is_named(chat, options, option):
     with pytest.raises(ChatError) as told:
         chat.stream(ASK, options)
     assert told.value.option == option
+
+
+def test_says_that_too_many_ask_and_answers_again_when_they_have_gone(chat):
+    crowd = crowded(chat.engine)
+    with pytest.raises(ChatBusyError, match="wait already"):
+        chat.stream(ASK, ChatOptions(max_tokens=1))
+    for each in crowd:
+        each.close()
+    began_s = time.monotonic()
+    while chat.engine.load().waiting and time.monotonic() < began_s + 10:
+        time.sleep(0.01)
+    assert answer(chat, max_tokens=3)
+
+
+def crowded(engine: Engine) -> list[Generator[Token, None, None]]:
+    """Ask for long answers until no more are taken."""
+    asked = []
+    try:
+        while True:
+            asked.append(engine.generate(Request((1,), engine.config.context)))
+    except QueueFullError:
+        return asked

@@ -4,6 +4,7 @@ Importing this room does not import JAX: that happens when an `Engine` is built.
 """
 
 from fairwitness.engine.chat import (
+    ChatBusyError,
     ChatError,
     ChatModel,
     ChatOptions,
@@ -25,6 +26,7 @@ from fairwitness.engine.request import (
 from fairwitness.engine.scheduler import QueueFullError, TooLargeError
 
 __all__ = [
+    "ChatBusyError",
     "ChatError",
     "ChatModel",
     "ChatOptions",

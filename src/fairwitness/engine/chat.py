@@ -17,6 +17,7 @@ from fairwitness.engine.request import EngineError
 from fairwitness.models import Message
 
 __all__ = [
+    "ChatBusyError",
     "ChatError",
     "ChatModel",
     "ChatOptions",
@@ -39,6 +40,10 @@ class ChatError(EngineError):
     def __init__(self, message: str, option: str = "") -> None:
         super().__init__(message)
         self.option = option
+
+
+class ChatBusyError(ChatError):
+    """Too many are asking at once: the same may be asked again later."""
 
 
 class ChatOptions(msgspec.Struct, frozen=True):

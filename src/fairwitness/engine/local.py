@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from fairwitness.engine.chat import (
+    ChatBusyError,
     ChatError,
     ChatOptions,
     ChatStream,
@@ -19,6 +20,7 @@ from fairwitness.engine.engine import Engine
 from fairwitness.engine.forms import Forms
 from fairwitness.engine.logprobs import HeldLogprobs
 from fairwitness.engine.request import EngineError, Request, RequestError, Token
+from fairwitness.engine.scheduler import QueueFullError
 from fairwitness.engine.stops import StopScanner
 from fairwitness.models import ChatTemplate, ChatTemplateError, TextStream, Tokenizer, open_model
 
@@ -116,4 +118,6 @@ def _pieces(
 
 
 def _refusal(error: Exception) -> ChatError:
+    if isinstance(error, QueueFullError):
+        return ChatBusyError(str(error))
     return ChatError(str(error), error.option if isinstance(error, RequestError) else "")

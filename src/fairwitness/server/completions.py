@@ -12,12 +12,12 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fairwitness.engine.chat import ChatError, ChatModel, Finish, Usage
+from fairwitness.engine.chat import ChatBusyError, ChatError, ChatModel, Finish, Usage
 from fairwitness.engine.logprobs import TokenLogprob
 from fairwitness.server import grounded, sse
 from fairwitness.server.bodies import json, read_body
 from fairwitness.server.chat_body import GROUNDED, ChatBody
-from fairwitness.server.errors import ApiError, body_of
+from fairwitness.server.errors import ApiError, Busy, body_of
 from fairwitness.server.house import House
 from fairwitness.server.openai_wire import Head, choice_body
 from fairwitness.server.workers import Together, while_connected
@@ -101,6 +101,8 @@ def _pieces(chat: ChatModel, body: ChatBody, choice: int) -> Iterator[_Piece]:
 
 
 def _refusal(error: ChatError, body: ChatBody) -> ApiError:
+    if isinstance(error, ChatBusyError):
+        return Busy(str(error), retry_after_s=1)
     return ApiError(400, str(error), param=body.param_of(error.option), code="chat")
 
 
