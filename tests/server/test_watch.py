@@ -112,7 +112,7 @@ def test_an_answer_is_born_corroborated_denied_and_withdrawn(served, happen) -> 
 
 def test_an_edit_withdraws_what_it_took_away_and_an_account_takes_all(served, happen) -> None:
     post = said("ana", "The lighthouse of Marwick is on fire")
-    other = said("bo", "Smoke and flames over the lighthouse in Marwick")
+    other = said("bo", "Smoke over the bay, fire in the lighthouse of Marwick")
     happen(Posted(post), Posted(other))
     with watching(served.url) as answer:
         assert answer.first.standing == "agreed"
