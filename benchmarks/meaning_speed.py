@@ -85,7 +85,11 @@ def main() -> None:
 
     def look(probes: int) -> list[Near]:
         return [
-            lists.nearest(query, K, np.argsort(lists.far(query), kind="stable")[:probes])
+            lists.nearest(
+                query,
+                K,
+                np.argsort(hamming.distances([lists.centres], query)[0], kind="stable")[:probes],
+            )
             for query in asked
         ]
 

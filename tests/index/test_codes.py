@@ -8,6 +8,7 @@ import pytest
 from fairwitness.index.codes import Growing, Inverted, centres_of, forget, lists_of
 from fairwitness.index.errors import IndexCorrupt
 from fairwitness.index.slice_codes import SliceCodes
+from fairwitness.kernels import hamming
 from fairwitness.kernels.hamming import Near
 
 
@@ -42,7 +43,7 @@ def test_growing_lists_find_what_sorted_ones_do() -> None:
     rows = np.array([0, 65_535, 65_536, 149_999])
     assert sealed.code_of(rows).tolist() == held[rows].tolist()
     for query in QUERIES:
-        some = np.argsort(growing.far(query), kind="stable")[:9]
+        some = np.argsort(hamming.distances([growing.centres], query)[0], kind="stable")[:9]
         for mask in (None, allowed):
             one, two = (each.nearest(query, 50, some, mask, 90) for each in (growing, sealed))
             assert one.rows.tolist() == two.rows.tolist()
@@ -51,7 +52,9 @@ def test_growing_lists_find_what_sorted_ones_do() -> None:
 
 def listed(lists: Inverted, query: np.ndarray, k: int, probes: int = 1_000) -> Near:
     """Look into the lists that are nearest."""
-    return lists.nearest(query, k, np.argsort(lists.far(query), kind="stable")[:probes])
+    return lists.nearest(
+        query, k, np.argsort(hamming.distances([lists.centres], query)[0], kind="stable")[:probes]
+    )
 
 
 def test_lists_find_nearly_all_that_a_full_look_finds() -> None:

@@ -17,6 +17,22 @@ def codes(count: int, seed: int, ones: float = 0.5) -> np.ndarray:
     return np.packbits(rng.random((count, 256)) < ones, axis=1)
 
 
+def _distances(held: np.ndarray, query: np.ndarray) -> np.ndarray:
+    one, twice, none = distances([held, np.concatenate([held, held]), held[:0]], query)
+    assert twice.tolist() == 2 * one.tolist()
+    assert not len(none)
+    assert one.tolist() == room._distances_plainly(held, query).tolist()
+    return one
+
+
+def _distances(held: np.ndarray, query: np.ndarray) -> np.ndarray:
+    one, twice, none = distances([held, np.concatenate([held, held]), held[:0]], query)
+    assert twice.tolist() == 2 * one.tolist()
+    assert not len(none)
+    assert one.tolist() == room._distances_plainly(held, query).tolist()
+    return one
+
+
 @native_only
 @settings(max_examples=60, deadline=None)
 @given(
@@ -53,7 +69,7 @@ def test_the_twins_find_what_a_full_sort_finds(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(room, "library", lambda: None)
         plain = look()
-    far = distances(held, query) if count else np.empty(0, np.int32)
+    far = _distances(held, query) if count else np.empty(0, np.int32)
     places = [*range(count // 2, count), *range(count // 4)]
     kept = [p for p in places if held[p].any() and (allowed is None or allowed[rows[p]])]
     truth = sorted((int(far[p]), int(rows[p])) for p in kept if far[p] <= limit)[:k]
@@ -91,7 +107,7 @@ def test_the_twins_assign_to_the_first_of_the_nearest(ones: float) -> None:
     held, centres = codes(500, 1, ones), codes(20, 2, ones)
     chosen = assign(held, centres)
     assert chosen.tolist() == room._assign_plainly(held, centres).tolist()
-    assert chosen.tolist() == [int(np.argmin(distances(centres, code))) for code in held]
+    assert chosen.tolist() == [int(np.argmin(_distances(centres, code))) for code in held]
 
 
 def test_nothing_is_asked_for_and_nothing_comes() -> None:

@@ -63,13 +63,6 @@ class Growing:
         """How many codes there are."""
         return len(self.codes)
 
-    def far(self, query: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """Return in how many bits `query` differs from what each list is about, in none from the
-        only one."""
-        if len(self.centres) == 1:
-            return np.zeros(1, np.int32)
-        return hamming.distances(self.centres, query)
-
     def nearest(
         self,
         query: NDArray[np.uint8],
@@ -144,10 +137,6 @@ class Inverted:
             data[ends[1] : ends[2]].reshape(-1, CODE_BYTES),
             data[ends[2] :].view(np.uint16),
         )
-
-    def far(self, query: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """Return in how many bits `query` differs from what each list is about."""
-        return hamming.distances(np.ascontiguousarray(self.centres), query)
 
     def nearest(
         self,

@@ -6,15 +6,14 @@ is a limit for the older ones.
 """
 
 from collections.abc import Callable, Sequence
-from heapq import nsmallest
-from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fairwitness.index.codes import Growing, Inverted
-from fairwitness.kernels.hamming import BITS
+from fairwitness.kernels import hamming
+from fairwitness.kernels.hamming import BITS, Near
 
 PROBES = 32
 """Lists that are looked into where there is one slice, and more with the root of their number. Of
@@ -42,24 +41,22 @@ def nearest(places: Sequence[Place], query: NDArray[np.uint8], k: int) -> list[R
 
     A few of the nearest may be missing, but never are there fewer than k while there are more.
     """
-    far = [place.lists.far(query) for place in places]
-    probes = round(PROBES * max(len(far), 1) ** 0.5)
+    if not places:
+        return []
+    far = hamming.distances([place.lists.centres for place in places], query)
+    # A slice whose lists nobody knows yet has one, which is always looked into.
+    far = [each if len(each) > 1 else np.zeros(1, np.int32) for each in far]
+    probes = round(PROBES * len(far) ** 0.5)
     while True:
-        chosen = _nearest_lists(far, probes)
-        found = _look(places, chosen, query, k)
-        if len(found) >= k or probes >= sum(map(len, far)):
-            break
+        found = _look(places, _nearest_lists(far, probes), query, k)
+        if sum(map(len, found)) >= k or probes >= sum(map(len, far)):
+            return found
         probes *= _WIDER
-    rows: list[list[int]] = [[] for _ in places]
-    for _, row, at in found:
-        rows[at].append(row)
-    return [np.array(each, np.int64) for each in rows]
 
 
 def _nearest_lists(far: Sequence[NDArray[np.int32]], probes: int) -> list[NDArray[np.intp]]:
     """Return of each place the lists that are among the nearest `probes` of all, nearest first."""
-    everywhere = np.concatenate([*far, np.zeros(0, np.int32)]).astype(np.int16)
-    order = np.argsort(everywhere, kind="stable")[:probes]
+    order = np.argsort(np.concatenate(far).astype(np.int16), kind="stable")[:probes]
     firsts = np.cumsum([0, *map(len, far)])
     at = np.searchsorted(firsts, order, side="right") - 1
     return [order[at == place] - firsts[place] for place in range(len(far))]
@@ -67,19 +64,29 @@ def _nearest_lists(far: Sequence[NDArray[np.int32]], probes: int) -> list[NDArra
 
 def _look(
     places: Sequence[Place], chosen: Sequence[NDArray[np.intp]], query: NDArray[np.uint8], k: int
-) -> list[tuple[int, int, int]]:
-    """Return distance, row and place of the k nearest in the chosen lists, nearest first."""
-    best: list[tuple[int, int, int]] = []
+) -> list[Rows]:
+    """Return of each place its rows that are among the k nearest in the chosen lists."""
+    kept = 2 * k  # some may turn out to be old versions
+    none = Near(np.zeros(0, np.int64), np.zeros(0, np.int32))
+    near, best, limit = [none] * len(places), none.distances, BITS
     for at in range(len(places))[::-1]:
-        if not len(chosen[at]):
-            continue
-        lists, allowed, shows = places[at]
-        limit = best[-1][0] if len(best) == k else BITS
-        # Twice as many where some may turn out to be old versions.
-        near = lists.nearest(query, k if allowed is not None else 2 * k, chosen[at], allowed, limit)
-        rows, distances = near
-        if allowed is None:
-            shown = shows(rows)
-            rows, distances = rows[shown], distances[shown]
-        best = nsmallest(k, [*best, *zip(distances.tolist(), rows.tolist(), repeat(at))])
-    return best
+        if len(chosen[at]):
+            lists, allowed, _ = places[at]
+            near[at] = lists.nearest(query, kept, chosen[at], allowed, limit)
+            best = np.sort(np.concatenate([best, near[at].distances]))[:kept]
+            limit = int(best[-1]) if len(best) == kept else BITS
+    shown = [_shown(*each) for each in zip(places, near, strict=True)]
+    places_of = np.repeat(np.arange(len(places)), [len(each.rows) for each in shown])
+    rows = np.concatenate([each.rows for each in shown])
+    distances = np.concatenate([each.distances for each in shown])
+    order = np.lexsort((places_of, rows, distances))[:k]
+    places_of, rows = places_of[order], rows[order]
+    return [rows[places_of == place] for place in range(len(places))]
+
+
+def _shown(place: Place, near: Near) -> Near:
+    """Leave out what does not show; a mask of what is allowed has done so already."""
+    if place.allowed is not None or not len(near.rows):
+        return near
+    shown = place.shows(near.rows)
+    return Near(near.rows[shown], near.distances[shown])

@@ -5,6 +5,7 @@ forgotten. It is never found.
 """
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -138,8 +139,25 @@ def assign(codes_nb: NDArray[np.uint8], centres_cb: NDArray[np.uint8]) -> NDArra
     return out
 
 
-def distances(codes_nb: NDArray[np.uint8], query_b: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """Return in how many bits each code differs from a query, shape (n,)."""
+def distances(
+    arrays: Sequence[NDArray[np.uint8]], query_b: NDArray[np.uint8]
+) -> list[NDArray[np.int32]]:
+    """Return of each array of codes, shape (n, 32), in how many bits each differs from a query."""
+    native = library()
+    if native is None:
+        return [_distances_plainly(codes_nb, query_b) for codes_nb in arrays]
+    counts = np.array([len(codes_nb) for codes_nb in arrays], np.int64)
+    out = np.empty(int(counts.sum()), np.int32)
+    places = (ctypes.c_void_p * len(arrays))(*map(_at, arrays))
+    native.fw_hamming_distances(
+        places, _at(counts), ctypes.c_int64(len(arrays)), _at(query_b), _at(out)
+    )
+    return np.split(out, np.cumsum(counts)[:-1])
+
+
+def _distances_plainly(
+    codes_nb: NDArray[np.uint8], query_b: NDArray[np.uint8]
+) -> NDArray[np.int32]:
     differ = np.bitwise_count(codes_nb.view(np.uint64) ^ query_b.view(np.uint64))
     return np.asarray(differ.sum(axis=1, dtype=np.int32))
 
@@ -169,7 +187,7 @@ def _nearest_plainly(
             part = codes_nb[first : min(first + _PLAIN_ROWS, end)]
             here = np.arange(first, first + len(part)) if rows_n is None else rows_n[first:end]
             here = here[: len(part)].astype(np.int64)
-            distant = distances(part, query_b)
+            distant = _distances_plainly(part, query_b)
             kept = part.any(axis=1) & (distant <= limit)
             if allowed is not None:
                 kept &= allowed[here]
@@ -186,7 +204,7 @@ def _assign_plainly(
     least = np.full(len(codes_nb), 2**30, np.int32)
     out = np.zeros(len(codes_nb), np.int32)
     for number, centre in enumerate(centres_cb):
-        far = distances(codes_nb, centre)
+        far = _distances_plainly(codes_nb, centre)
         closer = far < least
         least[closer], out[closer] = far[closer], number
     return out

@@ -143,6 +143,15 @@ FW_EXPORT int64_t fw_hamming_nearest_listed(const uint8_t *codes, const uint16_t
     return nearest.write(rows_out, distances_out);
 }
 
+// Writes in how many bits each code of some arrays, one after the other, differs from `query`.
+FW_EXPORT void fw_hamming_distances(const uint8_t *const *codes, const int64_t *counts,
+                                    int64_t arrays, const uint8_t *query, int32_t *out) {
+    uint64_t asked[kWords];
+    std::memcpy(asked, query, sizeof asked);
+    for (int64_t i = 0; i < arrays; out += counts[i++])
+        distances(reinterpret_cast<const uint64_t *>(codes[i]), counts[i], asked, out);
+}
+
 // Writes which of `centres` each code is nearest to, of equals the first.
 FW_COUNTING
 void assign(const uint64_t *codes, int64_t count, const uint64_t *centres, int64_t lists,
