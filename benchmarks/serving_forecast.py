@@ -8,6 +8,8 @@ the rounds' ratios. No prompts begin alike, and nothing is guessed ahead: the pl
 Writes measurements that `fairwitness plan serve --calibrate` reads.
 
     python benchmarks/serving_forecast.py --out build/serving.json
+
+`--record tests/planner/serving/measured.json` keeps what was measured for a test to foretell.
 """
 
 import argparse
@@ -147,6 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--record", type=Path)
     asked = parser.parse_args()
     busy = os.getloadavg()[0]
     path = registry.find(registry.DEFAULT_MODEL) or registry.fetch(registry.DEFAULT_MODEL)
@@ -169,7 +172,28 @@ def main() -> None:
     if asked.out:
         asked.out.parent.mkdir(parents=True, exist_ok=True)
         asked.out.write_text(json.dumps(report, indent=1) + "\n")
+    if asked.record:
+        asked.record.write_text(json.dumps(recorded(report, asked.rounds)) + "\n")
     tell(report)
+
+
+def recorded(report: dict[str, Any], rounds: int) -> dict[str, Any]:
+    """The pace, and of each load that did not calibrate who asked for what and what came of it."""
+    loads = [
+        {
+            **{key: row[key] for key in ("load", "tok_s", "ttft_ms")},
+            "clients": load.clients,
+            "rounds": [
+                [
+                    [round(a.at_s, 6), a.prompt_tokens, a.answer_tokens]
+                    for a in load.arrivals(number)
+                ]
+                for number in range(1, rounds + 1)
+            ],
+        }
+        for load, row in zip(HIDDEN, report["hidden"], strict=True)
+    ]
+    return {**{key: report[key] for key in ("commit", "machine", "pace_us")}, "loads": loads}
 
 
 def measure(engine: Engine, watched: Watched, load: Load, arrivals: list[Arrival]) -> Run:
