@@ -5,8 +5,8 @@ import threading
 from multiprocessing import Pipe, Value
 from pathlib import Path
 
-from fairwitness.evals.feeding import Piped, Probe, Say, Stored, feed, moment_ms
-from fairwitness.evals.firehose import Firehose, id_of
+from fairwitness.evals.feeding import Lived, Piped, Probe, Say, Stored, feed, moment_ms
+from fairwitness.evals.firehose import id_of
 from fairwitness.posts.clock import SystemClock, VirtualClock
 from fairwitness.posts.post import Posted
 from fairwitness.posts.source import Source, SourceBatch
@@ -45,12 +45,12 @@ def test_what_is_ordered_comes_out_of_the_pipe_with_probes_in_it(tails: Path) ->
     assert texts[-1] == "zqprobe2499"
 
 
-def test_a_stored_stream_goes_on_after_its_cursor(firehose: Firehose) -> None:
+def test_a_stored_stream_goes_on_after_its_cursor(tails: Path) -> None:
     clock = VirtualClock()
-    first = asyncio.run(batches_of(Stored(firehose, 1_500, clock)))
+    first = asyncio.run(batches_of(Lived(Stored(tails, 1_500), clock)))
     assert [len(batch.events) for batch in first] == [1_000, 500]
     assert clock.now_ms() == moment_ms(1_500)
-    rest = asyncio.run(batches_of(Stored(firehose, 2_200, clock), first[-1].cursor))
+    rest = asyncio.run(batches_of(Lived(Stored(tails, 2_200), clock), first[-1].cursor))
     assert ids_of(first + rest) == [id_of(number) for number in range(2_200)]
     seen_ms = [e.post.seen_ms for b in first for e in b.events if isinstance(e, Posted)]
     assert seen_ms == [moment_ms(number) for number in range(1_500)]

@@ -18,7 +18,7 @@ def apart(work: Callable[..., None], *words: object) -> Iterator[Any]:
     """
     context = multiprocessing.get_context("spawn")
     hear, tell = context.Pipe(duplex=False)
-    process = context.Process(target=work, args=(*words, tell), daemon=True)
+    process = context.Process(target=work, args=(*words, tell))
     with deaf():
         process.start()
     tell.close()

@@ -13,13 +13,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from fairwitness.evals.firehose import Firehose
 from fairwitness.posts.clock import Clock, VirtualClock
-from fairwitness.posts.source import SourceBatch
+from fairwitness.posts.source import Source, SourceBatch
 from fairwitness.posts.sources.captures import Capture
 from fairwitness.posts.sources.jsonl import read_lines
 from fairwitness.posts.sources.lines import Lines
@@ -173,20 +174,37 @@ class Stored:
 
     name = NAME
 
-    def __init__(self, firehose: Firehose, until: int, clock: VirtualClock) -> None:
-        self._firehose, self._until, self._clock = firehose, until, clock
+    def __init__(self, tails: Path, until: int) -> None:
+        self._tails, self._until = tails, until
 
     async def batches(self, cursor: str) -> AsyncGenerator[SourceBatch, None]:
         """Yield posts in their order; the cursor counts them."""
+        firehose = Firehose(self._tails)
         for first in range(int(cursor or 0), self._until, _TOGETHER):
             count = min(_TOGETHER, self._until - first)
-            yield await asyncio.to_thread(self._batch, first, count)
-            self._clock.advance_to(moment_ms(first + count))
+            yield await asyncio.to_thread(_stored, firehose, first, count)
 
-    def _batch(self, first: int, count: int) -> SourceBatch:
-        said = self._firehose.say(first, count, moment_ms(first), STEP_MS)
-        seen_ms = map(moment_ms, itertools.count(first))
-        return decoded(Lines(), said, seen_ms, str(first + count))
+
+class Lived:
+    """What a source of stored posts says, and a clock that goes along."""
+
+    name = NAME
+
+    def __init__(self, source: Source, clock: VirtualClock) -> None:
+        self._source, self._clock = source, clock
+
+    async def batches(self, cursor: str) -> AsyncGenerator[SourceBatch, None]:
+        """Yield its batches, each when its last post was made."""
+        async with aclosing(self._source.batches(cursor)) as batches:
+            async for batch in batches:
+                yield batch
+                self._clock.advance_to(moment_ms(int(batch.cursor)))
+
+
+def _stored(firehose: Firehose, first: int, count: int) -> SourceBatch:
+    said = firehose.say(first, count, moment_ms(first), STEP_MS)
+    seen_ms = map(moment_ms, itertools.count(first))
+    return decoded(Lines(), said, seen_ms, str(first + count))
 
 
 def moment_ms(number: int) -> int:

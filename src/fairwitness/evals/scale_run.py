@@ -21,14 +21,14 @@ import msgspec
 
 from fairwitness.evals.apart import RunFailed, apart
 from fairwitness.evals.asking import DAY_MS, HITS, QUESTIONS
-from fairwitness.evals.feeding import NAME, Stored, moment_ms
+from fairwitness.evals.feeding import NAME, Lived, Stored, moment_ms
 from fairwitness.evals.figures import percentiles
-from fairwitness.evals.firehose import Firehose
 from fairwitness.evals.live_run import Told
 from fairwitness.evals.machine import commit
 from fairwitness.evals.memory import rss_bytes
 from fairwitness.home import Home
 from fairwitness.index import LiveIndex
+from fairwitness.posts.apart import Apart
 from fairwitness.posts.clock import VirtualClock
 
 _ROWS = "rows.json"
@@ -156,7 +156,7 @@ def _fill(folder: Path, tails: Path, size: int, tell: Connection) -> None:
     teller = threading.Thread(target=report, daemon=True)
     teller.start()
     try:
-        asyncio.run(home.listen([Stored(Firehose(tails), size, clock)]))
+        asyncio.run(home.listen([Lived(Apart(Stored(tails, size)), clock)]))
     finally:
         over.set()
         teller.join()
