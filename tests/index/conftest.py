@@ -81,7 +81,7 @@ def one_node(untold: None) -> Iterator[None]:
     ray.shutdown()
 
 
-def until(true: Callable[[], bool], timeout_s: float = 90.0) -> float:
+def until(true: Callable[[], bool], timeout_s: float = 30.0) -> float:
     """Wait until `true` and return how many seconds that took; fails when it takes too long."""
     begun_s = time.monotonic()
     while not true():
