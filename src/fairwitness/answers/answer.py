@@ -9,6 +9,9 @@ from typing import Literal
 
 import msgspec
 
+from fairwitness.posts.clock import to_iso
+from fairwitness.posts.post import Post
+
 Mode = Literal["regular", "fun"]
 Kind = Literal["quote", "count", "claim"]
 Standing = Literal["none", "lone", "rumoured", "agreed", "disputed", "denied"]
@@ -51,6 +54,22 @@ class CitedSource(msgspec.Struct, frozen=True):
     """Independent witnesses that say what this source is cited for, itself included."""
     copies: int
     """Posts that repeat this one and count with it as one witness, itself included."""
+
+
+def source_of(n: int, post: Post, *, witnesses: int = 1, copies: int = 1) -> CitedSource:
+    """Return source number `n`: a post as it is told."""
+    return CitedSource(
+        n=n,
+        id=post.id,
+        url=post.url,
+        network=post.network,
+        author=post.author,
+        created_at=to_iso(post.created_ms),
+        seen_at=to_iso(post.seen_ms),
+        text=post.text,
+        witnesses=witnesses,
+        copies=copies,
+    )
 
 
 class Side(msgspec.Struct, frozen=True):

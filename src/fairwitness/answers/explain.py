@@ -19,6 +19,7 @@ from fairwitness.answers.answer import (
     Sentence,
     Standing,
     Timing,
+    source_of,
 )
 from fairwitness.answers.quote import Span
 from fairwitness.answers.retrieve import replies, retrieve
@@ -173,16 +174,5 @@ class _Bullets:
     def _cite(self, span: Span) -> Citation:
         post = span.post
         if post.id not in self._sources:
-            self._sources[post.id] = CitedSource(
-                n=len(self._sources) + 1,
-                id=post.id,
-                url=post.url,
-                network=post.network,
-                author=post.author,
-                created_at=to_iso(post.created_ms),
-                seen_at=to_iso(post.seen_ms),
-                text=post.text,
-                witnesses=1,
-                copies=1,
-            )
+            self._sources[post.id] = source_of(len(self._sources) + 1, post)
         return Citation(self._sources[post.id].n, span.start, span.end)

@@ -9,10 +9,9 @@ import msgspec
 import xxhash
 
 from fairwitness.answers import verify
-from fairwitness.answers.answer import Answer, Citation, CitedSource, Kind, Sentence
+from fairwitness.answers.answer import Answer, Citation, CitedSource, Kind, Sentence, source_of
 from fairwitness.answers.quote import Span
 from fairwitness.index import LiveIndex
-from fairwitness.posts.clock import to_iso
 from fairwitness.posts.post import Post
 
 
@@ -142,18 +141,7 @@ class _Reading:
 
     def _number(self, post: Post) -> int:
         if post.id not in self.sources:
-            self.sources[post.id] = CitedSource(
-                n=len(self.sources) + 1,
-                id=post.id,
-                url=post.url,
-                network=post.network,
-                author=post.author,
-                created_at=to_iso(post.created_ms),
-                seen_at=to_iso(post.seen_ms),
-                text=post.text,
-                witnesses=1,
-                copies=1,
-            )
+            self.sources[post.id] = source_of(len(self.sources) + 1, post)
         return self.sources[post.id].n
 
 

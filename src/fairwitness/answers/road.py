@@ -26,6 +26,7 @@ from fairwitness.answers.answer import (
     Standing,
     Timing,
     Told,
+    source_of,
 )
 from fairwitness.answers.quote import Span
 from fairwitness.answers.retrieve import Retrieved, retrieve
@@ -84,15 +85,9 @@ class _Court:
     def cite(self, span: Span, witnesses: int, origin: Origin) -> Citation:
         post = span.post
         if post.id not in self.sources:
-            self.sources[post.id] = CitedSource(
-                n=len(self.sources) + 1,
-                id=post.id,
-                url=post.url,
-                network=post.network,
-                author=post.author,
-                created_at=to_iso(post.created_ms),
-                seen_at=to_iso(post.seen_ms),
-                text=post.text,
+            self.sources[post.id] = source_of(
+                len(self.sources) + 1,
+                post,
                 witnesses=witnesses,
                 copies=len(self.copies[origin.statement]),
             )
