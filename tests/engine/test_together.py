@@ -15,6 +15,7 @@ from fairwitness.engine import (
     Request,
     TooLargeError,
 )
+from fairwitness.engine.grammars import Grammars
 
 PAGE_BYTES = 64 * 512  # of the tiny model, in float32
 
@@ -240,3 +241,34 @@ def test_throwing_into_an_answer_cancels_it(make_engine):
         answer.throw(KeyError("gone"))
     assert list(answer) == []
     wait_until(lambda: engine.load().running == 0)
+
+
+@pytest.mark.parametrize("rule", [False, True])
+@pytest.mark.parametrize("cut", [1, 40, 79])
+def test_an_answer_goes_on_elsewhere_from_what_is_written(make_engine, chat, cut, rule):
+    """Drawn, with penalties and a rule: all that the next token depends on is found again."""
+    grammar = Grammars(chat.tokenizer).regex("[a-z ]{200}") if rule else None
+    request = Request(
+        prompt(100), 80, 0.9, seed=5, frequency_penalty=0.7, repetition_penalty=1.1, rule=grammar
+    )
+    whole = list(make_engine().generate(request))
+    written = tuple(token.id for token in whole[:cut])
+    elsewhere = make_engine()
+    assert list(elsewhere.generate(request, written=written)) == whole[cut:]
+    assert elsewhere.load().counts.written_tokens == 80 - cut
+
+
+def test_all_that_came_is_heard_at_once_and_silence_too(make_engine, holding):
+    engine = make_engine()
+    answer = engine.generate(Request(prompt(5), 4))
+    with holding(engine):
+        late = engine.generate(Request(prompt(5), 3), timeout_s=0.01)
+        assert late.heard(0.01) == []
+    heard = []
+    while not heard or heard[-1].finish is None:
+        heard += answer.heard(10)
+    assert heard == list(engine.generate(Request(prompt(5), 4)))
+    assert answer.heard(10) == []
+    (error,) = late.heard(10)
+    assert isinstance(error, DeadlineError)
+    assert late.heard(10) == list(late) == []

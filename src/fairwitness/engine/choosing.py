@@ -42,13 +42,19 @@ class Choosing:
         allowed_v = self._constraint.mask() if self._constraint else None
         token, logprob = sample(logits_v, request, self.place, self._counts, allowed_v)
         top = top_logprobs(logits_v, request.top_logprobs) if request.top_logprobs else ()
-        return Token(token, logprob, self._take(token), top)
+        return Token(token, logprob, self.take(token), top)
 
     def guess(self, most: int) -> tuple[int, ...]:
         """At most `most` tokens that the rule forces, or makes likely: a draft."""
         return self._constraint.guess()[:most] if self._constraint else ()
 
-    def _take(self, token: int) -> Literal["stop", "length"] | None:
+    def take(self, token: int) -> Literal["stop", "length"] | None:
+        """Go on by a token that was chosen, here or in an earlier part of the same answer; return
+        why it is the last one, if it is.
+
+        Raises:
+            RequestError: the rule does not have it.
+        """
         self.place += 1
         if token in self._request.stop_ids:
             return "stop"

@@ -8,7 +8,6 @@ its sequence, and its random numbers come from its seed.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
 from pathlib import Path
 
 from fairwitness.engine.loop import Load, Loop, Steps
@@ -17,7 +16,6 @@ from fairwitness.engine.request import (
     EngineError,
     Request,
     RequestError,
-    Token,
     check_ids,
     check_request,
 )
@@ -65,9 +63,12 @@ class Engine:
             self._loop.call(work)
 
     def generate(
-        self, request: Request, timeout_s: float | None = None
-    ) -> Generator[Token, None, None]:
+        self, request: Request, timeout_s: float | None = None, written: tuple[int, ...] = ()
+    ) -> TokenStream:
         """Continue the prompt, token by token; closing or dropping the iterator cancels.
+
+        With `written`, tokens that another engine has given for the same request, it goes on after
+        them, with the tokens that would have followed there.
 
         Raises:
             RequestError: at once, if the request cannot be served.
@@ -78,7 +79,7 @@ class Engine:
         check_request(request, self.config.context, self.config.vocabulary)
         limit = min(request.max_tokens, self.config.context - len(request.prompt_ids))
         deadline_s = FOREVER_S if timeout_s is None else time.monotonic() + timeout_s
-        return TokenStream(self._loop, Writing(request, limit, deadline_s))
+        return TokenStream(self._loop, Writing(request, limit, deadline_s, written))
 
     def score(
         self, prompt_ids: tuple[int, ...], continuation_ids: tuple[int, ...]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
@@ -49,15 +50,26 @@ class Task(Protocol):
 class Writing:
     """A request that is answered token by token."""
 
-    def __init__(self, request: Request, limit: int, deadline_s: float = FOREVER_S) -> None:
-        """Begin an answer of at most `limit` tokens; raises RequestError if it cannot be."""
-        ids = list(request.prompt_ids)
-        end, last = len(ids) + limit, len(ids) - 1
-        self.sequence = Sequence(ids, len(ids), end, last, deadline_s, self._propose)
+    def __init__(
+        self,
+        request: Request,
+        limit: int,
+        deadline_s: float = FOREVER_S,
+        written: tuple[int, ...] = (),
+    ) -> None:
+        """Begin an answer of at most `limit` tokens, or go on after those that are `written`;
+        raises RequestError if it cannot be."""
+        ids = [*request.prompt_ids, *written]
+        prompt = len(request.prompt_ids)
+        self.sequence = Sequence(
+            ids, prompt, prompt + limit, len(ids) - 1, deadline_s, self._propose
+        )
         self.told: SimpleQueue[Token | EngineError] = SimpleQueue()
         self.is_finished = False
         self._taken: list[Token] = []
         self._choosing = Choosing(request, limit)
+        for token in written:
+            self._choosing.take(token)
         self._lookup = PromptLookup()
 
     def take(self, piece: Piece, logits_wv: NDArray[np.float32]) -> list[int]:
@@ -142,6 +154,17 @@ class TokenStream(Generator[Token, None, None]):
             raise told
         self._is_over = told.finish is not None
         return told
+
+    def heard(self, wait_s: float) -> list[Token | EngineError]:
+        """All that came since, after waiting at most `wait_s` for the first of it; nothing is
+        raised: an error that ended the answer stands in its place."""
+        heard: list[Token | EngineError] = []
+        with suppress(Empty):
+            while not self._is_over:
+                told = self._writing.told.get(timeout=0 if heard else wait_s)
+                self._is_over = isinstance(told, EngineError) or told.finish is not None
+                heard.append(told)
+        return heard
 
     def throw(
         self,
