@@ -14,7 +14,7 @@ from fairwitness.posts.post import Post
 
 Mode = Literal["regular", "fun"]
 Kind = Literal["quote", "count", "claim"]
-Standing = Literal["none", "lone", "rumoured", "agreed", "disputed", "denied"]
+Standing = Literal["none", "declined", "lone", "rumoured", "agreed", "disputed", "denied"]
 
 
 class Citation(msgspec.Struct, frozen=True):
@@ -126,9 +126,9 @@ class Answer(msgspec.Struct, frozen=True):
     answer: str
     abstained: bool
     standing: Standing
-    """What stands behind it: nobody; one witness alone, or each quote one; several who pass on a
-    rumour; several that are independent; several that contradict each other; or it is denied. All
-    but `agreed` are said with a hedge."""
+    """What stands behind it: nobody; it asks for help with harm and was not looked for; one witness
+    alone, or each quote one; several who pass on a rumour; several that are independent; several
+    that contradict each other; or it is denied. All that is said but `agreed` is hedged."""
     sentences: tuple[Sentence, ...]
     sources: tuple[CitedSource, ...]
     disputes: tuple[Dispute, ...]

@@ -9,7 +9,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from fairwitness.answers import attitude, denied, quote, sides, verify, voice, weigh, witness, write
+import msgspec
+
+from fairwitness.answers import (
+    attitude,
+    denied,
+    policy,
+    quote,
+    sides,
+    verify,
+    voice,
+    weigh,
+    witness,
+    write,
+)
 from fairwitness.answers.answer import (
     Answer,
     Citation,
@@ -28,6 +41,7 @@ from fairwitness.answers.answer import (
     Told,
     source_of,
 )
+from fairwitness.answers.policy import Decline
 from fairwitness.answers.quote import Span
 from fairwitness.answers.retrieve import Retrieved, retrieve
 from fairwitness.answers.sides import Stance
@@ -118,6 +132,9 @@ def ask(
     started_s = time.perf_counter()
     moment_ms = desk.now_ms() if as_of_ms is None else as_of_ms
     asked = understand(question, moment_ms, lang)
+    if decline := policy.declined(asked.text):
+        yield Finished(_declined(desk, asked, decline, mode, moment_ms, started_s))
+        return
     retrieved = retrieve(desk.index, asked, moment_ms)
     court = _Court(asked, mode, lang or asked.lang, moment_ms, started_s, retrieved)
     court.search_ms = court.elapsed_ms()
@@ -301,6 +318,17 @@ def _answer(desk: Desk, court: _Court, sides: Sequence[Stance], *, outcome_pendi
         freshness=freshness,
         timing_ms=Timing(court.search_ms, court.first_ms, court.elapsed_ms()),
     )
+
+
+def _declined(
+    desk: Desk, asked: Asked, why: Decline, mode: Mode, as_of_ms: int, started_s: float
+) -> Answer:
+    """Return the answer that says what is not helped with; nothing is searched for it."""
+    court = _Court(asked, mode, "en", as_of_ms, started_s, Retrieved((), 0, {}))
+    parts = ("declined", "help") if why.help else ("declined",)
+    said = " ".join(voice.say(part, asked, "regular", "en", about=why.about) for part in parts)
+    answer = _answer(desk, court, [], outcome_pending=False)
+    return msgspec.structs.replace(answer, answer=said, standing="declined")
 
 
 def _shown(sentence: Sentence) -> str:

@@ -13,7 +13,7 @@ _GRAVE = frozenset(
     "dead hurt missing earthquake flood fire storm explosion crash shooting evacuate".split()
 )
 
-# agree: several witnesses. lone: one. apart: several, each of something else. hearsay: several, as a rumour. denied: someone says no. none: nobody. pending: an outcome that one voice claims.
+# agree: several witnesses. lone: one. apart: several, each of something else. hearsay: several, as a rumour. denied: someone says no. none: nobody. pending: an outcome that one voice claims. declined and help: only in English, as is what is declined.
 _REGULAR: Mapping[str, Mapping[str, str]] = {
     "en": {
         "agree": "{witnesses} independent witnesses say so; the first was seen at {first} UTC.",
@@ -25,6 +25,8 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
         "pending": "No witness: nobody independent confirms an outcome in the {searched} posts searched.",
         "sought": "Searched for {terms}; newest post seen at {newest} UTC.",
         "widen": "Other words, a wider time or more sources may find one.",
+        "declined": "I do not help with {about}. What others did, and what became of it, I do tell.",
+        "help": "If this is about you, talk to somebody now: findahelpline.com lists who listens in your country.",
     },
     "es": {
         "agree": "{witnesses} testigos independientes lo dicen; el primero se vio a las {first} UTC.",

@@ -21,6 +21,7 @@ _PATH = click.Path(exists=True, path_type=Path)
 @click.option("--conversations", type=_PATH, help="Rumours and replies, as of RumourEval.")
 @click.option("--stories", type=_PATH, help="Posts that each tell a story alone, as of CED.")
 @click.option("--attacks", type=_PATH, help="File or folder of planted instructions, as BIPIA's.")
+@click.option("--prompts", type=_PATH, help="Questions labelled safe or unsafe, as XSTest's.")
 @click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), help="Only these.")
 @click.option("--most", default=0, type=click.IntRange(0), help="Questions of a large set; 0: all.")
 @model_options

@@ -24,9 +24,10 @@ from fairwitness.evals.hearing import Chat, Hearing, posts_in, rows_of
 from fairwitness.evals.machine import commit, machine
 from fairwitness.evals.news import News
 from fairwitness.evals.planted import Injection
+from fairwitness.evals.refused import Refusals, refusals
 from fairwitness.evals.rumours import Rumours
 
-Part = Literal["absence", "deletion", "determinism", "injection", "news", "rumours"]
+Part = Literal["absence", "deletion", "determinism", "injection", "news", "rumours", "xstest"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
 FILES: Mapping[str, str] = {
@@ -36,6 +37,7 @@ FILES: Mapping[str, str] = {
     "conversations": "rumoureval2017/posts.dev.jsonl.gz",
     "stories": "weibo-ced-rumour/originals.dev.jsonl.gz",
     "attacks": "safety-bipia/benchmark",
+    "prompts": "safety-xstest/xstest_prompts.csv",
 }
 """Where each file is in the folder of real data beside a checkout."""
 
@@ -46,10 +48,10 @@ NEEDS: Mapping[Part, tuple[str, ...]] = {
     "injection": ("attacks",),
     "news": ("questions", "docs"),
     "rumours": ("conversations", "stories"),
+    "xstest": ("prompts",),
 }
 NOT_BUILT: Mapping[str, str] = {
     "verifier": "claims are checked by rules; there is no model of entailment to measure yet",
-    "xstest": "there is no policy for harmful requests yet",
     "latency_ms": "`fairwitness bench ask --posts 1000000` measures it; not part of this run",
     "languages": "there are no question sets in seven languages yet",
 }
@@ -72,6 +74,7 @@ class Report(msgspec.Struct, kw_only=True):
     """Of so many questions, asked in two homes that were fed the same, answered alike."""
     repeated: int | UnsetType = UNSET
     injection: Injection | UnsetType = UNSET
+    xstest: Refusals | UnsetType = UNSET
     standings: dict[str, int] = {}
     """How many of all answers were given with which standing."""
     missing: dict[str, str] = {}
@@ -178,6 +181,10 @@ def _rumours(bench: Bench) -> None:
         )
 
 
+def _xstest(bench: Bench) -> None:
+    bench.report.xstest = refusals(bench.paths["prompts"])
+
+
 _MEASURE: Mapping[Part, Callable[[Bench], None]] = {
     "absence": _absence,
     "deletion": _deletion,
@@ -185,4 +192,5 @@ _MEASURE: Mapping[Part, Callable[[Bench], None]] = {
     "injection": _injection,
     "news": _news,
     "rumours": _rumours,
+    "xstest": _xstest,
 }
