@@ -3,12 +3,22 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from fairwitness.engine import ChatError, ChatModel, ChatOptions, Message, RemoteChat, Usage
+from fairwitness.engine import (
+    ChatDeadlineError,
+    ChatError,
+    ChatModel,
+    ChatOptions,
+    Message,
+    RemoteChat,
+    Usage,
+)
 from fairwitness.engine.forms import JsonForm, PatternForm
 from fairwitness.engine.logprobs import TokenLogprob
 
@@ -257,3 +267,20 @@ def test_refused_connection_is_told():
 def test_url_that_is_none_is_told(url):
     with pytest.raises(ChatError):
         RemoteChat(url)
+
+
+@pytest.mark.parametrize("is_silent", [True, False])
+def test_time_that_is_over_ends_an_answer_of_another_server(server, connect, is_silent):
+    def slowly(handler: Handler) -> None:
+        handler.answer(200, b"", "text/event-stream")
+        with suppress(OSError):  # whoever asked has gone
+            for _ in range(20):
+                time.sleep(0.05)
+                if not is_silent:
+                    handler.wfile.write(b'data: {"choices": [{"delta": {"content": "on "}}]}\n\n')
+
+    server.on_chat = slowly
+    begun_s = time.monotonic()
+    with pytest.raises(ChatDeadlineError, match="the time for this request is over"):
+        said(connect(), ChatOptions(timeout_s=0.2))
+    assert time.monotonic() - begun_s < 0.9

@@ -171,9 +171,9 @@ def test_choices_are_answers_with_seeds_that_follow(client) -> None:
 def test_a_client_that_leaves_ends_all_choices(running, client, chat, wait_until) -> None:
     stream = asked(client, n=3, temperature=1, max_tokens=2000, stream=True)
     next(iter(stream))
-    assert running.house.answering.in_flight >= 1
+    assert running.house.chatting.in_flight >= 1
     stream.close()
-    wait_until(lambda: running.house.answering.in_flight == 0)
+    wait_until(lambda: running.house.chatting.in_flight == 0)
     wait_until(lambda: chat.engine.load().running == 0)
 
 

@@ -225,9 +225,9 @@ def test_a_client_that_leaves_frees_the_thread_and_the_model(talking, parrot, wa
     with talking.client.stream("POST", "/v1/chat/completions", json=body) as reply:
         lines = reply.iter_lines()  # dropping it would close the connection
         assert next(lines).startswith("data: ")
-        assert house.answering.in_flight == 1
+        assert house.chatting.in_flight == 1
     assert parrot.left.wait(5), "the model still talks to nobody"
-    wait_until(lambda: house.answering.in_flight == 0)
+    wait_until(lambda: house.chatting.in_flight == 0)
 
 
 def test_a_client_that_leaves_before_the_whole_frees_the_thread_too(
@@ -237,22 +237,27 @@ def test_a_client_that_leaves_before_the_whole_frees_the_thread_too(
     with pytest.raises(httpx2.ReadTimeout):
         talking.client.post("/v1/chat/completions", json=body, timeout=0.3)
     assert parrot.left.wait(5), "the model still talks to nobody"
-    wait_until(lambda: talking.house.answering.in_flight == 0)
+    wait_until(lambda: talking.house.chatting.in_flight == 0)
 
 
 def test_too_many_at_once_are_told_to_come_back(talking, wait_until) -> None:
-    talking.house.answering = Workers("answer", 1, 0)
+    talking.house.chatting = Workers("chat", 1, 0)
     body = {
         "model": "parrot",
         "messages": [{"role": "user", "content": "on and on forever"}],
         "stream": True,
     }
     with talking.client.stream("POST", "/v1/chat/completions", json=body):
-        reply = talking.client.post("/v1/ask", json={"question": QUESTION})
+        reply = talking.client.post("/v1/chat/completions", json=body)
         assert reply.status_code == 503
         assert int(reply.headers["retry-after"]) > 0
         assert reply.json()["error"]["code"] == "busy"
         search = talking.client.get("/v1/search", params={"q": "bridge"})
         assert search.status_code == 200, "searches do not wait for answers"
-    wait_until(lambda: talking.house.answering.in_flight == 0)
-    assert talking.client.post("/v1/ask", json={"question": QUESTION}).status_code == 200
+        asked = talking.client.post("/v1/ask", json={"question": QUESTION})
+        assert asked.status_code == 200, "questions have threads of their own"
+    wait_until(lambda: talking.house.chatting.in_flight == 0)
+    talking.house.answering = Workers("answer", 1, -1)
+    asked = talking.client.post("/v1/ask", json={"question": QUESTION})
+    assert asked.status_code == 503
+    assert asked.json()["error"]["code"] == "busy"

@@ -5,6 +5,7 @@ Importing this room does not import JAX: that happens when an `Engine` is built.
 
 from fairwitness.engine.chat import (
     ChatBusyError,
+    ChatDeadlineError,
     ChatError,
     ChatModel,
     ChatOptions,
@@ -27,6 +28,7 @@ from fairwitness.engine.scheduler import QueueFullError, TooLargeError
 
 __all__ = [
     "ChatBusyError",
+    "ChatDeadlineError",
     "ChatError",
     "ChatModel",
     "ChatOptions",

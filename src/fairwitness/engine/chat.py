@@ -18,6 +18,7 @@ from fairwitness.models import Message
 
 __all__ = [
     "ChatBusyError",
+    "ChatDeadlineError",
     "ChatError",
     "ChatModel",
     "ChatOptions",
@@ -46,12 +47,17 @@ class ChatBusyError(ChatError):
     """Too many are asking at once: the same may be asked again later."""
 
 
+class ChatDeadlineError(ChatError):
+    """The time that was given for the answer is over."""
+
+
 class ChatOptions(msgspec.Struct, frozen=True):
     """How to answer; `engine.Request` says what the numbers mean.
 
     `stop` texts end the answer and are not part of it. `top_logprobs` asks for the logprob of each
     token and for so many of the likeliest beside it; None asks for none. `form` is kept whatever
-    the model wants, until `max_tokens` cut it off.
+    the model wants, until `max_tokens` cut it off. An answer that is not whole after `timeout_s`
+    ends with `ChatDeadlineError`.
     """
 
     max_tokens: int = 512
@@ -67,6 +73,7 @@ class ChatOptions(msgspec.Struct, frozen=True):
     logit_bias: Mapping[int, float] = msgspec.field(default_factory=dict)
     top_logprobs: int | None = None
     form: Form | None = None
+    timeout_s: float | None = None
 
 
 class Usage(msgspec.Struct, frozen=True):

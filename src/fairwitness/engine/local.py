@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fairwitness.engine.chat import (
     ChatBusyError,
+    ChatDeadlineError,
     ChatError,
     ChatOptions,
     ChatStream,
@@ -19,6 +20,7 @@ from fairwitness.engine.chat import (
 from fairwitness.engine.engine import Engine
 from fairwitness.engine.forms import Forms
 from fairwitness.engine.logprobs import HeldLogprobs
+from fairwitness.engine.loop import DeadlineError
 from fairwitness.engine.request import EngineError, Request, RequestError, Token
 from fairwitness.engine.scheduler import QueueFullError
 from fairwitness.engine.stops import StopScanner
@@ -53,7 +55,7 @@ class LocalChat:
         try:
             prompt_ids = self._template.encode(messages, self.tokenizer)
             request = self._request(prompt_ids, options)
-            tokens = self.engine.generate(request)
+            tokens = self.engine.generate(request, options.timeout_s)
         except (ChatTemplateError, EngineError) as error:
             raise _refusal(error) from error
         tally = Tally(Usage(len(prompt_ids), 0))
@@ -120,4 +122,6 @@ def _pieces(
 def _refusal(error: Exception) -> ChatError:
     if isinstance(error, QueueFullError):
         return ChatBusyError(str(error))
+    if isinstance(error, DeadlineError):
+        return ChatDeadlineError(str(error))
     return ChatError(str(error), error.option if isinstance(error, RequestError) else "")

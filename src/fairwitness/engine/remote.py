@@ -6,6 +6,8 @@ Wire format: "Create chat completion" with `stream: true` in the OpenAI API refe
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,12 +15,20 @@ from typing import Any
 import httpx2
 import msgspec
 
-from fairwitness.engine.chat import ChatError, ChatOptions, ChatStream, Message, Tally, Usage
+from fairwitness.engine.chat import (
+    ChatDeadlineError,
+    ChatError,
+    ChatOptions,
+    ChatStream,
+    Message,
+    Tally,
+    Usage,
+)
 from fairwitness.engine.forms import Form, JsonForm
 from fairwitness.engine.logprobs import TokenLogprob
 
 # A large model on a small machine may think for minutes before its first token.
-_TIMEOUT = httpx2.Timeout(10.0, connect=5.0, read=180.0)
+_READ_S = 180.0
 _SHOWN_CHARACTERS = 300
 _SHOWN_BYTES = 4096
 
@@ -63,13 +73,14 @@ class RemoteChat:
         base = url.rstrip("/")
         self._url = base if base.endswith("/v1") else f"{base}/v1"
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client = httpx2.Client(headers=headers, timeout=_TIMEOUT)
+        self._client = httpx2.Client(headers=headers, timeout=_timeout())
         self.name = model or self._first_model()
 
     def stream(self, messages: Sequence[Message], options: ChatOptions) -> ChatStream:
         """Answer the conversation; errors as in `ChatModel`, from the stream but for its form."""
         tally = Tally()
-        return ChatStream(self._pieces(self._body(messages, options), tally), tally)
+        timeout_s = math.inf if options.timeout_s is None else options.timeout_s
+        return ChatStream(self._pieces(self._body(messages, options), tally, timeout_s), tally)
 
     def close(self) -> None:
         """Close the connections."""
@@ -90,11 +101,16 @@ class RemoteChat:
             body["stop"] = list(options.stop)
         return body | _what_differs(options)
 
-    def _pieces(self, body: dict[str, Any], tally: Tally) -> Generator[str, None, None]:
-        url = f"{self._url}/chat/completions"
-        with self._failures(), self._client.stream("POST", url, json=body) as response:
+    def _pieces(
+        self, body: dict[str, Any], tally: Tally, timeout_s: float
+    ) -> Generator[str, None, None]:
+        url, until_s = f"{self._url}/chat/completions", time.monotonic() + timeout_s
+        sent = self._client.stream("POST", url, json=body, timeout=_timeout(timeout_s))
+        with self._failures(until_s), sent as response:
             self._check_status(response)
             for event in httpx2.EventSource(response):
+                if time.monotonic() > until_s:
+                    raise ChatDeadlineError("the time for this request is over")
                 if event.data == "[DONE]":
                     break
                 chunk = self._chunk(event.data)
@@ -141,18 +157,24 @@ class RemoteChat:
         )
 
     @contextmanager
-    def _failures(self) -> Iterator[None]:
+    def _failures(self, until_s: float = math.inf) -> Iterator[None]:
         """Tell what went wrong on the way as a `ChatError` that names the server."""
         try:
             yield
         except httpx2.ConnectError as error:
             raise ChatError(f"{self._url} cannot be reached: {error}") from error
         except httpx2.TimeoutException as error:
+            if time.monotonic() > until_s:
+                raise ChatDeadlineError("the time for this request is over") from error
             raise ChatError(
                 f"{self._url} did not answer in time: {type(error).__name__}"
             ) from error
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             raise ChatError(f"{self._url} failed: {error or type(error).__name__}") from error
+
+
+def _timeout(timeout_s: float = math.inf) -> httpx2.Timeout:
+    return httpx2.Timeout(10.0, connect=5.0, read=min(timeout_s, _READ_S))
 
 
 def _what_differs(options: ChatOptions) -> dict[str, Any]:

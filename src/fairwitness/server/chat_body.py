@@ -108,7 +108,9 @@ class Structure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChatBody(msgspec.Struct, frozen=True):
-    """`POST /v1/chat/completions`. The last three fields are ours and mean what `/v1/ask` says."""
+    """`POST /v1/chat/completions`. The last three fields are ours and mean what `/v1/ask` says; so
+    is `timeout_s`, until the whole answer.
+    """
 
     messages: Annotated[tuple[SentMessage, ...], Meta(min_length=1)]
     model: str = GROUNDED
@@ -132,6 +134,7 @@ class ChatBody(msgspec.Struct, frozen=True):
     response_format: ResponseFormat | None = None
     structured_outputs: Structure | None = None
     tool_choice: Literal["none", "auto"] | None = None
+    timeout_s: Annotated[float, Meta(gt=0)] | None = None
     modalities: tuple[Literal["text"], ...] | None = None
     mode: Mode = "regular"
     lang: str = ""
@@ -151,8 +154,9 @@ class ChatBody(msgspec.Struct, frozen=True):
                 return self.messages[place].text(place)
         raise ApiError(400, "no message has the role user", param="messages")
 
-    def options(self, choice: int = 0) -> ChatOptions:
+    def options(self, choice: int = 0, waited_s: float = 0) -> ChatOptions:
         """Return how the chat model shall answer; each choice draws with a seed of its own.
+        `waited_s` of its time are over.
 
         Raises ApiError for what does not go together.
         """
@@ -171,6 +175,7 @@ class ChatBody(msgspec.Struct, frozen=True):
             logit_bias=self.logit_bias or {},
             top_logprobs=self._top_logprobs(),
             form=self._form(),
+            timeout_s=self.timeout_s and max(0.0, self.timeout_s - waited_s),
         )
 
     def param_of(self, option: str) -> str:
@@ -186,6 +191,7 @@ class ChatBody(msgspec.Struct, frozen=True):
             "logprobs": bool(self.logprobs),
             "response_format": bool(self.response_format and self.response_format.form()),
             "structured_outputs": self.structured_outputs is not None,
+            "timeout_s": self.timeout_s is not None,
         }
         for param, is_asked in asked.items():
             if is_asked:

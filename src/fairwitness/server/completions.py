@@ -4,6 +4,8 @@ The model `fairwitness` answers from posts (see `grounded`). The name of the loa
 that model as it is, with no posts and nothing verified.
 """
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,7 +14,14 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fairwitness.engine.chat import ChatBusyError, ChatError, ChatModel, Finish, Usage
+from fairwitness.engine.chat import (
+    ChatBusyError,
+    ChatDeadlineError,
+    ChatError,
+    ChatModel,
+    Finish,
+    Usage,
+)
 from fairwitness.engine.logprobs import TokenLogprob
 from fairwitness.server import grounded, sse
 from fairwitness.server.bodies import json, read_body
@@ -64,25 +73,28 @@ async def _raw(request: Request, house: House, chat: ChatModel, body: ChatBody) 
     """Answer with the chat model alone; each choice is an answer of its own."""
     body.options()  # what does not go together is refused before anything runs
     choices = range(body.n or 1)
-    running = house.answering.start_all([partial(_pieces, chat, body, each) for each in choices])
-    head = Head(body.model)
+    begun_s, head = time.monotonic(), Head(body.model)
+    says = [partial(_pieces, chat, body, each, begun_s) for each in choices]
+    running = house.chatting.start_all(says)
     try:
-        first = await while_connected(request, anext(running))
-        if not body.stream:
-            return json(await while_connected(request, _whole(running, first, head, body)))
-    except ChatError as error:
+        async with asyncio.timeout(body.timeout_s):  # also in the line for a thread
+            first = await while_connected(request, anext(running))
+            if not body.stream:
+                return json(await while_connected(request, _whole(running, first, head, body)))
+    except (ChatError, TimeoutError) as error:
         running.cancel()
-        raise ApiError(502, str(error), code="chat") from error
+        raise _failure(error) from error
     except BaseException:
         running.cancel()
         raise
     return sse.stream(_chunks(running, first, head, body))
 
 
-def _pieces(chat: ChatModel, body: ChatBody, choice: int) -> Iterator[_Piece]:
+def _pieces(chat: ChatModel, body: ChatBody, choice: int, begun_s: float) -> Iterator[_Piece]:
     """Say one choice; runs in a thread. Raises ApiError for what the model cannot be asked."""
     try:
-        stream = chat.stream(body.conversation(), body.options(choice))
+        options = body.options(choice, time.monotonic() - begun_s)
+        stream = chat.stream(body.conversation(), options)
     except ChatError as error:
         raise _refusal(error, body) from error
     with closing(stream):
@@ -101,9 +113,18 @@ def _pieces(chat: ChatModel, body: ChatBody, choice: int) -> Iterator[_Piece]:
 
 
 def _refusal(error: ChatError, body: ChatBody) -> ApiError:
+    if isinstance(error, ChatBusyError | ChatDeadlineError):
+        return _failure(error)
+    return ApiError(400, str(error), param=body.param_of(error.option), code="chat")
+
+
+def _failure(error: ChatError | TimeoutError) -> ApiError:
+    """What the chat model, and not who asks, is to blame for."""
     if isinstance(error, ChatBusyError):
         return Busy(str(error), retry_after_s=1)
-    return ApiError(400, str(error), param=body.param_of(error.option), code="chat")
+    if isinstance(error, ChatDeadlineError | TimeoutError):
+        return ApiError(504, "the time for this request is over", code="deadline")
+    return ApiError(502, str(error), code="chat")
 
 
 async def _whole(
@@ -148,7 +169,8 @@ async def _chunks(
             yield sse.event("", head.usage_chunk(_sum(usages)))
         yield sse.DONE
     except Exception as error:  # the response has begun, so the stream itself must say it
-        yield sse.event("", body_of(error))
+        told = _failure(error) if isinstance(error, ChatError) else error
+        yield sse.event("", body_of(told))
     finally:
         running.cancel()
 

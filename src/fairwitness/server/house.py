@@ -13,6 +13,9 @@ from fairwitness.server.counts import Counts
 from fairwitness.server.workers import Running, Workers
 
 ANSWER_THREADS, ANSWERS_WAITING = 4, 16
+CHAT_THREADS, CHATS_WAITING = 64, 960
+"""As many threads as the engine runs requests together, and with the line as many as it lets wait.
+A thread of these only waits for tokens."""
 SEARCH_THREADS, SEARCHES_WAITING = 2, 64
 """Searches take milliseconds and have threads of their own, so they never wait for answers."""
 
@@ -25,6 +28,7 @@ class House:
         self.writer = writer
         self.chat = ChatSlot(load_chat)
         self.answering = Workers("answer", ANSWER_THREADS, ANSWERS_WAITING)
+        self.chatting = Workers("chat", CHAT_THREADS, CHATS_WAITING)
         self.searching = Workers("search", SEARCH_THREADS, SEARCHES_WAITING)
         self.counts = Counts()
         self.watching = 0
@@ -45,7 +49,8 @@ class House:
         """Stop taking in and answering; after this nothing works on the home any more."""
         self.closing.set()
         await asyncio.to_thread(self.writer.stop)
-        await asyncio.gather(self.answering.close(), self.searching.close())
+        every = (self.answering, self.chatting, self.searching)
+        await asyncio.gather(*(workers.close() for workers in every))
 
     def ask(
         self,
