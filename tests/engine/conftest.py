@@ -147,6 +147,14 @@ def make_model(request) -> Callable[..., Model]:
 
 
 @pytest.fixture(scope="session")
+def both_models() -> list[Model]:
+    """The same model for the native step and for JAX."""
+    if library() is None:
+        pytest.skip("NO NATIVE KERNELS: no compiler")
+    return [tiny_model(is_native) for is_native in (True, False)]
+
+
+@pytest.fixture(scope="session")
 def make_engine(make_model) -> Callable[..., Engine]:
     def make(cache_bytes: int = 100_000_000, damage: float = 1.0, **options: Any) -> Engine:
         return Engine(make_model(damage), cache_bytes, **options)

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fairwitness.kernels.adapters import Adapter, Low
 from fairwitness.kernels.formats import FORMATS, Q4_0, Q4_1, Q4_K, Q5_K, Q6_K, Q8_0
 from fairwitness.kernels.native import library
 from fairwitness.kernels.pages import KINDS, Kind, Pages
@@ -278,6 +279,53 @@ def test_many_decoders_come_and_go():
     first = logits(make(CONFIG, weights), tokens, [3])
     for _ in range(20):
         assert np.array_equal(logits(make(CONFIG, weights, 3), tokens, [3]), first)
+
+
+def random_adapter(config: DecoderConfig, weights: Weights, rank: int) -> tuple[Adapter, dict]:
+    """An adapter of every product, and the tree in which it is merged into the matrices."""
+    rng, merged = np.random.default_rng(rank), tree(weights)
+    sizes = {
+        "qkv": ((config.query_heads + 2 * config.kv_heads) * config.head_size, config.width),
+        "out": (config.width, config.query_heads * config.head_size),
+        "gate_up": (2 * config.hidden, config.width),
+        "down": (config.width, config.hidden),
+    }
+    layers = []
+    for layer in merged["layers"]:
+        lows = []
+        for product, (rows, columns) in sizes.items():
+            down = rng.normal(0, 0.1, (rank, columns)).astype(np.float32)
+            up = rng.normal(0, 0.1, (rows, rank)).astype(np.float32)
+            layer[product] = layer[product] + up @ down
+            turned = interleaved(*np.split(up, 2)) if product == "gate_up" else up
+            lows.append(Low(down, turned))
+        layers.append(lows)
+    return Adapter(layers), merged
+
+
+@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512, AMX])
+def test_rows_of_many_adapters_and_none_in_one_step(instructions):
+    """Each as its merged matrices say, and to the bit as it goes alone."""
+    weights = random_weights(CONFIG, Q4_1)
+    stack, tokens = make(CONFIG, weights, 2, instructions), ids(33)
+    made = [random_adapter(CONFIG, weights, rank) for rank in (5, 32)]
+    adapters = [None, made[0][0], made[1][0], made[0][0]]
+
+    def rows(place: int) -> list[Row]:
+        adapter, where = adapters[place], table(place)
+        return [Row(token, i, where, adapter) for i, token in enumerate(tokens)]
+
+    alone = [stack.step(rows(place), range(33), pages_of()) for place in range(4)]
+    together = [row for place in range(4) for row in rows(place)]
+    both = stack.step(together, range(132), pages_of()).reshape(4, 33, -1)
+    assert np.array_equal(both, alone)
+    assert np.array_equal(both[1], both[3])
+    for place, parameters in ((0, tree(weights)), (1, made[0][1]), (2, made[1][1])):
+        cache = decoder.new_cache(CONFIG, 64)
+        _, x = decoder.extend(CONFIG, parameters, cache, jnp.asarray(tokens), jnp.int32(0))
+        expected = np.asarray(decoder.predict(CONFIG, parameters, x))
+        np.testing.assert_allclose(both[place], expected, rtol=0, atol=8e-3)
+        assert place == 0 or np.abs(expected - both[0]).max() > 0.5
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

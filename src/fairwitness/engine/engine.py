@@ -8,7 +8,13 @@ its sequence, and its random numbers come from its seed.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fairwitness.engine.loop import Load, Loop, Steps
 from fairwitness.engine.native import CACHE_KIND, NativeRunner
@@ -19,10 +25,21 @@ from fairwitness.engine.request import (
     check_ids,
     check_request,
 )
-from fairwitness.engine.tasks import FOREVER_S, Scoring, TokenStream, Writing
+from fairwitness.engine.tasks import (
+    FOREVER_S,
+    Asked,
+    Embedding,
+    Scoring,
+    TokenStream,
+    Writing,
+)
 from fairwitness.kernels.pages import Kind
 from fairwitness.models import DecoderConfig, Model, open_model
+from fairwitness.models.adapters import open_adapter
 
+T = TypeVar("T")
+
+NO_ADAPTERS: Mapping[str, Path] = MappingProxyType({})
 CACHE_BYTES = 250_000_000  # 5,000 positions of the default model, which has 46 kB each
 
 
@@ -35,16 +52,23 @@ class Engine:
         cache_bytes: int = CACHE_BYTES,
         kind: Kind = CACHE_KIND,
         drafts: bool = True,
+        adapters: Mapping[str, Path] = NO_ADAPTERS,
     ) -> None:
         """Load the weights; `cache_bytes` is what all KV pages together may take (one request that
         needs more runs alone). `kind` is how the native step keeps them, and with `drafts` it also
-        runs tokens that are guessed: the answers are the same.
+        runs tokens that are guessed: the answers are the same. `adapters` are folders of PEFT's by
+        the names that requests give.
 
         Raises:
-            ModelFileError: the file is missing, damaged, or of a kind that we do not run.
+            ModelFileError: a file is missing, damaged, or of a kind that we do not run.
         """
         self._cache_bytes, self._kind, self._drafts = cache_bytes, kind, drafts
-        self._loop = Loop(self._opened(model))
+        opened = open_model(model) if isinstance(model, Path) else model
+        self._adapters = {
+            name: open_adapter(folder, opened.card.architecture, opened.config)
+            for name, folder in adapters.items()
+        }
+        self._loop = Loop(self._runner(opened))
 
     @property
     def runner(self) -> Steps:
@@ -77,6 +101,7 @@ class Engine:
             DeadlineError: from the iterator, if it takes longer than `timeout_s`.
         """
         check_request(request, self.config.context, self.config.vocabulary)
+        self._check_adapter(request.adapter)
         limit = min(request.max_tokens, self.config.context - len(request.prompt_ids))
         deadline_s = FOREVER_S if timeout_s is None else time.monotonic() + timeout_s
         return TokenStream(self._loop, Writing(request, limit, deadline_s, written))
@@ -98,40 +123,75 @@ class Engine:
             raise RequestError(f"{len(ids)} tokens to score, the context has {self.config.context}")
         if not continuation_ids:
             return ()
-        scoring = Scoring(ids, len(prompt_ids) - 1)
-        self._loop.submit(scoring)
+        return self._told(Scoring(ids, len(prompt_ids) - 1))
+
+    def embed(self, ids: tuple[int, ...], adapter: str = "") -> NDArray[np.float32]:
+        """Return what the model makes of a text as a vector of length 1, float32 [width]: the
+        hidden state of the last token, which alone has seen all others, after the last norm. That
+        is so for every family here, for all of them look back only.
+
+        Raises:
+            RequestError: no text, ids out of the vocabulary, more tokens than the context, or an
+                adapter that is not there.
+            QueueFullError: too many wait already.
+            NonFiniteLogitsError: the model computes no numbers.
+        """
+        check_ids(ids, self.config.vocabulary)
+        self._check_adapter(adapter)
+        if not ids:
+            raise RequestError("the text is empty", "input")
+        if len(ids) > self.config.context:
+            message = f"{len(ids)} tokens to embed, the context has {self.config.context}"
+            raise RequestError(message, "input")
+        x_d = self._told(Embedding(ids, adapter))
+        length = np.sqrt(np.sum(np.square(x_d, dtype=np.float64)))
+        vector_d: NDArray[np.float32] = (x_d / max(length, 1e-12)).astype(np.float32)
+        return vector_d
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """The names that requests may give."""
+        return tuple(self._adapters)
+
+    def _told(self, task: Asked[T]) -> T:
+        """Run a task that tells one thing, and wait for it."""
+        self._loop.submit(task)
         try:
-            told = scoring.told.get()
+            told = task.told.get()
         finally:
-            self._loop.cancel(scoring)  # whoever is interrupted leaves nothing behind
+            self._loop.cancel(task)  # whoever is interrupted leaves nothing behind
         if isinstance(told, EngineError):
             raise told
         return told
 
+    def _check_adapter(self, name: str) -> None:
+        if name and name not in self._adapters:
+            raise RequestError(f"no adapter {name[:80]!r}", "adapter")
+
     def swap(self, model: Model | Path) -> None:
         """Load other weights of the same shape and go on with them: requests that run finish on the
-        old ones, those that wait begin on the new ones, and none is dropped.
+        old ones, those that wait begin on the new ones, and none is dropped. Adapters stay.
 
         Raises:
             ModelFileError: the file is missing, damaged, or of a kind that we do not run.
             EngineError: the model has another shape.
         """
-        opened = self._opened(model)
-        if opened.config != self.config:
+        runner = self._runner(open_model(model) if isinstance(model, Path) else model)
+        if runner.config != self.config:
             raise EngineError("the new weights have another shape than those that run")
-        self._loop.swap(opened)
+        self._loop.swap(runner)
 
     def load(self) -> Load:
         """How busy the engine is, and what it did so far."""
         return self._loop.load()
 
-    def _opened(self, model: Model | Path) -> Steps:
+    def _runner(self, model: Model) -> Steps:
         """The native step where it can run the model, else JAX."""
-        opened = open_model(model) if isinstance(model, Path) else model
-        weights = opened.packed()
+        weights = model.packed()
         if weights is not None:
-            return NativeRunner(opened, weights, self._cache_bytes, self._kind, self._drafts)
+            options = self._cache_bytes, self._kind, self._drafts
+            return NativeRunner(model, weights, *options, self._adapters)
         # JAX takes a second to import, and most commands need no engine
         from fairwitness.engine.runner import Runner
 
-        return Runner(opened, self._cache_bytes)
+        return Runner(model, self._cache_bytes, self._adapters)

@@ -35,7 +35,8 @@ class Steps(Protocol):
     rules: Rules
 
     def step(self, pieces: Sequence[Piece]) -> list[NDArray[np.float32]]:
-        """Run the pieces; return the logits that each wants, (wants, vocabulary)."""
+        """Run the pieces; return the logits that each wants, (wants, vocabulary), or where hidden
+        states are shown these, after the last norm, (wants, width)."""
 
     def warm_up(self, positions: int) -> list[Callable[[], None]]:
         """What the first requests of up to `positions` would wait for, in bits of work."""

@@ -7,9 +7,8 @@ and sequences run together, and nobody's answer changes.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from fairwitness.engine.sequence import Piece
 from fairwitness.kernels.pages import PAGE, Kind, Pages
 from fairwitness.kernels.stack import Row, Stack, Weights
 from fairwitness.models import Model
+from fairwitness.models.adapters import Adapter, packed_adapter
 from fairwitness.models.packed import shape_of
 
 THREADS = 2  # memory bandwidth is the limit of a stream, and few threads reach it
@@ -30,11 +30,21 @@ class NativeRunner:
     """Runs pieces of sequences. Not for several threads at once: one thread steps."""
 
     def __init__(
-        self, model: Model, weights: Weights, cache_bytes: int, kind: Kind, drafts: bool
+        self,
+        model: Model,
+        weights: Weights,
+        cache_bytes: int,
+        kind: Kind,
+        drafts: bool,
+        adapters: Mapping[str, Adapter],
     ) -> None:
         self.config = model.config
+        self._adapters = {
+            name: packed_adapter(each, model.config) for name, each in adapters.items()
+        }
         threads = min(THREADS, _cores())
         shape = shape_of(model.config)
+        self._last_norm = weights.norm
         self.stack = Stack(shape, model.config.norm_epsilon, weights, threads)
         page_bytes = PAGE * Pages(shape, 1, kind).bytes_per_position
         budget = max(1, cache_bytes // page_bytes)
@@ -43,16 +53,30 @@ class NativeRunner:
         self.rules = Rules(PAGE, pages, budget, draft_rows=DRAFT_ROWS if drafts else 0)
 
     def step(self, pieces: Sequence[Piece]) -> list[NDArray[np.float32]]:
-        """Run the pieces in one step; return the logits that each wants, (wants, vocabulary)."""
+        """Run the pieces in one step; return what each wants, as `Steps` has it."""
         rows: list[Row] = []
-        wants: list[int] = []
+        wanted: tuple[list[int], list[int]] = [], []  # logits, and what the head would see
         for piece in pieces:
             table = np.array(piece.sequence.table, np.int32)
-            rows += [Row(token, piece.start + i, table) for i, token in enumerate(piece.ids)]
-            wants += range(len(rows) - piece.wants, len(rows))
-        logits_wv = self.stack.step(rows, wants, self.pages)
-        ends = list(accumulate((piece.wants for piece in pieces), initial=0))
-        return [logits_wv[first:end] for first, end in pairwise(ends)]
+            adapter = self._adapters.get(piece.sequence.adapter)
+            rows += [
+                Row(token, piece.start + i, table, adapter) for i, token in enumerate(piece.ids)
+            ]
+            wanted[piece.sequence.shows_hidden].extend(range(len(rows) - piece.wants, len(rows)))
+        logits_wv, x_wd = self.stack.run(rows, *wanted, self.pages)
+        told = logits_wv, self._normed(x_wd)
+        taken, out = [0, 0], []
+        for piece in pieces:
+            which = piece.sequence.shows_hidden
+            out.append(told[which][taken[which] : taken[which] + piece.wants])
+            taken[which] += piece.wants
+        return out
+
+    def _normed(self, x_wd: NDArray[np.float32]) -> NDArray[np.float32]:
+        mean_square_w1 = np.mean(np.square(x_wd), axis=1, keepdims=True)
+        scale_w1 = 1 / np.sqrt(mean_square_w1 + np.float32(self.config.norm_epsilon))
+        normed_wd: NDArray[np.float32] = x_wd * scale_w1 * self._last_norm
+        return normed_wd
 
     def warm_up(self, positions: int) -> list[Callable[[], None]]:
         """Run the step once on nothing, so that its memory is there."""

@@ -1,8 +1,9 @@
 """What was computed already: a tree of whole pages, each under the tokens that stand before it.
 
-A path from the root spells the beginning of a sequence, one page of tokens a node, so sequences
-that begin alike share its pages. Whoever holds a page holds all pages before it; so what nobody
-holds can be let go from the leaves on, the one first that was touched longest ago.
+A path from a root spells the beginning of a sequence, one page of tokens a node, so sequences
+that begin alike share its pages. Each adapter has a root of its own, for it computes otherwise.
+Whoever holds a page holds all pages before it; so what nobody holds can be let go from the leaves
+on, the one first that was touched longest ago.
 """
 
 from __future__ import annotations
@@ -31,9 +32,14 @@ class PrefixTree:
 
     def __init__(self, ledger: Ledger) -> None:
         self.root = Node((), -1, None)
+        self._roots = {"": self.root}
         self._ledger = ledger
         self._leaves: set[Node] = set()
         self._touches = 0
+
+    def root_of(self, adapter: str) -> Node:
+        """Where sequences with this adapter begin."""
+        return self._roots.setdefault(adapter, Node((), -1, None))
 
     def step(self, node: Node, ids: Ids) -> Node | None:
         """The page of tokens `ids` that follows `node`, if it was computed."""
@@ -42,10 +48,10 @@ class PrefixTree:
             self._touch(child)
         return child
 
-    def walk(self, ids: Ordered[int], size: int) -> list[Node]:
+    def walk(self, ids: Ordered[int], size: int, adapter: str = "") -> list[Node]:
         """The nodes of as many whole pages at the start of `ids` as are known."""
         nodes: list[Node] = []
-        node: Node | None = self.root
+        node: Node | None = self.root_of(adapter)
         for start in range(0, len(ids) - size + 1, size):
             assert node is not None
             node = self.step(node, tuple(ids[start : start + size]))

@@ -83,7 +83,7 @@ class Request:
     the lower id), all but the smallest set of at least `top_p` of what is left.
 
     `stop_ids` end it and are not given out as text. `top_logprobs` of the likeliest tokens are told
-    with each token.
+    with each token. `adapter` names one of the engine's, none if empty.
     """
 
     prompt_ids: tuple[int, ...]
@@ -100,6 +100,7 @@ class Request:
     logit_bias: tuple[tuple[int, float], ...] = ()
     top_logprobs: int = 0
     rule: Rule | None = None
+    adapter: str = ""
 
     @property
     def has_penalties(self) -> bool:

@@ -9,7 +9,7 @@ out of it, and another sequence that begins alike starts from these copies, bit 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from fairwitness.engine import sequence as host
 from fairwitness.engine.scheduler import Rules
 from fairwitness.models import DecoderConfig, Model, decoder
+from fairwitness.models.adapted import NONE, with_adapters
+from fairwitness.models.adapters import Adapter
 from fairwitness.models.registry import cache_folder
 
 PAGE = 128  # tokens of a whole piece of a prompt, and of what sequences share
@@ -43,22 +45,27 @@ class _Held:
 class Runner:
     """Runs pieces of sequences. Not for several threads at once: one thread steps."""
 
-    def __init__(self, model: Model, cache_bytes: int) -> None:
+    def __init__(self, model: Model, cache_bytes: int, adapters: Mapping[str, Adapter]) -> None:
         _keep_compiled_programs()
         self.config = model.config
         page_bytes = PAGE * position_bytes(model.config)
         budget = max(1, cache_bytes // page_bytes)
         pages = max(budget, -(-model.config.context // PAGE))
         self.rules = Rules(PAGE, pages, budget, is_exact=False)
-        self._parameters = model.parameters(jnp.asarray)
+        tree = model.parameters(jnp.asarray)
+        self._parameters = with_adapters(model.config, tree, list(adapters.values()))
+        self._adapters = {name: jnp.int32(index) for index, name in enumerate(adapters)}
+        if adapters:
+            self._adapters[""] = jnp.int32(NONE)
         self._extend = jax.jit(partial(decoder.extend, model.config), donate_argnums=1)
         self._predict = jax.jit(partial(_last_logits, model.config))
         self._predict_all = jax.jit(partial(decoder.predict, model.config))
+        self._last_norm = jax.jit(partial(decoder.last_norm, model.config))
         self._held: WeakKeyDictionary[host.Sequence, _Held] = WeakKeyDictionary()
         self._copies: dict[int, list[NDArray[Any]]] = {}  # by page
 
     def step(self, pieces: Sequence[host.Piece]) -> list[NDArray[np.float32]]:
-        """Run the pieces; return the logits that each wants, (wants, vocabulary)."""
+        """Run the pieces; return what each wants, as `Steps` has it."""
         for sequence in [each for each in self._held if not each.table]:
             del self._held[sequence]  # it is over, or had to stand back
         return [self._run(piece) for piece in pieces]
@@ -73,29 +80,30 @@ class Runner:
 
     def _try_out(self, capacity: int, piece: int) -> None:
         held = _Held(decoder.new_cache(self.config, capacity), capacity, 0)
-        x_td = self._fill(held, (0,) * piece, capacity - PAGE)
+        x_td = self._fill(held, (0,) * piece, capacity - PAGE, "")
         self._predict(self._parameters, x_td, jnp.int32(0)).block_until_ready()
 
     def _run(self, piece: host.Piece) -> NDArray[np.float32]:
         size = len(piece.ids)
         held = self._cache_of(piece)
-        x_td = self._fill(held, piece.ids, piece.start)
+        x_td = self._fill(held, piece.ids, piece.start, piece.sequence.adapter)
         if size == PAGE and piece.start % PAGE == 0:
             page = piece.sequence.table[piece.start // PAGE]
             self._copies[page] = _cut(held.cache, piece.start)
         if piece.wants == 0:
             return np.empty((0, self.config.vocabulary), np.float32)
+        if piece.sequence.shows_hidden:
+            return np.asarray(self._last_norm(self._parameters, x_td))[size - piece.wants : size]
         if piece.wants == 1:
             return np.asarray(self._predict(self._parameters, x_td, jnp.int32(size - 1)))
         return np.asarray(self._predict_all(self._parameters, x_td))[size - piece.wants : size]
 
-    def _fill(self, held: _Held, ids: tuple[int, ...], start: int) -> Any:
+    def _fill(self, held: _Held, ids: tuple[int, ...], start: int, adapter: str) -> Any:
         """Run tokens into a cache; return their hidden states, with what pads them."""
         tokens_t = np.zeros(_size_for(len(ids)), np.int32)
         tokens_t[: len(ids)] = ids
-        held.cache, x_td = self._extend(
-            self._parameters, held.cache, jnp.asarray(tokens_t), jnp.int32(start)
-        )
+        place = jnp.int32(start), self._adapters.get(adapter)
+        held.cache, x_td = self._extend(self._parameters, held.cache, jnp.asarray(tokens_t), *place)
         held.length = start + len(ids)
         return x_td
 

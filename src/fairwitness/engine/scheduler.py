@@ -154,7 +154,7 @@ class Scheduler:
                 return
             sequence = self.waiting.popleft()
             self.running.append(sequence)
-            sequence.node, sequence.shared = self.tree.root, 0
+            sequence.node, sequence.shared = self.tree.root_of(sequence.adapter), 0
             self._catch_up(sequence)
             while len(sequence.table) < self._pages_for(len(sequence.ids)):
                 assert self._make_room(sequence)
@@ -164,7 +164,8 @@ class Scheduler:
         """Whether its tokens so far fit, and a page more for everybody who runs; alone it does."""
         if not self.running:
             return True
-        known = self.tree.walk(sequence.ids[: self._sharable(sequence)], self.rules.page_size)
+        ids = sequence.ids[: self._sharable(sequence)]
+        known = self.tree.walk(ids, self.rules.page_size, sequence.adapter)
         shared = sum(self.ledger.is_held(node.page) for node in known)
         needed = self._pages_for(len(sequence.ids)) - shared + len(self.running)
         return needed <= self.rules.budget - self.ledger.held

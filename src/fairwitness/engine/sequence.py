@@ -16,7 +16,8 @@ Propose = Callable[[list[int], int], tuple[int, ...]]
 class Sequence:
     """Positions below `done` stand in the pages of `table`.
 
-    Logits are wanted from the position `wanted_from` on. A sequence that writes wants those of its
+    Logits are wanted from the position `wanted_from` on, or what the head would see there
+    (`shows_hidden`). A sequence that writes wants those of its
     last token, and grows by what is chosen from them, up to `limit` tokens.
     """
 
@@ -26,6 +27,8 @@ class Sequence:
     wanted_from: int
     deadline_s: float = float("inf")  # on the clock that the scheduler is asked with
     propose: Propose | None = None
+    adapter: str = ""
+    shows_hidden: bool = False
     done: int = 0
     table: list[int] = field(default_factory=list)
     node: Node | None = None  # of its last whole page that stands in the prefix tree

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,24 @@ class Task(Protocol):
         """Tell whoever waits that nothing more will come."""
 
 
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Told(Protocol[T_co]):
+    """Where one thing can be waited for."""
+
+    def get(self) -> T_co | EngineError:
+        """Wait for it."""
+
+
+class Asked(Task, Protocol[T_co]):
+    """A task that tells one thing."""
+
+    @property
+    def told(self) -> Told[T_co]:
+        """Where it is told."""
+
+
 class Writing:
     """A request that is answered token by token."""
 
@@ -62,7 +80,7 @@ class Writing:
         ids = [*request.prompt_ids, *written]
         prompt = len(request.prompt_ids)
         self.sequence = Sequence(
-            ids, prompt, prompt + limit, len(ids) - 1, deadline_s, self._propose
+            ids, prompt, prompt + limit, len(ids) - 1, deadline_s, self._propose, request.adapter
         )
         self.told: SimpleQueue[Token | EngineError] = SimpleQueue()
         self.is_finished = False
@@ -131,6 +149,36 @@ class Scoring:
 
     def fail(self, error: EngineError) -> None:
         """Raise it where the scores are waited for."""
+        self.told.put(error)
+
+
+class Embedding:
+    """A text whose last token's hidden state is asked for, after the last norm."""
+
+    def __init__(self, ids: tuple[int, ...], adapter: str) -> None:
+        size = len(ids)
+        self.sequence = Sequence(
+            list(ids), size, size, size - 1, adapter=adapter, shows_hidden=True
+        )
+        self.told: SimpleQueue[NDArray[np.float32] | EngineError] = SimpleQueue()
+        self.is_finished = False
+        self._x_d: NDArray[np.float32] | None = None
+
+    def take(self, piece: Piece, x_wd: NDArray[np.float32]) -> list[int]:
+        """Keep the only row that is wanted; nothing is chosen."""
+        if piece.wants:
+            if not np.isfinite(x_wd).all():
+                raise NonFiniteLogitsError("the model computed hidden states that are not finite")
+            self._x_d, self.is_finished = x_wd[-1], True
+        return []
+
+    def tell(self) -> None:
+        """Let it be read."""
+        if self._x_d is not None:
+            self.told.put(self._x_d)
+
+    def fail(self, error: EngineError) -> None:
+        """Raise it where the vector is waited for."""
         self.told.put(error)
 
 

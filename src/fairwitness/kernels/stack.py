@@ -9,11 +9,13 @@ import ctypes
 import weakref
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fairwitness.kernels import quantised
+from fairwitness.kernels.adapters import Adapter
 from fairwitness.kernels.native import at, count, library
 from fairwitness.kernels.pages import KINDS, PAGE, Pages, Shape
 from fairwitness.kernels.quantised import ROWS, Tiles
@@ -21,6 +23,7 @@ from fairwitness.kernels.quantised import ROWS, Tiles
 __all__ = ["PAGE", "LayerWeights", "Pages", "Row", "Shape", "Stack", "Weights", "interleaved"]
 
 Floats = NDArray[np.float32]
+Rows = TypeVar("Rows", NDArray[np.float32], NDArray[np.uint8])
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,19 @@ class Weights:
     norm: Floats
     frequencies: Floats  # radians a position of each pair in a head
     layers: list[LayerWeights]
+    amplitude: float = 1.0  # what RoPE multiplies by besides (YaRN)
 
 
 @dataclass(frozen=True)
 class Row:
     """A token at its position; `table` has the numbers of its sequence's pages, int32, in order:
-    what stands at a position is in the page `table[position // PAGE]`."""
+    what stands at a position is in the page `table[position // PAGE]`. A sequence has one adapter,
+    or none."""
 
     token: int
     position: int
     table: NDArray[np.int32]
+    adapter: Adapter | None = None
 
 
 class Stack:
@@ -88,6 +94,7 @@ class Stack:
                 count(instructions),
                 at(sizes),
                 ctypes.c_float(epsilon),
+                ctypes.c_float(weights.amplitude),
                 at(weights.frequencies),
                 at(told),
                 at(places),
@@ -111,28 +118,42 @@ class Stack:
         before them in their sequence has been run. Nobody else's table has the page that a row's
         position is in.
         """
+        return self.run(rows, wants, (), pages)[0]
+
+    def run(
+        self, rows: Sequence[Row], wants: Sequence[int], shows: Sequence[int], pages: Pages
+    ) -> tuple[Floats, Floats]:
+        """As `step`; also return what comes out of the last layer, before the last norm, for the
+        rows that `shows` names, shape (shows, width)."""
         logits_wv = np.empty((len(wants), self.shape.vocabulary), np.float32)
-        told, wanted = _whole(_rows_told(rows, pages)), _whole(wants)
+        hidden_sd = np.empty((len(shows), self.shape.width), np.float32)
+        told, wanted, shown = _whole(_rows_told(rows, pages)), _whole(wants), _whole(shows)
+        adapters = [row.adapter for row in rows if row.adapter is not None]
         self._native.fw_decoder_step(
             self._decoder,
             at(told),
             count(len(rows)),
+            count(max((adapter.most_rank for adapter in adapters), default=0)),
             at(pages.data),
             count(KINDS[pages.kind]),
             at(wanted),
             count(len(wants)),
             at(logits_wv),
+            at(shown),
+            count(len(shows)),
+            at(hidden_sd),
         )
-        return logits_wv
+        return logits_wv, hidden_sd
 
 
-def interleaved(gate: NDArray[np.uint8], up: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def interleaved(gate: Rows, up: Rows) -> Rows:
     """Rows of gate and up as `LayerWeights.gate_up` has them."""
     both = np.stack([gate.reshape(-1, ROWS, gate.shape[1]), up.reshape(-1, ROWS, up.shape[1])], 1)
-    return both.reshape(-1, gate.shape[1])
+    joined: Rows = both.reshape(-1, gate.shape[1])
+    return joined
 
 
-def _rows_told(rows: Sequence[Row], pages: Pages) -> list[tuple[int, int, int]]:
+def _rows_told(rows: Sequence[Row], pages: Pages) -> list[tuple[int, int, int, int]]:
     told, table, address = [], None, 0
     for row in rows:
         if row.table is not table:
@@ -142,7 +163,8 @@ def _rows_told(rows: Sequence[Row], pages: Pages) -> list[tuple[int, int, int]]:
             assert ((table >= 0) & (table < pages.count)).all()
             address = table.ctypes.data
         assert 0 <= row.position < PAGE * len(table)
-        told.append((row.token, row.position, address))
+        adapter = row.adapter.address if row.adapter else 0
+        told.append((row.token, row.position, address, adapter))
     return told
 
 

@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from fairwitness.models.adapted import adapted
 from fairwitness.models.config import Attention, DecoderConfig, Reach
 from fairwitness.models.mixture import gated, mix, project
 from fairwitness.models.rope import Dynamic, RopeScaling, amplitude
@@ -51,26 +52,46 @@ def cast(parameters: Parameters, dtype: Any) -> Parameters:
 
 
 def extend(
-    config: DecoderConfig, parameters: Parameters, cache: Cache, tokens_t: Array, start: Array
+    config: DecoderConfig,
+    parameters: Parameters,
+    cache: Cache,
+    tokens_t: Array,
+    start: Array,
+    adapter: Array | None = None,
 ) -> tuple[Cache, Array]:
     """Run tokens at positions start, start + 1, ...; return the cache and the hidden states x_td.
 
     The caller keeps start + T within the cache's capacity (an update past it would be shifted).
+    `adapter` is the number of the sequence's adapter (`adapted.with_adapters`).
     """
-    return _run(config, parameters, cache, tokens_t, start + jnp.arange(tokens_t.shape[0]))
+    position_t = start + jnp.arange(tokens_t.shape[0])
+    adapter_t = None if adapter is None else jnp.full(tokens_t.shape, adapter)
+    return _run(config, parameters, cache, tokens_t, position_t, adapter_t)
 
 
 def extend_many(
-    config: DecoderConfig, parameters: Parameters, cache: Cache, tokens_bt: Array, start_b: Array
+    config: DecoderConfig,
+    parameters: Parameters,
+    cache: Cache,
+    tokens_bt: Array,
+    start_b: Array,
+    adapter_b: Array | None = None,
 ) -> tuple[Cache, Array]:
     """As `extend` for several sequences: cached arrays are [b, g, s, k], hidden states x_btd."""
-    position_bt = start_b[:, None] + jnp.arange(tokens_bt.shape[1])
-    filled, x_nd = _run(config, parameters, cache, tokens_bt.ravel(), position_bt.ravel())
+    tokens = tokens_bt.shape[1]
+    position_n = (start_b[:, None] + jnp.arange(tokens)).ravel()
+    adapter_n = None if adapter_b is None else jnp.repeat(adapter_b, tokens)
+    filled, x_nd = _run(config, parameters, cache, tokens_bt.ravel(), position_n, adapter_n)
     return filled, x_nd.reshape(*tokens_bt.shape, -1)
 
 
 def _run(
-    config: DecoderConfig, parameters: Parameters, cache: Cache, tokens_n: Array, position_n: Array
+    config: DecoderConfig,
+    parameters: Parameters,
+    cache: Cache,
+    tokens_n: Array,
+    position_n: Array,
+    adapter_n: Array | None,
 ) -> tuple[Cache, Array]:
     waves = _waves(config, parameters, position_n)
     x_nd = parameters["embedding"][tokens_n]
@@ -78,7 +99,8 @@ def _run(
         x_nd = x_nd * jnp.asarray(config.multipliers.embedding, x_nd.dtype)
     filled: Cache = []
     for index, (layer, held) in enumerate(zip(parameters["layers"], cache, strict=True)):
-        held, x_nd = _layer(config, config.reach(index), layer, held, x_nd, position_n, waves)
+        reach, rows = config.reach(index), (position_n, adapter_n)
+        held, x_nd = _layer(config, reach, layer, held, x_nd, rows, waves)
         filled.append(held)
     return filled, x_nd
 
@@ -90,34 +112,40 @@ def _layer(
     layer: Parameters,
     held: tuple[Array, Array],
     x_nd: Array,
-    position_n: Array,
+    rows: tuple[Array, Array | None],
     waves: Waves,
 ) -> tuple[tuple[Array, Array], Array]:
+    position_n, adapter_n = rows
     normed_nd = rms_norm(x_nd, layer["attention_norm"], config.norm_epsilon)
-    q_nhk, k_ngk, v_ngk = _heads(config, layer, normed_nd)
+    q_nhk, k_ngk, v_ngk = _heads(config, layer, normed_nd, adapter_n)
     if reach.rope != "none":
         q_nhk, k_ngk = _rotate(q_nhk, waves[reach.rope]), _rotate(k_ngk, waves[reach.rope])
     look = partial(_look, config, reach, layer.get("sinks"))
     if held[0].ndim == 4:
         look = _each_sequence(look, held[0].shape[0])
     held, mixed_nd = look(held, q_nhk, k_ngk, v_ngk, position_n)
-    given_nd = project(mixed_nd, layer["out"])
+    given_nd = adapted(layer, "out", mixed_nd, adapter_n)
     if config.attention.out_bias:
         given_nd = given_nd + layer["out_bias"]
     if config.post_norms:
         given_nd = rms_norm(given_nd, layer["attention_post_norm"], config.norm_epsilon)
     x_nd = x_nd + given_nd
     normed_nd = rms_norm(x_nd, layer["mlp_norm"], config.norm_epsilon)
-    given_nd = _think(config, layer, normed_nd)
+    given_nd = _think(config, layer, normed_nd, adapter_n)
     if config.post_norms:
         given_nd = rms_norm(given_nd, layer["mlp_post_norm"], config.norm_epsilon)
     return held, x_nd + given_nd
 
 
+def last_norm(config: DecoderConfig, parameters: Parameters, x_td: Array) -> Array:
+    """Hidden states as the head sees them."""
+    return rms_norm(x_td, parameters["norm"], config.norm_epsilon)
+
+
 def predict(config: DecoderConfig, parameters: Parameters, x_td: Array) -> Array:
     """Hidden states to next-token logits, logits_tv, in float32."""
     head_vd = parameters["embedding"] if config.tied_head else parameters["head"]
-    logits_tv = project(rms_norm(x_td, parameters["norm"], config.norm_epsilon), head_vd)
+    logits_tv = project(last_norm(config, parameters, x_td), head_vd)
     if config.multipliers.logits != 1.0:
         logits_tv = logits_tv * jnp.asarray(config.multipliers.logits, logits_tv.dtype)
     return _capped(logits_tv.astype(jnp.float32), config.multipliers.logits_cap)
@@ -131,9 +159,9 @@ def rms_norm(x_td: Array, scale_d: Array, epsilon: float) -> Array:
 
 
 def _heads(
-    config: DecoderConfig, layer: Parameters, normed_nd: Array
+    config: DecoderConfig, layer: Parameters, normed_nd: Array, adapter_n: Array | None
 ) -> tuple[Array, Array, Array]:
-    qkv_nd = project(normed_nd, layer["qkv"])
+    qkv_nd = adapted(layer, "qkv", normed_nd, adapter_n)
     if config.attention.bias:
         qkv_nd = qkv_nd + layer["qkv_bias"]
     heads_nhk = qkv_nd.reshape(qkv_nd.shape[0], -1, config.head_size)
@@ -145,12 +173,15 @@ def _heads(
     return q_nhk, k_ngk, v_ngk
 
 
-def _think(config: DecoderConfig, layer: Parameters, normed_nd: Array) -> Array:
+def _think(
+    config: DecoderConfig, layer: Parameters, normed_nd: Array, adapter_n: Array | None
+) -> Array:
     """The MLP, the experts, or both."""
     if not config.has_mlp:
         return mix(config, layer, normed_nd)
-    gate_nf, up_nf = jnp.split(project(normed_nd, layer["gate_up"]), 2, axis=-1)
-    given_nd = project(gated(config.activation, gate_nf, up_nf), layer["down"])
+    gate_up_nf = adapted(layer, "gate_up", normed_nd, adapter_n)
+    hidden_nf = gated(config.activation, *jnp.split(gate_up_nf, 2, axis=-1))
+    given_nd = adapted(layer, "down", hidden_nf, adapter_n)
     if config.experts is None:
         return given_nd
     return (given_nd + mix(config, layer, normed_nd)) * 2**-0.5

@@ -64,8 +64,9 @@ class Decoder {
         network_.layers = layers_.data();
     }
 
-    void run(const std::vector<Row> &rows, const Pages &pages, const int64_t *wants, int64_t wanted,
-             float *logits) {
+    // Returns the residual stream after the last layer, rows * width; valid until the next run.
+    const float *run(const std::vector<Row> &rows, int64_t most_rank, const Pages &pages,
+                     const int64_t *wants, int64_t wanted, float *logits) {
         const Shape &shape = network_.shape;
         const auto count = static_cast<int64_t>(rows.size());
         const std::vector<Run> runs = runs_of(rows);
@@ -99,8 +100,13 @@ class Decoder {
         step.normed = normed_.of(std::max(count, kLonely * pool_.threads()), shape.width);
         step.mixed = mixed_.of(count, shape.queries());
         step.hidden = hidden_.of(count, shape.hidden);
+        step.most_rank = most_rank;
+        step.low = room(low_, count * most_rank);
+        step.widened_room = columns;
+        step.widened = room(widened_, most_rank ? pool_.threads() * columns : 0);
         step.logits = logits;
         pool_.run(form_->step, &step);
+        return step.x;
     }
 
     // Reads every weight that a step of one token reads, each thread its share, and does nothing else.
@@ -149,7 +155,7 @@ class Decoder {
     Pool pool_;
     Room normed_, mixed_, hidden_;
     std::vector<Line> panels_;
-    std::vector<float> x_, q_, turns_, found_, part_found_;
+    std::vector<float> x_, q_, turns_, found_, part_found_, low_, widened_;
     std::vector<int32_t> parts_done_;
 };
 
@@ -162,13 +168,14 @@ class Decoder {
 // All that is pointed to stays the caller's and has to outlive the decoder. Null where this machine
 // has no such form.
 FW_EXPORT void *fw_decoder_new(int64_t form_number, const int64_t *shape, float epsilon,
-                               const float *frequencies, const int64_t *matrices, const int64_t *norms, int64_t threads) {
+                               float amplitude, const float *frequencies, const int64_t *matrices, const int64_t *norms, int64_t threads) {
     const Form *form = form_numbered(form_number);
     if (!form) return nullptr;
     const auto norm = [norms](int64_t i) { return reinterpret_cast<const float *>(norms[i]); };
     Network network{};
     network.shape = {shape[0], shape[1], shape[2], shape[3], shape[4], shape[5], shape[6]};
     network.epsilon = epsilon;
+    network.amplitude = amplitude;
     network.frequencies = frequencies;
     network.norm = norm(0);
     network.embedding = matrix_of(matrices);
@@ -184,20 +191,25 @@ FW_EXPORT void *fw_decoder_new(int64_t form_number, const int64_t *shape, float 
 
 FW_EXPORT void fw_decoder_free(void *decoder) { delete static_cast<Decoder *>(decoder); }
 
-// Runs tokens, each told as itself, its position, and the address of its sequence's table of pages;
-// those of one sequence stand together in order. `kind` is that of the numbers in the pages. Writes
-// the logits of rows `wants`, one below the other.
-FW_EXPORT void fw_decoder_step(void *decoder, const int64_t *told, int64_t rows, void *pages,
-                               int64_t kind, const int64_t *wants, int64_t wanted, float *logits) {
+// Runs tokens, each told as itself, its position, and the addresses of its sequence's table of pages
+// and of its adapter, which may be null; those of one sequence stand together in order. No adapter has
+// a higher rank than `most_rank`. `kind` is that of the numbers in the pages. Writes the logits of rows
+// `wants`, one below the other, and so what comes out of the last layer for rows `shows`.
+FW_EXPORT void fw_decoder_step(void *decoder, const int64_t *told, int64_t rows, int64_t most_rank,
+                               void *pages, int64_t kind, const int64_t *wants, int64_t wanted,
+                               float *logits, const int64_t *shows, int64_t shown, float *hidden) {
     std::vector<Row> row;
-    for (const int64_t *one = told; one < told + 3 * rows; one += 3)
-        row.push_back({one[0], one[1], reinterpret_cast<const int32_t *>(one[2])});
+    for (const int64_t *one = told; one < told + 4 * rows; one += 4)
+        row.push_back({one[0], one[1], reinterpret_cast<const int32_t *>(one[2]),
+                       reinterpret_cast<const Low *>(one[3])});
     auto *self = static_cast<Decoder *>(decoder);
     const Shape &shape = self->shape();
     Pages held{static_cast<uint8_t *>(pages), static_cast<int32_t>(kind), shape.head_size,
                shape.kv_heads, 0};
     held.page_bytes = held.offset(shape.layers, 0);
-    self->run(row, held, wants, wanted, logits);
+    const float *x = self->run(row, most_rank, held, wants, wanted, logits);
+    for (int64_t i = 0; i < shown; i++)
+        std::copy_n(x + shows[i] * shape.width, shape.width, hidden + i * shape.width);
 }
 
 // Reads all weights once and returns the sum of their words: how fast that goes is what bounds a step

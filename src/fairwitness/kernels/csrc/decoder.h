@@ -26,6 +26,7 @@ struct Network {
     Shape shape;
     float epsilon;
     const float *frequencies;  // head_size / 2
+    float amplitude;           // what the turned are multiplied by (YaRN)
     const float *norm;
     Matrix embedding, head;
     const Layer *layers;
@@ -51,10 +52,21 @@ struct Pages {
     }
 };
 
-// One token at its place in its sequence, and the pages of that.
+// What an adapter adds to a product: up(down(x)). A panel takes some of the numbers between.
+struct Low {
+    int64_t rank, columns;
+    const float *down;     // rank * columns
+    const float *up;       // for each panel rank * 16
+    const int32_t *spans;  // for each panel the first of the numbers that it takes, and the end
+};
+enum Product : int64_t { kHeads, kOut, kGateUp, kDown, kProducts };
+
+// One token at its place in its sequence, the pages of that, and its adapter: layers * kProducts, or
+// null.
 struct Row {
     int64_t token, position;
     const int32_t *table;
+    const Low *adapter;
 };
 
 // Consecutive rows of one sequence, which look at the same keys.
@@ -81,6 +93,10 @@ struct Step {
     int32_t *parts_done;   // runs * kv_heads, zeros
     uint8_t *panels;  // for each thread two panels unpacked, 64-byte aligned
     int64_t panel_room;
+    int64_t most_rank;  // of all adapters here, 0 for none
+    float *low;         // rows * most_rank
+    float *widened;     // for each thread a vector
+    int64_t widened_room;
     Vectors normed, mixed, hidden;
     float *logits;         // wanted * vocabulary
 };

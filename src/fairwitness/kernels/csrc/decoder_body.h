@@ -8,6 +8,8 @@
 #include "decoder.h"
 #include "dots.h"
 
+#include "adapters.h"  // which needs groups as dots.h makes them
+
 constexpr int64_t kSpan = 4 * kGroup;  // vectors that go through a panel while it is near
 constexpr int64_t kPanelsAtOnce = 2;    // a piece of work; half a microsecond for one vector
 
@@ -85,8 +87,8 @@ static void begin(const Step &step, int64_t thread) {
         for (int64_t i = 0; i < half; i++) {
             const float angle =
                 static_cast<float>(step.row[r].position) * step.network->frequencies[i];
-            turn[i] = __builtin_cosf(angle);
-            turn[half + i] = __builtin_sinf(angle);
+            turn[i] = __builtin_cosf(angle) * step.network->amplitude;
+            turn[half + i] = __builtin_sinf(angle) * step.network->amplitude;
         }
     }
 }
@@ -162,7 +164,8 @@ static void project_heads(const Step &step, int64_t layer, const Vectors &normed
                 f32x16 out[kGroup];
                 multiply(panel, normed, group, out);
                 for (int64_t i = 0; i < group.size; i++)
-                    store(numbers[r + i - span.first] + p * kRows, out[i]);
+                    store(numbers[r + i - span.first] + p * kRows,
+                          adapted(step, layer, kHeads, r + i, head * panels + p, out[i]));
                 r += group.size;
             }
         }
@@ -266,8 +269,8 @@ static void attend_all(const Step &step, int64_t layer, int64_t thread) {
 }
 
 // Adds a matrix times each vector to the residual stream.
-static void add_product(const Step &step, const Matrix &matrix, const Vectors &vectors,
-                        int64_t thread) {
+static void add_product(const Step &step, int64_t layer, Product product, const Matrix &matrix,
+                        const Vectors &vectors, int64_t thread) {
     const int64_t width = step.network->shape.width;
     const int64_t chunks = (matrix.panels() + kPanelsAtOnce - 1) / kPanelsAtOnce;
     const int64_t pieces = chunks * spans(step.rows);
@@ -282,7 +285,7 @@ static void add_product(const Step &step, const Matrix &matrix, const Vectors &v
                 multiply(panel, vectors, group, out);
                 for (int64_t i = 0; i < group.size; i++) {
                     float *x = step.x + (r + i) * width + p * kRows;
-                    store(x, load(x) + out[i]);
+                    store(x, load(x) + adapted(step, layer, product, r + i, p, out[i]));
                 }
                 r += group.size;
             }
@@ -291,8 +294,8 @@ static void add_product(const Step &step, const Matrix &matrix, const Vectors &v
 }
 
 // silu(gate) * up, 32 hidden numbers a piece, quantised for the way down.
-static void gate_and_up(const Step &step, const Matrix &matrix, const Vectors &normed,
-                        int64_t thread) {
+static void gate_and_up(const Step &step, int64_t layer, const Matrix &matrix,
+                        const Vectors &normed, int64_t thread) {
     const int64_t blocks = step.network->shape.hidden / kColumns;
     const int64_t pieces = blocks * spans(step.rows);
     for (int64_t piece; (piece = step.pool->take(thread, pieces)) < pieces;) {
@@ -309,6 +312,8 @@ static void gate_and_up(const Step &step, const Matrix &matrix, const Vectors &n
                 multiply(gates, normed, group, gate);
                 multiply(ups, normed, group, up);
                 for (int64_t i = 0; i < group.size; i++) {
+                    gate[i] = adapted(step, layer, kGateUp, r + i, first, gate[i]);
+                    up[i] = adapted(step, layer, kGateUp, r + i, first + 1, up[i]);
                     const f32x16 bounded = gate[i] < -80.0f ? all(-80.0f) : gate[i];
                     const f32x16 silu = gate[i] / (1.0f + exponential(-bounded));
                     store(hidden[r + i - span.first] + 16 * half, silu * up[i]);
@@ -355,17 +360,21 @@ static void run_stages(const Step &step, int64_t thread) {
     pool.barrier();
     for (int64_t l = 0; l < network.shape.layers; l++) {
         const Layer &layer = network.layers[l];
-        project_heads(step, l, normalised(step, layer.attention_norm, nullptr, step.rows, thread),
-                      thread);
+        const Vectors heads = normalised(step, layer.attention_norm, nullptr, step.rows, thread);
+        adapt(step, l, kHeads, heads, thread);
+        project_heads(step, l, heads, thread);
         pool.barrier();
         attend_all(step, l, thread);
         pool.barrier();
-        add_product(step, layer.out, step.mixed, thread);
+        adapt(step, l, kOut, step.mixed, thread);
+        add_product(step, l, kOut, layer.out, step.mixed, thread);
         pool.barrier();
-        gate_and_up(step, layer.gate_up,
-                    normalised(step, layer.mlp_norm, nullptr, step.rows, thread), thread);
+        const Vectors mlp = normalised(step, layer.mlp_norm, nullptr, step.rows, thread);
+        adapt(step, l, kGateUp, mlp, thread);
+        gate_and_up(step, l, layer.gate_up, mlp, thread);
         pool.barrier();
-        add_product(step, layer.down, step.hidden, thread);
+        adapt(step, l, kDown, step.hidden, thread);
+        add_product(step, l, kDown, layer.down, step.hidden, thread);
         pool.barrier();
     }
     if (step.wanted)
