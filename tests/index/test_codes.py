@@ -1,5 +1,6 @@
 """Codes: flat and in lists, masked, forgotten, saved and opened."""
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from fairwitness.index.codes import Growing, Inverted, centres_of, forget, lists_of
 from fairwitness.index.errors import IndexCorrupt
 from fairwitness.index.slice_codes import SliceCodes
+from fairwitness.index.sums import Sums, told_in
 from fairwitness.kernels import hamming
 from fairwitness.kernels.hamming import Near
 
@@ -136,3 +138,49 @@ def test_what_goes_while_codes_are_sorted_is_destroyed_too(tmp_path: Path) -> No
     assert HELD[5].tobytes() not in (tmp_path / "meanings").read_bytes()
     assert HELD[6].tobytes() in (tmp_path / "meanings").read_bytes()
     held.close()
+
+
+def test_a_kill_while_codes_are_destroyed_is_no_damage(tmp_path: Path) -> None:
+    held = SliceCodes(tmp_path, 20_000, read_only=False)
+    held.add(0, HELD)
+    held.seal(20_000, lambda: np.zeros(0, np.int64))
+    path = tmp_path / "meanings"
+    rows = np.arange(0, 19_999, 7)  # in each stretch, and over the ends of some
+    starts = Inverted.open(path, read_only=True).starts_of(rows)
+    data = path.read_bytes()
+    assert [data[at : at + 32] for at in starts[:9]] == [HELD[row].tobytes() for row in rows[:9]]
+    Sums(path).destroying(starts, 32)
+    held.close()
+    again = SliceCodes(
+        tmp_path, 20_000, read_only=False
+    )  # which destroys them, and finds no damage
+    sorted_codes = again.lists(20_000)
+    assert isinstance(sorted_codes, Inverted)
+    assert not sorted_codes.code_of(rows).any()
+    assert sorted_codes.code_of(rows + 1).tolist() == HELD[rows + 1].tolist()
+    again.forget([1, 2])
+    again.close()
+    SliceCodes(tmp_path, 20_000, read_only=False).close()
+    data = bytearray(path.read_bytes())
+    data[int(starts[-1]) + 32] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(IndexCorrupt, match="meanings: not what was written"):
+        SliceCodes(tmp_path, 20_000, read_only=False)
+
+
+def test_without_room_for_sums_codes_are_destroyed_all_the_same(tmp_path: Path) -> None:
+    held = SliceCodes(tmp_path, 1_000, read_only=False)
+    held.add(0, HELD[:1_000])
+    held.seal(1_000, lambda: np.zeros(0, np.int64))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+    try:
+        held.forget([5])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not told_in(tmp_path / "meanings").exists()
+    assert HELD[5].tobytes() not in (tmp_path / "meanings").read_bytes()
+    held.close()
+    for _ in range(2):  # sums are told anew, and hold
+        SliceCodes(tmp_path, 1_000, read_only=False).close()
+        assert told_in(tmp_path / "meanings").exists()

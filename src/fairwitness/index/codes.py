@@ -165,6 +165,11 @@ class Inverted:
         """Return the codes of `rows`; the first call sorts, 4 bytes of memory a row."""
         return self.codes[self._places[rows]]
 
+    def starts_of(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where in the file that `save` writes the codes of `rows` begin."""
+        before = _HEADER.size + self.centres.nbytes + self.starts.nbytes
+        return before + CODE_BYTES * self._places[rows]
+
     def forget(self, rows: Sequence[int] | NDArray[np.int64]) -> None:
         """Destroy the codes of `rows`, on the disk too when this was opened from there.
 

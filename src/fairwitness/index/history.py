@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fairwitness.index import rest
 from fairwitness.index.columns import (
     COUNTED,
     GONE,
@@ -59,6 +60,7 @@ class History:
         self.columns = columns
         self._texts = texts
         self._rows_max = rows_max
+        self._read_only = read_only
         self._changed = 0
         """How many changes there are, the free ones among them included."""
         self._free: list[int] = []
@@ -74,6 +76,8 @@ class History:
             opened = files.enter_context
             self.marks = opened(closing(Marks(folder / "marks", rows_max, read_only=read_only)))
             changes = opened(closing(Changes(folder / "changes", rows_max, read_only=read_only)))
+            if not read_only and (folder / "reports").exists():
+                rest.take(self.marks, changes, folder / "reports")
             file = GrowingFile(folder / "reports", reports_bytes, read_only=read_only)
             self._changes = changes
             self.reports = Reports(opened(closing(file)), changes)
@@ -258,6 +262,8 @@ class History:
 
     def close(self) -> None:
         """Let go of the files."""
+        if not self._read_only and not self.unsynced:
+            rest.leave(self.marks, self._changes, self._changed, self.reports.path)
         self._files.close()
 
     def _drop_lost(self, rows: int) -> None:

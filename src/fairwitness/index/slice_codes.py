@@ -1,5 +1,6 @@
 """What the posts of a slice mean: a code each, in the order of rows or, once sealed, sorted."""
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from fairwitness.index.codes import Growing, Inverted, centres_of, lists_of
 from fairwitness.index.columns import Codes
 from fairwitness.index.errors import IndexCorrupt, IndexDiskFull
 from fairwitness.index.history import Rows
+from fairwitness.index.sums import Sums, told_in
 from fairwitness.index.whole import replacing
 from fairwitness.kernels.hamming import CODE_BYTES
 
@@ -31,6 +33,8 @@ class SliceCodes:
         self._read_only = read_only
         self._flat: Codes | None = None
         self._sorted: Inverted | None = None
+        self._sums: Sums | None = None
+        self._forgetting = threading.Lock()
         self._centres = _kept(folder / "centres", centres)
         if not self._open_sorted():
             self._flat = Codes(self._flat_path, rows_max, read_only=read_only)
@@ -67,8 +71,10 @@ class SliceCodes:
 
     def forget(self, rows: Sequence[int]) -> None:
         """Destroy the codes of `rows`."""
-        if self._sorted is not None:
-            self._sorted.forget(rows)
+        if self._sorted is not None and self._sums is not None and len(rows):
+            with self._forgetting:  # whoever sorted them may, while the writer does
+                self._sums.destroying(self._sorted.starts_of(rows), CODE_BYTES)
+                self._sorted.forget(rows)
         if self._flat is not None:
             self._flat.code[rows] = 0
 
@@ -102,7 +108,8 @@ class SliceCodes:
         flat.reserve(0, rows)
         flat.code[:rows] = self._sorted.code_of(np.arange(rows))
         flat.list[:rows] = lists_of(flat.code[:rows], self._centres)
-        self._flat, self._sorted = flat, None
+        self._flat, self._sorted, self._sums = flat, None, None
+        told_in(self._sorted_path).unlink(missing_ok=True)
         self._sorted_path.unlink()
 
     def sync(self) -> None:
@@ -124,6 +131,8 @@ class SliceCodes:
 
     def _open_sorted(self) -> bool:
         if self._sorted_path.exists():
+            if not self._read_only:
+                self._sums = Sums(self._sorted_path)
             self._sorted = Inverted.open(self._sorted_path, read_only=self._read_only)
         return self._sorted is not None
 
