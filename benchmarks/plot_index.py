@@ -109,35 +109,43 @@ def _limit_table(rows: Sequence[Row]) -> str:
 
 
 def _peer_table(figures: Row) -> str:
-    ours = {"version": "fairwitness", "bytes_per_post": _last(figures["scale"], "bytes_per_post")}
-    ours |= {key: figures[key] for key in ("ingest_posts_per_s", "query_ms", "freshness_s")}
-    rows = [("**fairwitness**", *_peer_cells(ours, ours))]
+    if not figures["ingest_posts_per_s"]:
+        return ""
+    ours = {key: figures[key] for key in ("ingest_posts_per_s", "query_ms", "freshness_s")}
+    if figures["scale"]:
+        last = figures["scale"][-1]
+        ours["bytes_per_post"] = round(last["bytes_per_post"] + last["log_bytes_per_post"], 1)
+    rows = [("**fairwitness**", *_peer_cells(ours))]
     rows += [
-        (f"{name} ({peer['version']})" if "version" in peer else name, *_peer_cells(peer, ours))
+        (f"{name} ({peer['version']})" if "version" in peer else name, *_peer_cells(peer))
         for name, peer in figures["peers"].items()
     ]
-    head = ("engine", "posts/s", "ours is", "query p50 / p99 ms", "fresh p50 / p99 s", "B a post")
-    return _table(head, rows) if figures["ingest_posts_per_s"] else ""
+    head = ("engine", "posts/s", "question p50 / p99 ms", "found after p50 / p99 s", "B a post")
+    return _table((*head, "of the disk's limit"), rows)
 
 
-def _peer_cells(peer: Row, ours: Row) -> tuple[object, ...]:
+def _peer_cells(peer: Row) -> tuple[object, ...]:
+    """Return cells with figures and, in brackets, how many times better ours are."""
     if "error" in peer:
         return (peer["error"][:80].replace("|", "/"), "", "", "", "")
-    rate = peer["ingest_posts_per_s"]
-    kept = "" if peer.get("kept", True) else " (1 s not kept)"
-    times = "" if peer is ours else f"{ours['ingest_posts_per_s'] / max(rate, 1):.1f} ×"
-    query, fresh = peer["query_ms"], peer["freshness_s"]
-    return (
-        f"{rate:,}{kept}",
-        times,
-        f"{query['p50']} / {query['p99']}",
-        f"{fresh['p50']} / {fresh['p99']}",
-        peer["bytes_per_post"],
+    kept = "" if peer.get("kept", True) else ", 1 s not kept"
+    rate, times = peer["ingest_posts_per_s"], peer.get("ours_is", {})
+
+    def of(*keys: str) -> str:
+        told = [f"{times[key]:g}" for key in keys if key in times]
+        return f" ({' / '.join(told)} ×)" if told else ""
+
+    query, fresh = (
+        f"{peer[key]['p50']} / {peer[key]['p99']}" + of(f"{key}_p50", f"{key}_p99")
+        for key in ("query_ms", "freshness_s")
     )
-
-
-def _last(rows: Sequence[Row], key: str) -> object:
-    return rows[-1][key] if rows else ""
+    return (
+        f"{rate:,}{of('ingest_posts_per_s')}{kept}",
+        query,
+        fresh,
+        f"{peer.get('bytes_per_post', '')}{of('bytes_per_post')}",
+        f"{peer['share_of_limit']:.1%}" if "share_of_limit" in peer else "",
+    )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -49,7 +49,14 @@ def test_all_figures_are_there(report: dict[str, Any]) -> None:
     assert report["missing"] == {}
     assert not report["partial"]
     assert list(report)[: len(KEYS)] == KEYS
-    assert report["peers"] == {"rival": PEER}
+    (rival,) = report["peers"].values()
+    assert {key: rival[key] for key in PEER} == PEER
+    assert rival["ours_is"].keys() == {
+        "ingest_posts_per_s",
+        "bytes_per_post",
+        *(f"{key}_{part}" for key in ("query_ms", "freshness_s") for part in ("p50", "p99")),
+    }
+    assert 0 < rival["share_of_limit"] < 1
     assert 100 < report["ingest_posts_per_s"] < 800
     assert report["rss_gb"] > 0.02
     assert report["queries"]["asked"] >= 5
@@ -70,7 +77,9 @@ def test_the_scale_has_its_size(report: dict[str, Any]) -> None:
     assert row["bytes_per_post"] > 10
     assert row["query_all_p99_ms"] > 0
     assert 0 < row["open_s"] < 60
-    assert [limit["what"] for limit in report["limits"]] == ["code scan", "ingest", "open"]
+    told = [limit["what"] for limit in report["limits"]]
+    assert told == ["code scan", "ingest", "freshness", "open"]
+    assert all(0 < limit["share"] <= 1 for limit in report["limits"])
 
 
 def test_texts_that_are_not_there_are_named(tmp_path: Path) -> None:

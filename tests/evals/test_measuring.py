@@ -8,6 +8,7 @@ import pytest
 
 from fairwitness.evals import limits, stages
 from fairwitness.evals.apart import RunFailed, apart
+from fairwitness.evals.beside import compared
 from fairwitness.evals.figures import Percentiles, percentiles
 from fairwitness.evals.firehose import Firehose
 from fairwitness.evals.memory import Watch, rss_bytes
@@ -60,10 +61,28 @@ def test_memory_and_time_of_a_process_grow_with_what_it_does() -> None:
 def test_shares_of_the_limit() -> None:
     ingest = limits.of_ingest(MACHINE, 50_000, 400)
     assert (ingest.limit, ingest.share) == (2_500_000, 0.02)
-    assert limits.of_syncs(MACHINE, 100).share == 0.1
+    fresh = limits.of_freshness(MACHINE, 0.1)
+    assert (fresh.limit, fresh.share) == (1 / MACHINE.syncs_per_s, 10 / MACHINE.syncs_per_s)
     scan = limits.of_scan(MACHINE, 64.0, 20_000_000)
     assert (scan.limit, scan.share) == (32.0, 0.5)  # memory, not counting, is what limits it
     assert limits.of_open(MACHINE, 4e9, 2.0).share == 0.1
+
+
+def test_a_peer_stands_beside_ours() -> None:
+    ours = {"ingest_posts_per_s": 30_000, "bytes_per_post": 300.0, "freshness_s": None}
+    ours["query_ms"] = {"p50": 20.0, "p99": 60.0}
+    peer = {"ingest_posts_per_s": 3_000, "bytes_per_post": 400.0, "version": "Rival 1"}
+    peer |= {"query_ms": {"p50": 5.0, "p99": 90.0}, "freshness_s": {"p50": 0.2, "p99": 0.7}}
+    beside = compared(ours, peer, MACHINE)
+    assert beside["ours_is"] == {
+        "ingest_posts_per_s": 10.0,
+        "bytes_per_post": 1.33,
+        "query_ms_p50": 0.25,
+        "query_ms_p99": 1.5,
+    }
+    assert beside["share_of_limit"] == limits.of_ingest(MACHINE, 3_000, 400.0).share
+    assert {key: beside[key] for key in peer} == peer
+    assert compared(ours, {"error": "OSError: gone"}, MACHINE) == {"error": "OSError: gone"}
 
 
 def test_scanning_codes_takes_longer_the_more_there_are() -> None:

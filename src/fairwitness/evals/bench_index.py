@@ -17,6 +17,7 @@ import msgspec
 from fairwitness.evals import limits, scale_run, stages
 from fairwitness.evals.apart import RunFailed
 from fairwitness.evals.asking import HYBRID
+from fairwitness.evals.beside import compared
 from fairwitness.evals.figures import Percentiles, percentiles
 from fairwitness.evals.firehose import Firehose, Mix, texts_in, write_tails
 from fairwitness.evals.limits import Limit
@@ -98,7 +99,7 @@ class Report:
 def bench_index(work: Path, plan: Plan, peers: dict[str, Any], told: Told) -> Report:
     """Measure in the folder `work`; a second run in the same folder goes on with the scale."""
     report = Report(machine=machine(), commit=commit(), peers=peers, quick=plan.quick)
-    for part in (_stream, _stages, _live, _scale, _limits):
+    for part in (_stream, _stages, _live, _scale, _limits, _peers):
         name = part.__name__.strip("_")
         with _noted(name, report):
             part(work, plan, report, told)
@@ -187,8 +188,18 @@ def _limits(_work: Path, _plan: Plan, report: Report, _told: Told) -> None:
     on_disk = largest.bytes_per_post + largest.log_bytes_per_post
     if report.ingest_posts_per_s:
         report.limits.append(limits.of_ingest(speed, report.ingest_posts_per_s, on_disk))
+    if report.freshness_s:
+        report.limits.append(limits.of_freshness(speed, report.freshness_s.p50))
     index_bytes = largest.bytes_per_post * largest.posts
     report.limits.append(limits.of_open(speed, index_bytes, largest.open_s))
+
+
+def _peers(_work: Path, _plan: Plan, report: Report, _told: Told) -> None:
+    ours = msgspec.to_builtins(report)
+    if report.scale:
+        largest = report.scale[-1]
+        ours["bytes_per_post"] = largest.bytes_per_post + largest.log_bytes_per_post
+    report.peers = {name: compared(ours, peer, report.speed) for name, peer in report.peers.items()}
 
 
 @contextlib.contextmanager

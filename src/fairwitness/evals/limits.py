@@ -66,9 +66,10 @@ def of_ingest(machine: Machine, posts_per_s: float, bytes_per_post: float) -> Li
     return _at_most("ingest", posts_per_s, limit, "posts/s", because)
 
 
-def of_syncs(machine: Machine, syncs_per_s: float) -> Limit:
-    """Compare how often the log syncs with how often it could."""
-    return _at_most("log syncs", syncs_per_s, machine.syncs_per_s, "syncs/s", "4 KiB each")
+def of_freshness(machine: Machine, fresh_s: float) -> Limit:
+    """Compare with one sync of the log, before which nothing may be found."""
+    because = "one sync of 4 KiB before a post may be found; ours waits for others and a refresh"
+    return _at_least("freshness", fresh_s, 1 / machine.syncs_per_s, "s", because)
 
 
 def scan_ms(codes: int = _CODES) -> float:
@@ -93,12 +94,16 @@ def of_open(machine: Machine, index_bytes: float, took_s: float) -> Limit:
 
 
 def _at_most(what: str, ours: float, limit: float, unit: str, because: str) -> Limit:
-    return Limit(what, round(ours, 2), round(limit, 2), unit, round(ours / limit, 4), because)
+    return Limit(what, round(ours, 2), round(limit, 2), unit, _share(ours, limit), because)
 
 
 def _at_least(what: str, ours: float, limit: float, unit: str, because: str) -> Limit:
-    share = min(limit / ours, 1.0) if ours else 0.0
-    return Limit(what, round(ours, 4), round(limit, 4), unit, round(share, 4), because)
+    share = min(_share(limit, ours), 1.0) if ours else 0.0
+    return Limit(what, round(ours, 4), round(limit, 4), unit, share, because)
+
+
+def _share(part: float, whole: float) -> float:
+    return float(f"{part / whole:.3g}")
 
 
 def _best_s(work: Callable[[], object]) -> float:
