@@ -1,9 +1,10 @@
 """The figures of `fairwitness bench index --json` as Markdown tables and as a plot that grows.
 
-Run: python benchmarks/plot_index.py bench.json --svg docs/index.svg --markdown figures.md
+Run: python benchmarks/plot_index.py bench.json --svg growth.svg --markdown figures.md
 
-The plot is SVG written by hand: four lines over the number of posts, both axes logarithmic, so that
-it needs no library and reads in light and dark pages.
+The rows of growth alone, `scale/rows.json` of the run's `--work`, give the table of growth and the
+plot. The plot is SVG written by hand: four lines over the number of posts, both axes logarithmic,
+so that it needs no library and reads in light and dark pages.
 """
 
 import argparse
@@ -27,6 +28,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 200, 20, 40
 
 def tables(figures: Row) -> str:
     """Return the tables of growth, of stages, of limits and of peers, those that there are."""
+    if "rows" in figures:
+        return _scale_table(figures["rows"]) + "\n"
     parts = [_header(figures), _scale_table(figures["scale"]), _stage_table(figures["stage_us"])]
     parts += [_limit_table(figures.get("limits", [])), _peer_table(figures)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -215,7 +218,7 @@ def main() -> None:
     options = parser.parse_args()
     figures = json.loads(options.figures.read_text())
     if options.svg:
-        options.svg.write_text(plot(figures["scale"]))
+        options.svg.write_text(plot(figures.get("rows") or figures["scale"]))
     if options.markdown:
         options.markdown.write_text(tables(figures))
     else:

@@ -135,3 +135,12 @@ def test_the_plot_has_a_line_for_each_figure() -> None:
     assert "20 M" in drawn
     with pytest.raises(ValueError, match="two sizes"):
         plot.plot(FIGURES["scale"][:1])
+
+
+def test_rows_of_growth_alone_give_a_table_and_the_plot(tmp_path: Path) -> None:
+    rows, drawn = tmp_path / "rows.json", tmp_path / "growth.svg"
+    rows.write_text(json.dumps({"made_by": "abc", "rows": FIGURES["scale"]}))
+    command = [sys.executable, str(BENCHMARKS / "plot_index.py"), str(rows), "--svg", str(drawn)]
+    made = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert "| 20,000,000 | 1.0 / 5.0 | 2.0 / 90.0 | 200.0 | 100.0 | 4.0 |" in made
+    assert drawn.read_text() == script("plot_index.py").plot(FIGURES["scale"])
