@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from fairwitness.cli.main import cli
@@ -27,3 +28,17 @@ def test_a_person_reads_both_tables() -> None:
     told = run()
     assert "smollm2-135m-instruct" in told
     assert all(family.title in told for family in FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (["--adapter", "folder"], "takes NAME=FOLDER, not 'folder'"),
+        (["--adapter", "a b=folder"], "takes NAME=FOLDER"),
+        (["--adapter", "a=folder", "--model", "none"], "--adapter needs a model that runs here"),
+    ],
+)
+def test_an_adapter_that_cannot_be_served_is_refused_at_once(told, message) -> None:
+    got = CliRunner().invoke(cli, ["up", *told])
+    assert got.exit_code == 2
+    assert message in got.output

@@ -1,6 +1,6 @@
 """Open what a verb works on: the home, directly or through whoever runs it, and the model."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from rich.progress import (
 
 from fairwitness.cli.asking import fail
 from fairwitness.engine import ChatError, ChatModel, LocalChat, RemoteChat
+from fairwitness.engine.engine import NO_ADAPTERS
 from fairwitness.home import Home, HomeBusy, Reading, holder
 from fairwitness.index import IndexFault
 from fairwitness.models import ModelError, registry
@@ -58,7 +59,9 @@ def readable(folder: Path, verb: str) -> Iterator[Home | Reading]:
         reading.close()
 
 
-def chat_model(name: str, server: str | None) -> Callable[[], ChatModel | None]:
+def chat_model(
+    name: str, server: str | None, adapters: Mapping[str, Path] = NO_ADAPTERS
+) -> Callable[[], ChatModel | None]:
     """Return what opens the model when it is first needed, and keeps it.
 
     Without a name the default model is used, and when it cannot be had a note says so and answers
@@ -68,13 +71,13 @@ def chat_model(name: str, server: str | None) -> Callable[[], ChatModel | None]:
 
     def model() -> ChatModel | None:
         if not kept:
-            kept.append(_open_chat(name, server))
+            kept.append(_open_chat(name, server, adapters))
         return kept[0]
 
     return model
 
 
-def _open_chat(name: str, server: str | None) -> ChatModel | None:
+def _open_chat(name: str, server: str | None, adapters: Mapping[str, Path]) -> ChatModel | None:
     if server:
         try:
             return RemoteChat(server, model=name or None)
@@ -84,9 +87,9 @@ def _open_chat(name: str, server: str | None) -> ChatModel | None:
         return None
     wanted = name or registry.DEFAULT_MODEL
     try:
-        return LocalChat.open(wanted, pulled(wanted))
+        return LocalChat.open(wanted, pulled(wanted), adapters)
     except ModelError as error:
-        if name:
+        if name or adapters:
             fail(error)
         errors.print(f"no model, so quotes alone: {error}", style="yellow", markup=False)
         return None

@@ -74,6 +74,21 @@ class Keep(click.ParamType[int | None]):
         return int(found[1]) * _UNITS_MS[found[2]]
 
 
+class NamedFolder(click.ParamType[tuple[str, Path]]):
+    """A folder under a name of letters, digits, dots, dashes and underlines."""
+
+    name = "name=folder"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Path]:
+        """Return the name and the folder."""
+        found = re.fullmatch(r"([A-Za-z0-9._-]{1,64})=(.+)", str(value))
+        if not found:
+            self.fail(f"takes NAME=FOLDER, not {value!r}", param, ctx)
+        return found[1], Path(found[2])
+
+
 @click.command(help=_HELP)
 @click.option("--source", "sources", multiple=True, metavar="SOURCE", help="Listen; repeatable.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
@@ -84,6 +99,14 @@ class Keep(click.ParamType[int | None]):
     "--keep", type=Keep(), metavar="DURATION", help="Drop older posts for good.  [default: never]"
 )
 @model_options
+@click.option(
+    "--adapter",
+    "adapters",
+    type=NamedFolder(),
+    multiple=True,
+    metavar="NAME=FOLDER",
+    help="Serve the model with this LoRA adapter as MODEL:NAME too; repeatable.",
+)
 @home_option
 @json_option
 @said_plainly(
@@ -98,10 +121,13 @@ def up(
     keep: int | None,
     model: str,
     model_server: str | None,
+    adapters: tuple[tuple[str, Path], ...],
     home: Path,
     as_json: bool,
 ) -> None:
     """Serve the page and the API."""
+    if adapters and (model_server or model == "none"):
+        raise click.UsageError("--adapter needs a model that runs here")
     door = bind(host, port)
     _fetch_model(model, model_server)
     listening = Sources(sources, x_rule, x_daily_usd) if sources else None
@@ -109,7 +135,7 @@ def up(
         if not sources and {each.name for each in writer.home.report.sources} <= {SAMPLE}:
             _give_sample(writer)
         _announce(url_of(door), writer.home, as_json)
-        load = functools.partial(_load_warm, chat_model(model, model_server))
+        load = functools.partial(_load_warm, chat_model(model, model_server, dict(adapters)))
         serve(House(writer, load_chat=load), host, port, door=door)
 
 

@@ -8,7 +8,7 @@ its sequence, and its random numbers come from its seed.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -24,7 +24,9 @@ from fairwitness.engine.request import (
     RequestError,
     check_ids,
     check_request,
+    check_text,
 )
+from fairwitness.engine.scheduler import TOGETHER
 from fairwitness.engine.tasks import (
     FOREVER_S,
     Asked,
@@ -123,46 +125,54 @@ class Engine:
             raise RequestError(f"{len(ids)} tokens to score, the context has {self.config.context}")
         if not continuation_ids:
             return ()
-        return self._told(Scoring(ids, len(prompt_ids) - 1))
+        return self._told([Scoring(ids, len(prompt_ids) - 1)])[0]
 
     def embed(self, ids: tuple[int, ...], adapter: str = "") -> NDArray[np.float32]:
-        """Return what the model makes of a text as a vector of length 1, float32 [width]: the
-        hidden state of the last token, which alone has seen all others, after the last norm. That
-        is so for every family here, for all of them look back only.
+        """One text as a vector, float32 [width]; see `embed_all`."""
+        vector_d: NDArray[np.float32] = self.embed_all([ids], adapter)[0]
+        return vector_d
+
+    def embed_all(self, texts: Sequence[tuple[int, ...]], adapter: str = "") -> NDArray[np.float32]:
+        """Return what the model makes of texts as vectors of length 1, float32 [texts, width].
+
+        It is the hidden state of the last token, which alone has seen all others, after the last
+        norm: so for every family here, for all of them look back only.
 
         Raises:
-            RequestError: no text, ids out of the vocabulary, more tokens than the context, or an
-                adapter that is not there.
+            RequestError: an empty text, ids out of the vocabulary, more tokens than the context,
+                or an adapter that is not there.
             QueueFullError: too many wait already.
             NonFiniteLogitsError: the model computes no numbers.
         """
-        check_ids(ids, self.config.vocabulary)
         self._check_adapter(adapter)
-        if not ids:
-            raise RequestError("the text is empty", "input")
-        if len(ids) > self.config.context:
-            message = f"{len(ids)} tokens to embed, the context has {self.config.context}"
-            raise RequestError(message, "input")
-        x_d = self._told(Embedding(ids, adapter))
-        length = np.sqrt(np.sum(np.square(x_d, dtype=np.float64)))
-        vector_d: NDArray[np.float32] = (x_d / max(length, 1e-12)).astype(np.float32)
-        return vector_d
+        for ids in texts:
+            check_text(ids, self.config.context, self.config.vocabulary)
+        told: list[NDArray[np.float32]] = []
+        for first in range(0, len(texts), TOGETHER):
+            told += self._told([Embedding(ids, adapter) for ids in texts[first : first + TOGETHER]])
+        x_nd = np.array(told, np.float64).reshape(len(texts), self.config.width)
+        length_n1 = np.linalg.norm(x_nd, axis=1, keepdims=True)
+        vector_nd: NDArray[np.float32] = (x_nd / np.maximum(length_n1, 1e-12)).astype(np.float32)
+        return vector_nd
 
     @property
     def adapters(self) -> tuple[str, ...]:
         """The names that requests may give."""
         return tuple(self._adapters)
 
-    def _told(self, task: Asked[T]) -> T:
-        """Run a task that tells one thing, and wait for it."""
-        self._loop.submit(task)
+    def _told(self, tasks: Sequence[Asked[T]]) -> list[T]:
+        """Run tasks that tell one thing each, together, and wait for all."""
         try:
-            told = task.told.get()
+            for task in tasks:
+                self._loop.submit(task)
+            told = [task.told.get() for task in tasks]
         finally:
-            self._loop.cancel(task)  # whoever is interrupted leaves nothing behind
-        if isinstance(told, EngineError):
-            raise told
-        return told
+            for task in tasks:
+                self._loop.cancel(task)  # whoever is interrupted leaves nothing behind
+        failed = next((each for each in told if isinstance(each, EngineError)), None)
+        if failed is not None:
+            raise failed
+        return [each for each in told if not isinstance(each, EngineError)]
 
     def _check_adapter(self, name: str) -> None:
         if name and name not in self._adapters:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from copy import copy
 from pathlib import Path
 
 from fairwitness.engine.chat import (
@@ -17,7 +18,7 @@ from fairwitness.engine.chat import (
     Tally,
     Usage,
 )
-from fairwitness.engine.engine import Engine
+from fairwitness.engine.engine import NO_ADAPTERS, Engine
 from fairwitness.engine.forms import Forms
 from fairwitness.engine.logprobs import HeldLogprobs
 from fairwitness.engine.loop import DeadlineError
@@ -28,27 +29,37 @@ from fairwitness.models import ChatTemplate, ChatTemplateError, TextStream, Toke
 
 
 class LocalChat:
-    """A model on this machine, with its tokenizer and its chat template."""
+    """A model on this machine, with its tokenizer and its chat template.
+
+    `adapted` is the same with each of the engine's adapters, named `model:adapter`.
+    """
 
     def __init__(
         self, name: str, engine: Engine, tokenizer: Tokenizer, template: ChatTemplate
     ) -> None:
         self.name = name
+        self.adapter = ""
         self.engine = engine
         self.tokenizer = tokenizer
         self._template = template
         self._forms = Forms(tokenizer)
+        self.adapted = tuple(self._with(adapter) for adapter in engine.adapters)
 
     @classmethod
-    def open(cls, name: str, path: Path) -> LocalChat:
-        """Load a model file or folder.
+    def open(cls, name: str, path: Path, adapters: Mapping[str, Path] = NO_ADAPTERS) -> LocalChat:
+        """Load a model file or folder, and adapters for it from folders by their names.
 
         Raises:
             ModelFileError: missing, damaged, or of a kind that we do not run.
         """
         model = open_model(path)
         tokenizer, template = model.tokenizer(), model.chat_template()
-        return cls(name, Engine(model), tokenizer, template)
+        return cls(name, Engine(model, adapters=adapters), tokenizer, template)
+
+    def _with(self, adapter: str) -> LocalChat:
+        other = copy(self)
+        other.name, other.adapter = f"{self.name}:{adapter}", adapter
+        return other
 
     def stream(self, messages: Sequence[Message], options: ChatOptions) -> ChatStream:
         """Answer the conversation; errors as in `ChatModel`."""
@@ -81,6 +92,7 @@ class LocalChat:
             logit_bias=tuple(options.logit_bias.items()),
             top_logprobs=options.top_logprobs or 0,
             rule=self._forms.rule(options.form) if options.form else None,
+            adapter=self.adapter,
         )
 
 

@@ -162,6 +162,19 @@ def check_ids(ids: tuple[int, ...], vocabulary: int) -> None:
             raise RequestError(f"token id {token}, the vocabulary has {vocabulary}")
 
 
+def check_text(ids: tuple[int, ...], context: int, vocabulary: int) -> None:
+    """Refuse a text that cannot be a vector.
+
+    Raises:
+        RequestError: no tokens, too many, or an id out of the vocabulary.
+    """
+    check_ids(ids, vocabulary)
+    if not ids:
+        raise RequestError("the text is empty", "input")
+    if len(ids) > context:
+        raise RequestError(f"{len(ids)} tokens to embed, the context has {context}", "input")
+
+
 def _settings(request: Request) -> tuple[tuple[str, bool, str], ...]:
     """Each setting: its name, whether its value can be served, and what could be."""
     penalty = "not from -2 to 2"

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from fairwitness.engine import LocalChat
 from fairwitness.engine.chat import ChatModel
 
 State = Literal["none", "loading", "ready", "failed"]
@@ -37,6 +38,18 @@ class ChatSlot:
         self._state: State = "loading" if load else "none"
         self._message = ""
         self.model: ChatModel | None = None
+
+    @property
+    def models(self) -> tuple[ChatModel, ...]:
+        """The model as it is, and with each of its adapters."""
+        if self.model is None:
+            return ()
+        adapted = self.model.adapted if isinstance(self.model, LocalChat) else ()
+        return (self.model, *adapted)
+
+    def named(self, name: str) -> ChatModel | None:
+        """The one of `models` that has this name."""
+        return next((each for each in self.models if each.name == name), None)
 
     def report(self) -> ChatReport:
         """Return how the model stands."""

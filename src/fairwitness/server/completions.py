@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions` and `GET /v1/models`: the API that every program already speaks.
+"""`POST /v1/chat/completions`: the API that every program already speaks.
 
 The model `fairwitness` answers from posts (see `grounded`). The name of the loaded chat model gets
 that model as it is, with no posts and nothing verified.
@@ -28,11 +28,9 @@ from fairwitness.server.bodies import json, read_body
 from fairwitness.server.chat_body import GROUNDED, ChatBody
 from fairwitness.server.errors import ApiError, Busy, body_of
 from fairwitness.server.house import House
+from fairwitness.server.models import named
 from fairwitness.server.openai_wire import Head, choice_body
 from fairwitness.server.workers import Together, while_connected
-
-_CREATED_S = 1_763_769_600
-"""2025-11-22: the models' `created`, which clients want and nothing depends on."""
 
 
 async def completions(request: Request) -> Response:
@@ -41,22 +39,7 @@ async def completions(request: Request) -> Response:
     body = await read_body(request, ChatBody)
     if body.model == GROUNDED:
         return await grounded.complete(request, house, body)
-    return await _raw(request, house, _model(house, body.model), body)
-
-
-async def models(request: Request) -> Response:
-    """List what can be asked by name."""
-    house: House = request.app.state.house
-    return json({"object": "list", "data": [_entry(name) for name in _names(house)]})
-
-
-async def model(request: Request) -> Response:
-    """Describe one model."""
-    house: House = request.app.state.house
-    name = request.path_params["name"]
-    if name not in _names(house):
-        raise _unknown(name)
-    return json(_entry(name))
+    return await _raw(request, house, named(house, body.model), body)
 
 
 @dataclass(frozen=True)
@@ -189,25 +172,3 @@ def _sum(usages: list[Usage | None]) -> Usage | None:
     if not known or len(known) < len(usages):
         return None
     return Usage(known[0].prompt_tokens, sum(usage.completion_tokens for usage in known))
-
-
-def _model(house: House, name: str) -> ChatModel:
-    chat = house.chat.model
-    if chat and chat.name == name:
-        return chat
-    if house.chat.report().state == "loading":
-        raise ApiError(503, "the chat model is still loading", code="loading", retry_after_s=5)
-    raise _unknown(name)
-
-
-def _names(house: House) -> list[str]:
-    chat = house.chat.model
-    return [GROUNDED, *([chat.name] if chat else [])]
-
-
-def _unknown(name: str) -> ApiError:
-    return ApiError(404, f"no such model: {name[:80]}", param="model", code="model_not_found")
-
-
-def _entry(name: str) -> dict[str, object]:
-    return {"id": name, "object": "model", "created": _CREATED_S, "owned_by": "fairwitness"}
