@@ -1,5 +1,6 @@
 """Quality: the measures by hand, and that meaning crosses languages where words cannot."""
 
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from fairwitness.evals import judged
 from fairwitness.evals.judged import Judged
-from fairwitness.evals.quality import measure, ranked, together
+from fairwitness.evals.quality import Figures, measure, ranked, together
 
 
 def test_the_measures_by_hand() -> None:
@@ -61,3 +62,26 @@ def test_the_sets_are_read_whole(shared: Path) -> None:
     assert len(judged.known_lie(data).questions) > 990
     sizes = [len(judged.agentset(data, name).texts) for name in judged.AGENTSET]
     assert sizes == [5_000, 5_000, 255, 671]
+
+
+def test_a_set_on_which_both_are_worse_is_told() -> None:
+    path = Path(__file__).parents[2] / "benchmarks" / "search_quality.py"
+    script = runpy.run_path(str(path))
+
+    def of(name: str, way: str, worth: float) -> Figures:
+        return Figures(name, way, 10, 10, worth, worth, 1.0, 1.0)
+
+    figures = [
+        of(name, way, worth)
+        for name in script["NAMED"]
+        for way, worth in (("words", 0.5), ("meaning", 0.6), ("both", 0.6))
+    ]
+    assert script["broken"](figures) == []
+    worse = [of(part.name, "both", 0.59) if part.way == "both" else part for part in figures[:3]]
+    told = script["broken"]([*worse, *figures[3:]])
+    assert told == [
+        f"ir-agentset: {key} of both is 0.59, 0.5 by words, 0.6 by meaning"
+        for key in ("ndcg_10", "map_5")
+    ]
+    equal = [of(part.name, part.way, 0.5) for part in figures]
+    assert [line.partition(":")[0] for line in script["broken"](equal)] == ["ndcg_10", "map_5"]
