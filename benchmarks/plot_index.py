@@ -3,8 +3,11 @@
 Run: python benchmarks/plot_index.py bench.json --svg growth.svg --markdown figures.md
 
 The rows of growth alone, `scale/rows.json` of the run's `--work`, give the table of growth and the
-plot. The plot is SVG written by hand: four lines over the number of posts, both axes logarithmic,
-so that it needs no library and reads in light and dark pages.
+plot. `--rows` and `--peers` take them, and what benchmarks/peers/run.py wrote, from other runs than
+that of the figures.
+
+The plot is SVG written by hand: four lines over the number of posts, both axes logarithmic, so that
+it needs no library and reads in light and dark pages.
 """
 
 import argparse
@@ -13,6 +16,11 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
+
+from fairwitness.evals.beside import compared
+from fairwitness.evals.limits import Machine
 
 Row = dict[str, Any]
 
@@ -33,6 +41,14 @@ def tables(figures: Row) -> str:
     parts = [_header(figures), _scale_table(figures["scale"]), _stage_table(figures["stage_us"])]
     parts += [_limit_table(figures.get("limits", [])), _peer_table(figures)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def joined(figures: Row, rows: Sequence[Row], peers: Row) -> Row:
+    """Return figures with growth and peers that other runs measured, set beside each other."""
+    speed = msgspec.convert(figures["speed"], Machine | None)
+    ours = _ours({**figures, "scale": rows})
+    beside = {name: compared(ours, peer, speed) for name, peer in peers.items()}
+    return {**figures, "scale": rows, "peers": beside}
 
 
 def plot(rows: Sequence[Row]) -> str:
@@ -114,17 +130,24 @@ def _limit_table(rows: Sequence[Row]) -> str:
 def _peer_table(figures: Row) -> str:
     if not figures["ingest_posts_per_s"]:
         return ""
-    ours = {key: figures[key] for key in ("ingest_posts_per_s", "query_ms", "freshness_s")}
-    if figures["scale"]:
-        last = figures["scale"][-1]
-        ours["bytes_per_post"] = round(last["bytes_per_post"] + last["log_bytes_per_post"], 1)
-    rows = [("**fairwitness**", *_peer_cells(ours))]
+    ours = _ours(figures)
+    speed = msgspec.convert(figures.get("speed"), Machine | None)
+    rows = [("**fairwitness**", *_peer_cells(compared({}, ours, speed)))]
     rows += [
         (f"{name} ({peer['version']})" if "version" in peer else name, *_peer_cells(peer))
         for name, peer in figures["peers"].items()
     ]
     head = ("engine", "posts/s", "question p50 / p99 ms", "found after p50 / p99 s", "B a post")
     return _table((*head, "of the disk's limit"), rows)
+
+
+def _ours(figures: Row) -> Row:
+    """Return what is compared of ours; its bytes are index and log of the largest home."""
+    ours = {key: figures[key] for key in ("ingest_posts_per_s", "query_ms", "freshness_s")}
+    if figures["scale"]:
+        last = figures["scale"][-1]
+        ours["bytes_per_post"] = round(last["bytes_per_post"] + last["log_bytes_per_post"], 1)
+    return ours
 
 
 def _peer_cells(peer: Row) -> tuple[object, ...]:
@@ -215,8 +238,14 @@ def main() -> None:
     parser.add_argument("figures", type=Path)
     parser.add_argument("--svg", type=Path)
     parser.add_argument("--markdown", type=Path, help="else standard output")
+    parser.add_argument("--rows", type=Path, help="growth that another run recorded")
+    parser.add_argument("--peers", type=Path, help="what benchmarks/peers/run.py wrote")
     options = parser.parse_args()
     figures = json.loads(options.figures.read_text())
+    if options.rows or options.peers:
+        rows = json.loads(options.rows.read_text())["rows"] if options.rows else figures["scale"]
+        peers = json.loads(options.peers.read_text()) if options.peers else figures["peers"]
+        figures = joined(figures, rows, peers)
     if options.svg:
         options.svg.write_text(plot(figures.get("rows") or figures["scale"]))
     if options.markdown:

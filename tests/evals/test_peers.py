@@ -30,6 +30,12 @@ FIGURES: dict[str, Any] = {
     "freshness_s": {"p50": 0.3, "p99": 0.8},
     "scale": [ROW, {**ROW, "posts": 20_000_000, "query_all_p99_ms": 90.0, "open_s": 4.0}],
     "stage_us": {"decode": 1.5, "clean": 2.0},
+    "speed": {
+        "memory_gb_per_s": 10.0,
+        "disk_gb_per_s": 0.3,
+        "syncs_per_s": 1_000.0,
+        "popcounts_g_per_s": 2.0,
+    },
     "limits": [],
     "peers": {
         "rival": {
@@ -120,7 +126,7 @@ def test_tables_say_how_much_faster_ours_is_and_what_failed() -> None:
     made = script("plot_index.py").tables(FIGURES)
     fast = "3,000 (10 ×) | 20.0 / 90.0 (10 / 10 ×) | 0.2 / 0.7 (0.67 / 0.88 ×)"
     assert f"| rival (Rival 1) | {fast} | 400.0 (1.33 ×) | 1.2% |" in made
-    assert "| **fairwitness** | 30,000 | 2.0 / 9.0 | 0.3 / 0.8 | 300.0 |  |" in made
+    assert "| **fairwitness** | 30,000 | 2.0 / 9.0 | 0.3 / 0.8 | 300.0 | 3.0% |" in made
     assert "| broken | OSError: no such / thing |  |  |  |  |" in made
     assert "| 20,000,000 | 1.0 / 5.0 | 2.0 / 90.0 | 200.0 | 100.0 | 4.0 |" in made
     assert "| **sum** | 3.5 |" in made
@@ -144,3 +150,15 @@ def test_rows_of_growth_alone_give_a_table_and_the_plot(tmp_path: Path) -> None:
     made = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
     assert "| 20,000,000 | 1.0 / 5.0 | 2.0 / 90.0 | 200.0 | 100.0 | 4.0 |" in made
     assert drawn.read_text() == script("plot_index.py").plot(FIGURES["scale"])
+
+
+def test_growth_and_peers_of_other_runs_stand_beside_the_figures() -> None:
+    peer = {key: FIGURES["peers"]["rival"][key] for key in ("query_ms", "freshness_s")}
+    peer |= {"ingest_posts_per_s": 6_000, "bytes_per_post": 500.0}
+    alone = {**FIGURES, "scale": [], "peers": {}}
+    joined = script("plot_index.py").joined(alone, FIGURES["scale"], {"other": peer})
+    assert joined["peers"]["other"]["ours_is"]["ingest_posts_per_s"] == 5.0
+    assert joined["peers"]["other"]["ours_is"]["bytes_per_post"] == 1.67
+    made = script("plot_index.py").tables(joined)
+    assert "| other | 6,000 (5 ×) |" in made
+    assert "| 20,000,000 | 1.0 / 5.0 | 2.0 / 90.0 | 200.0 | 100.0 | 4.0 |" in made
