@@ -24,6 +24,8 @@ from fairwitness.index.shards.local import NatsServer
 from fairwitness.index.shards.message import shard_of
 from fairwitness.posts.post import Event, Post, Posted
 
+from .. import test_conformance as conformance
+
 OBJECT_STORE_BYTES = 80 << 20
 DEADLINE_S = 2.0
 SLACK_S = 2.0  # two busy cores, many processes
@@ -234,6 +236,47 @@ def test_a_killed_node_is_not_missed(
     assert slowest_s < DEADLINE_S
     nothing_is_lost(load)
     print(f"slowest question {slowest_s:.2f} s, all replicas after {back_s + 1:.1f} s")
+
+
+class Wounded(conformance.Kept):
+    """Loses a node after the first events that it is told; the rest of a case goes on without."""
+
+    def __init__(self, plan: Plan, nodes: RayCluster, whole: Callable[[Cluster], float]) -> None:
+        def opened() -> Cluster:
+            cluster = Cluster(plan, deadline_s=20)
+            whole(cluster)
+            return cluster
+
+        super().__init__(opened, lambda _: None)
+        self._nodes = nodes
+
+    def tell(self, *events: Event) -> None:
+        super().tell(*events)
+        if len(self.told) == 1:
+            where = {each.node for each in self.index.standing().values() if each}
+            assert len(where) == 2
+            node = next(each for each in self._nodes.worker_nodes if each.node_id in where)
+            self._nodes.remove_node(node, allow_graceful=False)
+
+
+def test_cases_of_any_index_hold_while_a_node_is_killed(
+    tmp_path: Path,
+    nats: NatsServer,
+    nodes: RayCluster,
+    whole: Callable[[Cluster], float],
+    post: Callable[..., Post],
+) -> None:
+    while len(nodes.worker_nodes) < 2:
+        nodes.add_node(num_cpus=6, object_store_memory=OBJECT_STORE_BYTES)
+    plan = Plan(servers=(nats.url,), folder=str(tmp_path), shards=3, replicas=2, name="wounded")
+    wounded = Wounded(plan, nodes, whole)
+    try:
+        conformance.test_a_deletion_holds_for_the_past_and_for_good(wounded, post)
+        assert len(nodes.worker_nodes) == 1
+        conformance.test_each_moment_has_its_posts_versions_and_engagement(wounded, post)
+    finally:
+        nodes.add_node(num_cpus=6, object_store_memory=OBJECT_STORE_BYTES)
+        wounded.index.end()
 
 
 def test_a_killed_nats_server_takes_nothing_along(
