@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import msgspec
 
 from fairwitness.engine.grammars import Grammars
 from fairwitness.engine.quoting import Quotes, TokenTrie
-from fairwitness.engine.request import Rule
+from fairwitness.engine.request import Constraint, Rule
 from fairwitness.models import Tokenizer
 
 
@@ -39,18 +40,33 @@ class QuoteForm(msgspec.Struct, frozen=True, tag="quote"):
 Form = JsonForm | PatternForm | GrammarForm | QuoteForm
 
 
+@dataclass(frozen=True)
+class FormRule:
+    """The rule that keeps an answer to `form`. The form goes where a rule cannot: elsewhere."""
+
+    form: Form
+    rule: Rule
+
+    def begin(self) -> Constraint:
+        """A constraint before the first token."""
+        return self.rule.begin()
+
+
 class Forms:
     """Makes rules for one tokenizer, and keeps what is slow to build."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
 
-    def rule(self, form: Form) -> Rule:
+    def rule(self, form: Form) -> FormRule:
         """The rule that keeps an answer to `form`.
 
         Raises:
             RequestError: the form cannot be read, or no text has it.
         """
+        return FormRule(form, self._made(form))
+
+    def _made(self, form: Form) -> Rule:
         match form:
             case JsonForm(schema):
                 return self._grammars.json(schema)

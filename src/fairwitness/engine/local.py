@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from copy import copy
 from pathlib import Path
+from typing import Protocol
 
 from fairwitness.engine.chat import (
     ChatBusyError,
@@ -21,21 +22,47 @@ from fairwitness.engine.chat import (
 from fairwitness.engine.engine import NO_ADAPTERS, Engine
 from fairwitness.engine.forms import Forms
 from fairwitness.engine.logprobs import HeldLogprobs
-from fairwitness.engine.loop import DeadlineError
+from fairwitness.engine.loop import DeadlineError, Load
 from fairwitness.engine.request import EngineError, Request, RequestError, Token
 from fairwitness.engine.scheduler import QueueFullError
 from fairwitness.engine.stops import StopScanner
-from fairwitness.models import ChatTemplate, ChatTemplateError, TextStream, Tokenizer, open_model
+from fairwitness.models import (
+    ChatTemplate,
+    ChatTemplateError,
+    DecoderConfig,
+    TextStream,
+    Tokenizer,
+    open_model,
+)
+
+
+class TokenDoor(Protocol):
+    """What continues prompts: an `Engine`, or many of them."""
+
+    @property
+    def config(self) -> DecoderConfig:
+        """The model's shape."""
+
+    def generate(
+        self, request: Request, timeout_s: float | None = None
+    ) -> Generator[Token, None, None]:
+        """Continue the prompt, token by token; closing or dropping the iterator cancels."""
+
+    def warm_up(self) -> None:
+        """Do now what the first requests would wait for."""
+
+    def load(self) -> Load:
+        """How busy it is, and what it did so far."""
 
 
 class LocalChat:
-    """A model on this machine, with its tokenizer and its chat template.
+    """A model of ours, with its tokenizer and its chat template.
 
     `adapted` is the same with each of the engine's adapters, named `model:adapter`.
     """
 
     def __init__(
-        self, name: str, engine: Engine, tokenizer: Tokenizer, template: ChatTemplate
+        self, name: str, engine: TokenDoor, tokenizer: Tokenizer, template: ChatTemplate
     ) -> None:
         self.name = name
         self.adapter = ""

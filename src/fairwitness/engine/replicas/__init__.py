@@ -1,0 +1,1 @@
+"""Many engines behind one door (`door.py`). Needs the extra `replicas`."""

@@ -1,0 +1,211 @@
+"""The door: many engines behind it, and from outside it is one.
+
+Each request goes to one replica (`router.py` says which). When that is gone, another goes on from
+the tokens so far: a token follows from the request and what stands before it, so the answer is the
+one that the first would have given.
+"""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import ray
+from ray import serve
+from ray.exceptions import RayActorError, RaySystemError
+from ray.serve.config import RequestRouterConfig
+
+from fairwitness.engine.engine import CACHE_BYTES
+from fairwitness.engine.forms import FormRule
+from fairwitness.engine.local import LocalChat
+from fairwitness.engine.loop import IDLE, DeadlineError, Load
+from fairwitness.engine.replicas.asked import BEAT_S, Asked
+from fairwitness.engine.replicas.replica import AT_ONCE, Replica
+from fairwitness.engine.replicas.router import PrefixRouter
+from fairwitness.engine.request import EngineError, Request, Token, check_request
+from fairwitness.engine.scheduler import Counts
+from fairwitness.models import DecoderConfig, open_model
+
+SILENCE_S = 10 * BEAT_S
+"""After so long without a sign a replica is taken for gone."""
+
+MOST_TRIES = 3
+"""A request that has cost three replicas their lives is not given a fourth."""
+
+OBJECT_STORE_BYTES = 80 << 20  # about the least that Ray takes; tokens go by message
+
+_GONE = (RayActorError, RaySystemError)
+_Sent = list[Token | EngineError] | Exception
+
+
+class ReplicasError(EngineError):
+    """No replica could finish the answer."""
+
+
+class Door:
+    """Continues prompts as `Engine` does, on one of many. Any thread may use it."""
+
+    def __init__(self, config: DecoderConfig, replicas: Any) -> None:
+        """Stand before `replicas`, a handle of Ray Serve, which all run a model of `config`."""
+        self.config = config
+        self.failovers = 0
+        """How often an answer had to go on elsewhere."""
+        self._replicas = replicas.options(stream=True)
+        self._under_way = 0
+        self._counts = Counts()
+        self._lock = threading.Lock()
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="door", daemon=True).start()
+
+    def generate(
+        self, request: Request, timeout_s: float | None = None
+    ) -> Generator[Token, None, None]:
+        """Continue the prompt; see `Engine.generate`.
+
+        Raises:
+            RequestError: at once, if the request cannot be served.
+            ReplicasError: from the iterator, if no replica can finish it.
+            EngineError: from the iterator, what the replica's engine raises.
+        """
+        check_request(request, self.config.context, self.config.vocabulary)
+        form = None
+        if request.rule is not None:
+            if not isinstance(request.rule, FormRule):
+                raise EngineError("a rule that is made of no form cannot leave its process")
+            form, request = request.rule.form, replace(request, rule=None)
+        return self._tokens(Asked(request, form, (), timeout_s))
+
+    def warm_up(self) -> None:
+        """Nothing is left to do: a replica does it before it takes requests."""
+
+    def load(self) -> Load:
+        """What goes through this door; pages are the replicas' own."""
+        with self._lock:
+            return replace(IDLE, running=self._under_way, counts=replace(self._counts))
+
+    def _tokens(self, asked: Asked) -> Generator[Token, None, None]:
+        begun_s, written = time.monotonic(), list(asked.written)
+        with self._lock:
+            self._under_way += 1
+            self._counts.prompt_tokens += len(asked.request.prompt_ids)
+        try:
+            for _ in range(MOST_TRIES):
+                left_s = asked.timeout_s and asked.timeout_s - (time.monotonic() - begun_s)
+                asked = replace(asked, written=tuple(written))
+                for token in self._of_one(replace(asked, timeout_s=left_s)):
+                    written.append(token.id)
+                    yield token
+                    if token.finish is not None:
+                        return
+                with self._lock:
+                    self.failovers += 1
+        finally:
+            with self._lock:
+                self._under_way -= 1
+                self._counts.written_tokens += len(written)
+        lost = len(set(asked.tried))
+        raise ReplicasError(f"no replica finished the answer; {lost} were lost on the way")
+
+    def _of_one(self, asked: Asked) -> Generator[Token, None, None]:
+        """The tokens of one replica, until the last one or until the replica is gone."""
+        until_s = None if asked.timeout_s is None else time.monotonic() + asked.timeout_s
+        sent: SimpleQueue[_Sent] = SimpleQueue()
+        pump = asyncio.run_coroutine_threadsafe(self._pump(asked, sent), self._loop)
+        try:
+            while True:
+                told = _next(sent, until_s)
+                if told is None or isinstance(told, _GONE):
+                    return
+                if isinstance(told, Exception):
+                    raise ReplicasError(f"a replica failed: {told!r}") from told
+                for each in told:
+                    if isinstance(each, EngineError):
+                        raise each
+                    yield each
+        finally:
+            pump.cancel()
+
+    async def _pump(self, asked: Asked, sent: SimpleQueue[_Sent]) -> None:
+        """Hand over what the replica sends; that nobody sends shows at the other end."""
+        answer = self._replicas.answer.remote(asked)
+        try:
+            async for told in answer:
+                sent.put(told)
+        except Exception as error:
+            sent.put(error)
+        finally:
+            answer.cancel()
+
+
+def _next(sent: SimpleQueue[_Sent], until_s: float | None) -> _Sent | None:
+    """What comes next; None when nothing came for SILENCE_S."""
+    left_s = SILENCE_S if until_s is None else max(0.0, until_s - time.monotonic())
+    try:
+        return sent.get(timeout=min(left_s, SILENCE_S))
+    except Empty:
+        if left_s < SILENCE_S:
+            raise DeadlineError("the time for this request is over") from None
+        return None
+
+
+def open_chat(name: str, path: Path, replicas: int) -> LocalChat:
+    """Return a chat with the model `name`, whose engines are `replicas` processes; tokenizer and
+    template are read from `path` here, weights are not.
+
+    Raises:
+        ModelFileError: missing, damaged, or of a kind that we do not run.
+    """
+    model = open_model(path)
+    door = open_door(name, model.config, replicas)
+    return LocalChat(name, door, model.tokenizer(), model.chat_template())
+
+
+def open_door(
+    model: str, config: DecoderConfig, replicas: int, cache_bytes: int = CACHE_BYTES
+) -> Door:
+    """Have `replicas` engines of a model on the Ray cluster that $RAY_ADDRESS names, or on this
+    machine, and return the door to them when they are up.
+
+    An application that others have started for the same model is used as it is.
+    """
+    if not ray.is_initialized():
+        _join(replicas)
+    serve.start(proxy_location="Disabled", logging_config={"log_level": "WARNING"})
+    name = f"fairwitness-{model}".replace("/", "-").replace(":", "-")
+    app = serve.status().applications.get(name)
+    if app and app.status == "RUNNING":
+        return Door(config, serve.get_app_handle(name))
+    engines = serve.deployment(
+        Replica,
+        name="engine",
+        num_replicas=replicas,
+        max_ongoing_requests=AT_ONCE,
+        health_check_period_s=1.0,
+        health_check_timeout_s=SILENCE_S,
+        graceful_shutdown_timeout_s=1.0,
+        ray_actor_options={"num_cpus": 1},
+        request_router_config=RequestRouterConfig(request_router_class=PrefixRouter),
+    )
+    handle = serve.run(engines.bind(model, cache_bytes), name=name, route_prefix=None)
+    return Door(config, handle)
+
+
+def _join(replicas: int) -> None:
+    """Connect to Ray; without an address, start it here and end it with this process."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(log_to_driver=False, logging_level="error")
+        return
+    ray.init(
+        address="local",
+        num_cpus=max(replicas, os.cpu_count() or 1),
+        object_store_memory=OBJECT_STORE_BYTES,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="error",
+    )

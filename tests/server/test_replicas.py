@@ -1,0 +1,149 @@
+"""Two engines behind one door, over real HTTP: one is killed in the midst of its work."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from fairwitness.engine import ChatDeadlineError, ChatError, ChatOptions, LocalChat, Message
+from fairwitness.engine.forms import PatternForm
+from fairwitness.models.registry import DEFAULT_MODEL, pull
+
+SYSTEM = "You are a patient clerk who counts things for visitors of the old harbour. " * 12
+STREAMS, TOKENS = 20, 24
+
+pytestmark = [
+    pytest.mark.skipif(
+        find_spec("ray") is None or find_spec("fastapi") is None,
+        reason="NO RAY SERVE HERE: pip install -e '.[dev]'",
+    ),
+    pytest.mark.filterwarnings("ignore:Using extra keyword arguments on `Field`"),
+    # Ray forks to start processes; JAX, where an earlier test has loaded it, warns of any fork
+    pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def one() -> LocalChat:
+    """One engine, here."""
+    return LocalChat.open(DEFAULT_MODEL, pull(DEFAULT_MODEL))
+
+
+@pytest.fixture(scope="module")
+def many() -> Iterator[LocalChat]:
+    """Two engines in processes of their own."""
+    import ray
+    from ray import serve
+
+    from fairwitness.engine.replicas.door import open_chat
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.delenv("RAY_ADDRESS", raising=False)
+        yield open_chat(DEFAULT_MODEL, pull(DEFAULT_MODEL), 2)
+        serve.shutdown()
+        ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def own(many, tmp_path_factory, serving, wait_until):
+    with serving(tmp_path_factory.mktemp("home"), load_chat=lambda: many) as running:
+        wait_until(lambda: running.house.chat.model is not None)
+        yield running
+
+
+def asked(number: int) -> list[Message]:
+    return [Message("system", SYSTEM), Message("user", f"Count on from {number}.")]
+
+
+def options(number: int, tokens: int = TOKENS) -> ChatOptions:
+    """Greedy ones, and drawn ones with a penalty."""
+    return ChatOptions(tokens, number % 2 / 2, seed=number, frequency_penalty=number % 2 / 4)
+
+
+def streamed(url: str, number: int, begun: list[int]) -> str:
+    told = options(number)
+    body = {
+        "model": DEFAULT_MODEL,
+        "messages": [{"role": each.role, "content": each.content} for each in asked(number)],
+        "max_tokens": told.max_tokens,
+        "temperature": told.temperature,
+        "frequency_penalty": told.frequency_penalty,
+        "seed": told.seed,
+        "stream": True,
+    }
+    said = ""
+    with httpx2.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=30) as reply:
+        assert reply.status_code == 200
+        for line in reply.iter_lines():
+            if line.startswith("data: {"):
+                said += json.loads(line[6:])["choices"][0]["delta"].get("content", "")
+                begun += [number] * (len(said) > 20)
+            elif line == "data: [DONE]":
+                return said
+    raise AssertionError(f"{number} broke off after {said!r}")
+
+
+def pids() -> set[int]:
+    """The processes of the replicas that are there now."""
+    import ray
+
+    found = set()
+    for actor in ray.util.list_named_actors(all_namespaces=True):
+        if "#engine#" in actor["name"]:
+            with suppress(ray.exceptions.RayActorError, ValueError):
+                handle = ray.get_actor(actor["name"], namespace=actor["namespace"])
+                found.add(ray.get(handle.__ray_call__.remote(lambda _: os.getpid())))
+    return found
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_replica_is_killed_under_load_and_no_answer_shows_it(own, many, one, wait_until) -> None:
+    numbers, before = range(STREAMS), pids()
+    assert len(before) == 2
+    door, begun_s = many.engine, time.monotonic()
+    with ThreadPoolExecutor(STREAMS) as pool:
+        alone = list(pool.map(lambda n: "".join(one.stream(asked(n), options(n))), numbers))
+        begun: list[int] = []
+        answers = [pool.submit(streamed, own.url, number, begun) for number in numbers]
+        wait_until(lambda: len(set(begun)) >= STREAMS // 2, 20)
+        victim = min(before)
+        os.kill(victim, signal.SIGKILL)
+        said = [each.result(30) for each in answers]
+    print("took", time.monotonic() - begun_s, door.failovers)
+    assert said == alone
+    assert door.failovers > 0, "it had nothing to do"
+    assert door.load().running == 0
+    wait_until(lambda: len(pids() - {victim}) == 2, 20)
+
+
+def test_forms_and_refusals_are_those_of_one_engine(many, one) -> None:
+    form = ChatOptions(12, form=PatternForm("[a-c]{3}-[0-9]{2}"))
+    said = "".join(many.stream(asked(1), form))
+    assert said == "".join(one.stream(asked(1), form))
+    with pytest.raises(ChatError, match="the context has"):
+        many.stream([Message("user", "x " * 9000)], ChatOptions())
+    with pytest.raises(ChatDeadlineError):
+        list(many.stream(asked(1), ChatOptions(1900, timeout_s=0.2)))
+
+
+def test_who_leaves_stops_the_replica(many, wait_until) -> None:
+    stream = many.stream(asked(2), ChatOptions(1900, temperature=1.0))
+    next(stream)
+    stream.close()
+    time.sleep(0.3)
+    spent_s = {pid: cpu_s(pid) for pid in pids()}
+    time.sleep(0.5)
+    assert max(cpu_s(pid) - spent_s[pid] for pid in spent_s) < 0.25
