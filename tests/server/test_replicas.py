@@ -11,13 +11,21 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import httpx2
+import numpy as np
 import pytest
 
-from fairwitness.engine import ChatDeadlineError, ChatError, ChatOptions, LocalChat, Message
+from fairwitness.engine import (
+    ChatDeadlineError,
+    ChatError,
+    ChatOptions,
+    LocalChat,
+    Message,
+    RequestError,
+)
 from fairwitness.engine.forms import PatternForm
 from fairwitness.models.registry import DEFAULT_MODEL, pull
 
-SYSTEM = "You are a patient clerk who counts things for visitors of the old harbour. " * 12
+SYSTEM = "You are a patient clerk who counts things for visitors of the old harbour. " * 6
 STREAMS, TOKENS = 20, 24
 
 pytestmark = [
@@ -81,7 +89,7 @@ def streamed(url: str, number: int, begun: list[int]) -> str:
         "stream": True,
     }
     said = ""
-    with httpx2.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=30) as reply:
+    with httpx2.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=60) as reply:
         assert reply.status_code == 200
         for line in reply.iter_lines():
             if line.startswith("data: {"):
@@ -113,26 +121,29 @@ def cpu_s(pid: int) -> float:
 def test_a_replica_is_killed_under_load_and_no_answer_shows_it(own, many, one, wait_until) -> None:
     numbers, before = range(STREAMS), pids()
     assert len(before) == 2
-    door, begun_s = many.engine, time.monotonic()
+    door = many.engine
     with ThreadPoolExecutor(STREAMS) as pool:
         alone = list(pool.map(lambda n: "".join(one.stream(asked(n), options(n))), numbers))
         begun: list[int] = []
         answers = [pool.submit(streamed, own.url, number, begun) for number in numbers]
-        wait_until(lambda: len(set(begun)) >= STREAMS // 2, 20)
+        wait_until(lambda: len(set(begun)) >= STREAMS // 2, 60)
         victim = min(before)
         os.kill(victim, signal.SIGKILL)
-        said = [each.result(30) for each in answers]
-    print("took", time.monotonic() - begun_s, door.failovers)
+        said = [each.result(60) for each in answers]
     assert said == alone
-    assert door.failovers > 0, "it had nothing to do"
+    assert door.load().failovers > 0, "it had nothing to do"
     assert door.load().running == 0
-    wait_until(lambda: len(pids() - {victim}) == 2, 20)
+    wait_until(lambda: len(pids() - {victim}) == 2, 60)
 
 
 def test_forms_and_refusals_are_those_of_one_engine(many, one) -> None:
     form = ChatOptions(12, form=PatternForm("[a-c]{3}-[0-9]{2}"))
     said = "".join(many.stream(asked(1), form))
     assert said == "".join(one.stream(asked(1), form))
+    texts = [(1, 2, 3), tuple(range(200))]
+    assert np.array_equal(many.engine.embed_all(texts), one.engine.embed_all(texts))
+    with pytest.raises(RequestError, match="vocabulary"):
+        many.engine.embed_all([(-1,)])
     with pytest.raises(ChatError, match="the context has"):
         many.stream([Message("user", "x " * 9000)], ChatOptions())
     with pytest.raises(ChatDeadlineError):

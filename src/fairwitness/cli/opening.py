@@ -60,9 +60,13 @@ def readable(folder: Path, verb: str) -> Iterator[Home | Reading]:
 
 
 def chat_model(
-    name: str, server: str | None, adapters: Mapping[str, Path] = NO_ADAPTERS
+    name: str,
+    server: str | None,
+    adapters: Mapping[str, Path] = NO_ADAPTERS,
+    replicas: int = 0,
 ) -> Callable[[], ChatModel | None]:
-    """Return what opens the model when it is first needed, and keeps it.
+    """Return what opens the model when it is first needed, and keeps it; in so many `replicas`, or
+    in this process.
 
     Without a name the default model is used, and when it cannot be had a note says so and answers
     are quotes alone. A model that was asked for by name must be there.
@@ -71,13 +75,15 @@ def chat_model(
 
     def model() -> ChatModel | None:
         if not kept:
-            kept.append(_open_chat(name, server, adapters))
+            kept.append(_open_chat(name, server, adapters, replicas))
         return kept[0]
 
     return model
 
 
-def _open_chat(name: str, server: str | None, adapters: Mapping[str, Path]) -> ChatModel | None:
+def _open_chat(
+    name: str, server: str | None, adapters: Mapping[str, Path], replicas: int
+) -> ChatModel | None:
     if server:
         try:
             return RemoteChat(server, model=name or None)
@@ -87,12 +93,25 @@ def _open_chat(name: str, server: str | None, adapters: Mapping[str, Path]) -> C
         return None
     wanted = name or registry.DEFAULT_MODEL
     try:
+        if replicas:
+            from fairwitness.engine.replicas.door import open_chat
+
+            return open_chat(wanted, pulled(wanted), replicas, adapters)
         return LocalChat.open(wanted, pulled(wanted), adapters)
     except ModelError as error:
         if name or adapters:
             fail(error)
         errors.print(f"no model, so quotes alone: {error}", style="yellow", markup=False)
         return None
+
+
+def join_ray(replicas: int) -> None:
+    """Make ready for `replicas` of the model, before anything sets handlers of signals."""
+    try:
+        from fairwitness.engine.replicas.door import join
+    except ModuleNotFoundError as error:
+        fail(f"--replicas needs `pip install 'fairwitness[replicas]'`: {error}")
+    join(replicas)
 
 
 def pulled(name: str) -> Path:

@@ -20,7 +20,7 @@ from fairwitness.cli.asking import (
     print_json,
     said_plainly,
 )
-from fairwitness.cli.opening import chat_model, errors, progress_bar, pulled
+from fairwitness.cli.opening import chat_model, errors, join_ray, progress_bar, pulled
 from fairwitness.cli.replay import rows
 from fairwitness.engine import ChatModel, LocalChat
 from fairwitness.home import (
@@ -56,6 +56,7 @@ Example:
   fairwitness up
   fairwitness up --source bluesky --source rss:https://example.org/feed.xml
   fairwitness up --source bluesky --keep 30d
+  fairwitness up --replicas 2
 """
 
 _UNITS_MS = {"h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
@@ -107,6 +108,13 @@ class NamedFolder(click.ParamType[tuple[str, Path]]):
     metavar="NAME=FOLDER",
     help="Serve the model with this LoRA adapter as MODEL:NAME too; repeatable.",
 )
+@click.option(
+    "--replicas",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Run the model in N processes of Ray Serve, of the cluster that $RAY_ADDRESS names or of"
+    " this machine.  [default: in this process]",
+)
 @home_option
 @json_option
 @said_plainly(
@@ -122,20 +130,25 @@ def up(
     model: str,
     model_server: str | None,
     adapters: tuple[tuple[str, Path], ...],
+    replicas: int | None,
     home: Path,
     as_json: bool,
 ) -> None:
     """Serve the page and the API."""
-    if adapters and (model_server or model == "none"):
-        raise click.UsageError("--adapter needs a model that runs here")
+    for option, is_given in (("--adapter", adapters), ("--replicas", replicas)):
+        if is_given and (model_server or model == "none"):
+            raise click.UsageError(f"{option} needs a model that runs here")
     door = bind(host, port)
     _fetch_model(model, model_server)
     listening = Sources(sources, x_rule, x_daily_usd) if sources else None
     with _writing(home, listening, keep) as writer:
         if not sources and {each.name for each in writer.home.report.sources} <= {SAMPLE}:
             _give_sample(writer)
+        if replicas:
+            join_ray(replicas)
         _announce(url_of(door), writer.home, as_json)
-        load = functools.partial(_load_warm, chat_model(model, model_server, dict(adapters)))
+        opening = chat_model(model, model_server, dict(adapters), replicas or 0)
+        load = functools.partial(_load_warm, opening)
         serve(House(writer, load_chat=load), host, port, door=door)
 
 

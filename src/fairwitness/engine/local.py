@@ -8,6 +8,9 @@ from copy import copy
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fairwitness.engine.chat import (
     ChatBusyError,
     ChatDeadlineError,
@@ -43,10 +46,17 @@ class TokenDoor(Protocol):
     def config(self) -> DecoderConfig:
         """The model's shape."""
 
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """The names that requests may give."""
+
     def generate(
         self, request: Request, timeout_s: float | None = None
     ) -> Generator[Token, None, None]:
         """Continue the prompt, token by token; closing or dropping the iterator cancels."""
+
+    def embed_all(self, texts: Sequence[tuple[int, ...]], adapter: str = "") -> NDArray[np.float32]:
+        """Return what the model makes of texts, float32 [texts, width]."""
 
     def warm_up(self) -> None:
         """Do now what the first requests would wait for."""

@@ -52,6 +52,7 @@ class Load:
     pages_held: int
     pages_cached: int
     counts: Counts
+    failovers: int = 0  # answers that had to go on in another process
 
 
 IDLE = Load(0, 0, 0, 0, 0, Counts())

@@ -133,6 +133,7 @@ def _of_engine(chat: ChatModel | None) -> list[Metric]:
         _one("fw_engine_running_requests", "gauge", "In the next step.", load.running),
         _one("fw_engine_waiting_requests", "gauge", "In the queue.", load.waiting),
         Metric("fw_engine_pages", "gauge", "Of the KV cache.", samples),
+        _one("fw_engine_failovers_total", "counter", "Went on in a replica.", load.failovers),
         *(_one(f"fw_engine_{name}_total", "counter", help, n) for name, help, n in counted),
     ]
 

@@ -36,6 +36,11 @@ def test_keys_are_equal_as_far_as_whole_pages_are(one, other):
     assert not set(mine[pages:]) & set(theirs[pages:]), "a page stands for all before it too"
 
 
+def test_pages_of_different_adapters_are_different():
+    ids = [1] * 2 * PAGE
+    assert not set(page_keys(ids, "poet")) & {*page_keys(ids), *page_keys(ids, "clerk")}
+
+
 def test_a_long_prompt_is_known_by_its_beginning():
     assert len(page_keys(range(100 * PAGE))) == MOST_PAGES
 

@@ -6,21 +6,24 @@ one that the first would have given.
 """
 
 import asyncio
+import logging
 import os
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+import numpy as np
 import ray
+from numpy.typing import NDArray
 from ray import serve
 from ray.exceptions import RayActorError, RaySystemError
 from ray.serve.config import RequestRouterConfig
 
-from fairwitness.engine.engine import CACHE_BYTES
+from fairwitness.engine.engine import NO_ADAPTERS
 from fairwitness.engine.forms import FormRule
 from fairwitness.engine.local import LocalChat
 from fairwitness.engine.loop import IDLE, DeadlineError, Load
@@ -34,8 +37,13 @@ from fairwitness.models import DecoderConfig, open_model
 SILENCE_S = 10 * BEAT_S
 """After so long without a sign a replica is taken for gone."""
 
+EMBED_S = 60.0
+"""The longest that texts of one request may take; a replica at this work gives no other sign."""
+
 MOST_TRIES = 3
 """A request that has cost three replicas their lives is not given a fourth."""
+
+_log = logging.getLogger(__name__)
 
 OBJECT_STORE_BYTES = 80 << 20  # about the least that Ray takes; tokens go by message
 
@@ -50,12 +58,13 @@ class ReplicasError(EngineError):
 class Door:
     """Continues prompts as `Engine` does, on one of many. Any thread may use it."""
 
-    def __init__(self, config: DecoderConfig, replicas: Any) -> None:
-        """Stand before `replicas`, a handle of Ray Serve, which all run a model of `config`."""
+    def __init__(self, config: DecoderConfig, adapters: tuple[str, ...], replicas: Any) -> None:
+        """Stand before `replicas`, a handle of Ray Serve, which all run a model of `config` and
+        have these adapters."""
         self.config = config
-        self.failovers = 0
-        """How often an answer had to go on elsewhere."""
-        self._replicas = replicas.options(stream=True)
+        self.adapters = adapters
+        self._replicas = replicas
+        self._failovers = 0
         self._under_way = 0
         self._counts = Counts()
         self._lock = threading.Lock()
@@ -80,13 +89,31 @@ class Door:
             form, request = request.rule.form, replace(request, rule=None)
         return self._tokens(Asked(request, form, (), timeout_s))
 
+    def embed_all(self, texts: Sequence[tuple[int, ...]], adapter: str = "") -> NDArray[np.float32]:
+        """Return what the model makes of texts; see `Engine.embed_all`, and raises what it raises.
+
+        Raises:
+            ReplicasError: no replica can.
+        """
+        for _ in range(MOST_TRIES):
+            try:
+                told = self._replicas.embed.remote(texts, adapter).result(timeout_s=EMBED_S)
+            except (*_GONE, TimeoutError):
+                continue
+            if isinstance(told, EngineError):
+                raise told
+            vector_nd: NDArray[np.float32] = told
+            return vector_nd
+        raise ReplicasError("no replica could embed the texts")
+
     def warm_up(self) -> None:
         """Nothing is left to do: a replica does it before it takes requests."""
 
     def load(self) -> Load:
         """What goes through this door; pages are the replicas' own."""
         with self._lock:
-            return replace(IDLE, running=self._under_way, counts=replace(self._counts))
+            counts = replace(self._counts)
+            return replace(IDLE, running=self._under_way, counts=counts, failovers=self._failovers)
 
     def _tokens(self, asked: Asked) -> Generator[Token, None, None]:
         begun_s, written = time.monotonic(), list(asked.written)
@@ -102,8 +129,9 @@ class Door:
                     yield token
                     if token.finish is not None:
                         return
+                _log.warning("a replica is gone; what it was answering goes on in another")
                 with self._lock:
-                    self.failovers += 1
+                    self._failovers += 1
         finally:
             with self._lock:
                 self._under_way -= 1
@@ -132,7 +160,7 @@ class Door:
 
     async def _pump(self, asked: Asked, sent: SimpleQueue[_Sent]) -> None:
         """Hand over what the replica sends; that nobody sends shows at the other end."""
-        answer = self._replicas.answer.remote(asked)
+        answer = self._replicas.options(stream=True).answer.remote(asked)
         try:
             async for told in answer:
                 sent.put(told)
@@ -153,33 +181,36 @@ def _next(sent: SimpleQueue[_Sent], until_s: float | None) -> _Sent | None:
         return None
 
 
-def open_chat(name: str, path: Path, replicas: int) -> LocalChat:
+def open_chat(
+    name: str, path: Path, replicas: int, adapters: Mapping[str, Path] = NO_ADAPTERS
+) -> LocalChat:
     """Return a chat with the model `name`, whose engines are `replicas` processes; tokenizer and
-    template are read from `path` here, weights are not.
+    template are read from `path` here, weights are not. `adapters` as in `Engine`; each machine
+    has them at the same place.
 
     Raises:
         ModelFileError: missing, damaged, or of a kind that we do not run.
     """
     model = open_model(path)
-    door = open_door(name, model.config, replicas)
+    door = open_door(name, model.config, replicas, adapters)
     return LocalChat(name, door, model.tokenizer(), model.chat_template())
 
 
 def open_door(
-    model: str, config: DecoderConfig, replicas: int, cache_bytes: int = CACHE_BYTES
+    model: str, config: DecoderConfig, replicas: int, adapters: Mapping[str, Path] = NO_ADAPTERS
 ) -> Door:
-    """Have `replicas` engines of a model on the Ray cluster that $RAY_ADDRESS names, or on this
-    machine, and return the door to them when they are up.
+    """Have `replicas` engines of a model on the Ray cluster (see `join`), and return the door to
+    them when they are up.
 
     An application that others have started for the same model is used as it is.
     """
-    if not ray.is_initialized():
-        _join(replicas)
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    join(replicas)
     serve.start(proxy_location="Disabled", logging_config={"log_level": "WARNING"})
     name = f"fairwitness-{model}".replace("/", "-").replace(":", "-")
     app = serve.status().applications.get(name)
     if app and app.status == "RUNNING":
-        return Door(config, serve.get_app_handle(name))
+        return Door(config, tuple(adapters), serve.get_app_handle(name))
     engines = serve.deployment(
         Replica,
         name="engine",
@@ -191,12 +222,19 @@ def open_door(
         ray_actor_options={"num_cpus": 1},
         request_router_config=RequestRouterConfig(request_router_class=PrefixRouter),
     )
-    handle = serve.run(engines.bind(model, cache_bytes), name=name, route_prefix=None)
-    return Door(config, handle)
+    handle = serve.run(engines.bind(model, dict(adapters)), name=name, route_prefix=None)
+    return Door(config, tuple(adapters), handle)
 
 
-def _join(replicas: int) -> None:
-    """Connect to Ray; without an address, start it here and end it with this process."""
+def join(replicas: int) -> None:
+    """Connect to the Ray cluster that $RAY_ADDRESS names, unless that was done; without an address,
+    start one here, which ends with this process.
+
+    Ray takes signals for itself, so a program with handlers of its own calls this before it sets
+    them.
+    """
+    if ray.is_initialized():
+        return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers
     if os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False, logging_level="error")

@@ -1,11 +1,15 @@
 """One replica: an engine in a process of its own, which Ray Serve keeps alive."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
-from fairwitness.engine.engine import CACHE_BYTES, Engine
+import numpy as np
+from numpy.typing import NDArray
+
+from fairwitness.engine.engine import Engine
 from fairwitness.engine.forms import Forms
 from fairwitness.engine.replicas.asked import BEAT_S, Asked
 from fairwitness.engine.request import EngineError, Token
@@ -19,11 +23,11 @@ AT_ONCE = 256
 class Replica:
     """Serves one model; what each request gets is what any other replica would give."""
 
-    def __init__(self, model: str, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, model: str, adapters: Mapping[str, Path]) -> None:
         """Load `model`, fetched if it is not on this machine; raises what `Engine` raises."""
         opened = open_model(registry.find(model) or registry.pull(model))
         self._forms = Forms(opened.tokenizer())
-        self._engine = Engine(opened, cache_bytes)
+        self._engine = Engine(opened, adapters=adapters)
         self._engine.warm_up()
         self._waiting = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="tokens")
 
@@ -45,6 +49,16 @@ class Replica:
                 is_over = bool(heard) and _is_last(heard[-1])
         finally:
             tokens.close()
+
+    async def embed(
+        self, texts: Sequence[tuple[int, ...]], adapter: str
+    ) -> NDArray[np.float32] | EngineError:
+        """Return what `Engine.embed_all` does, or what it raises."""
+        loop, work = asyncio.get_running_loop(), self._engine.embed_all
+        try:
+            return await loop.run_in_executor(self._waiting, work, texts, adapter)
+        except EngineError as error:
+            return error
 
     def _begin(self, asked: Asked) -> TokenStream:
         rule = self._forms.rule(asked.form) if asked.form else None

@@ -35,7 +35,7 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray is not typed for
             return [candidate_replicas]
         fresh = {id_: each for id_, each in known.items() if id_.unique_id not in asked.tried}
         loads = self._loads(fresh or known)
-        keys = page_keys(asked.request.prompt_ids)
+        keys = page_keys(asked.request.prompt_ids, asked.request.adapter)
         chosen = choose(keys, self._seen, loads, self._random)
         # now and not when it is sent: others choose meanwhile
         self._seen.setdefault(chosen, Seen()).add(keys)

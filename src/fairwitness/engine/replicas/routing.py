@@ -26,14 +26,15 @@ REMEMBERED = 512
 Replica = TypeVar("Replica")
 
 
-def page_keys(prompt_ids: Sequence[int]) -> tuple[int, ...]:
+def page_keys(prompt_ids: Sequence[int], adapter: str = "") -> tuple[int, ...]:
     """Return a key for each whole page of the prompt's beginning; equal keys mean that all tokens
-    up to there are equal."""
+    up to there are equal, and the adapter is."""
     pages = min(len(prompt_ids) // PAGE, MOST_PAGES)
     ids = np.array(prompt_ids[: pages * PAGE], np.int32).reshape(pages, PAGE)
-    keys: list[int] = []
+    keys, key = [], xxh3_64_intdigest(adapter.encode())
     for page in ids:
-        keys.append(xxh3_64_intdigest(page.tobytes(), keys[-1] if keys else 0))
+        key = xxh3_64_intdigest(page.tobytes(), key)
+        keys.append(key)
     return tuple(keys)
 
 
