@@ -116,7 +116,7 @@ class _Known(NamedTuple):
 @functools.cache
 def _known(settled: frozenset[str]) -> _Known:
     is_settled = np.array([script in settled for script in SCRIPTS], np.uint8)
-    kinds, lowered = _tables()
+    kinds, lowered = tables()
     model = load(MODEL)
     addresses = (
         native.at(kinds),
@@ -128,7 +128,7 @@ def _known(settled: frozenset[str]) -> _Known:
 
 
 @functools.cache
-def _tables() -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
+def tables() -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
     """Return kind and script of each code point, and its lower case; both of shape (POINTS,)."""
     every = "".join(map(chr, range(_LETTERS_END)))
     kinds = np.zeros(letters.POINTS, np.uint8)

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 import msgspec
 
 from fairwitness.posts import records
+from fairwitness.posts.encoded import Encoded
 from fairwitness.posts.source import (
     Gap,
     Source,
@@ -38,7 +39,7 @@ class _Ended(msgspec.Struct, frozen=True, tag="ended"):
 
 
 class _Said(msgspec.Struct, frozen=True, tag="said"):
-    """A batch, with its events as the log will hold them."""
+    """A batch, with its events as the log will hold them: those that it can hold."""
 
     events: msgspec.Raw
     count: int
@@ -122,19 +123,16 @@ async def _tell(source: Source, cursor: str, pipe: Connection) -> _Ended:
 
 
 def _send(pipe: Connection, batch: SourceBatch) -> None:
-    try:
-        events = _encode(batch.events)
-    except records.UNWRITABLE:
-        events = records.storable(batch.events).encoded
-    told = _Said(msgspec.Raw(events), len(batch.events), batch.cursor, batch.gaps, batch.dropped)
-    pipe.send_bytes(_encode(told))
+    told = records.storable(batch.events)
+    count = len(told.events)
+    dropped = batch.dropped + len(batch.events) - count
+    said = _Said(msgspec.Raw(told.encoded), count, batch.cursor, batch.gaps, dropped)
+    pipe.send_bytes(_encode(said))
 
 
 def _batch(said: _Said) -> SourceBatch:
-    """Return what was said; what decodes here the log can give back, so nobody looks again."""
-    told = records.readable(bytes(said.events))
-    dropped = said.dropped + said.count - len(told.events)
-    return SourceBatch(tuple(told.events), said.cursor, said.gaps, dropped, told.encoded)
+    events = Encoded(bytes(said.events), said.count)
+    return SourceBatch(events, said.cursor, said.gaps, said.dropped)
 
 
 def _end_with(pipe: Connection) -> None:

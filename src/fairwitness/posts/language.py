@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from fairwitness.kernels.language import SCRIPTS, look
+from fairwitness.kernels.stream import Tongues
 
 # Who writes in a script, as ISO 639 codes that networks and the model use: first whoever writes
 # nearly all of it.
@@ -117,3 +118,7 @@ def _decide(
 def _claim_of(claimed: str) -> str:
     match = _CLAIM.fullmatch(claimed.lower())
     return _NOW.get(match[1], match[1]) if match else ""
+
+
+TONGUES = Tongues(_WRITERS, _IN_HAN, _SETTLED, _NOT_IN_LATIN, _claim_of)
+"""What the kernel knows that decides so, too."""

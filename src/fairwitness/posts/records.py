@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import astuple, fields
 
 from fairwitness.kernels.fields import head
+from fairwitness.posts.encoded import Encoded
 from fairwitness.posts.post import (
     AccountGone,
     Cut,
@@ -83,14 +84,12 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot", omit_defaults=True):
 class Storable(msgspec.Struct, frozen=True):
     """Events that the log can give back as they are."""
 
-    events: list[Event]
+    events: Sequence[Event]
     encoded: bytes
     """All of them, as they stand in a record."""
 
 
 encode = msgspec.msgpack.Encoder().encode
-_events = msgspec.msgpack.Decoder(list[Event]).decode
-_raws = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 decode = msgspec.msgpack.Decoder(Batch | Snapshot).decode
 """Raises msgspec.MsgspecError for what is neither."""
 
@@ -103,6 +102,8 @@ def storable(events: Sequence[Event]) -> Storable:
 
     One that it could not would be damage to the log, made by whoever sent it. 1 µs an event.
     """
+    if isinstance(events, Encoded):
+        return Storable(events, events.encoded)
     try:
         encoded = _encoded(events)
     except UNWRITABLE:
@@ -113,29 +114,15 @@ def storable(events: Sequence[Event]) -> Storable:
 
 def gathered(batches: Sequence[SourceBatch]) -> Storable:
     """Return the events of batches that the log can give back as they are."""
-    parts = [
-        Storable(list(batch.events), batch.encoded) if batch.encoded else storable(batch.events)
-        for batch in batches
-    ]
+    parts = [storable(batch.events) for batch in batches]
     if len(parts) == 1:
         return parts[0]
-    events = [event for part in parts for event in part.events]
+    count = sum(len(part.events) for part in parts)
     bodies = (memoryview(part.encoded)[len(head(len(part.events))) :] for part in parts)
-    return Storable(events, b"".join((head(len(events)), *bodies)))
-
-
-def readable(encoded: bytes) -> Storable:
-    """Return the events that stand in `encoded`, a list of them, without those that are none."""
-    try:
-        return Storable(_events(encoded), encoded)
-    except msgspec.MsgspecError:
-        sound = []
-        for each in _raws(encoded):
-            try:
-                sound += _events(head(1) + bytes(each))
-            except msgspec.MsgspecError as error:
-                _log.warning("left out %.200a: %s", msgspec.msgpack.decode(each), error)
-        return Storable(sound, encode(sound))
+    encoded = b"".join((head(count), *bodies))
+    if any(isinstance(part.events, Encoded) for part in parts):
+        return Storable(Encoded(encoded, count), encoded)
+    return Storable([event for part in parts for event in part.events], encoded)
 
 
 def packed(batch: Batch, encoded_events: bytes | None = None) -> bytes:

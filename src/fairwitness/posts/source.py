@@ -4,11 +4,12 @@ A source yields batches. Each carries the cursor to resume from *after* it, so w
 batch and its cursor together can be killed at any byte and neither lose nor repeat an event.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 import msgspec
 
+from fairwitness.posts.encoded import Encoded
 from fairwitness.posts.post import Event
 
 
@@ -24,15 +25,18 @@ class Gap(msgspec.Struct, frozen=True):
 class SourceBatch(msgspec.Struct, frozen=True):
     """Events in the order of the source, and the cursor to resume after the last of them."""
 
-    events: tuple[Event, ...]
+    events: Sequence[Event]
+    """`Encoded` where they were made as bytes: nobody need look whether the log can hold them."""
     cursor: str
     """Opaque to all but the source that made it. Empty when the source cannot resume."""
     gaps: tuple[Gap, ...] = ()
     dropped: int = 0
     """Frames that could not be read and were left out, each logged with its reason."""
-    encoded: bytes = b""
-    """The events as a list in MessagePack, from which they were decoded; empty when they were not.
-    Nobody need look whether such events can be read again."""
+
+    @property
+    def encoded(self) -> bytes:
+        """The events as a list in MessagePack; empty where they were not made so."""
+        return self.events.encoded if isinstance(self.events, Encoded) else b""
 
 
 class Source(Protocol):

@@ -175,55 +175,6 @@ class ByField {
     }
 };
 
-// What is written beyond the room is counted only.
-class Out {
-  public:
-    Out(uint8_t *at, size_t room) : at_(at), room_(room) {}
-    size_t size = 0;
-
-    void byte(uint8_t byte) {
-        if (size < room_) at_[size] = byte;
-        size++;
-    }
-
-    void piece(Piece piece) {
-        if (size + piece.size <= room_) std::copy_n(piece.at, piece.size, at_ + size);
-        size += piece.size;
-    }
-
-    void big(uint64_t number, int bytes) {
-        while (bytes-- > 0) byte(number >> 8 * bytes);
-    }
-
-    void text(Piece text) {
-        if (text.size < 32) byte(0xA0 | text.size);
-        else if (text.size < 256) byte(0xD9), big(text.size, 1);
-        else if (text.size < 65536) byte(0xDA), big(text.size, 2);
-        else byte(0xDB), big(text.size, 4);
-        piece(text);
-    }
-
-    void number(int64_t number) {
-        if (number >= -32 && number < 128) return byte(number);
-        const uint64_t size = number < 0 ? ~number : number;
-        const int signs = number < 0 ? 1 : 0;
-        int power = 0;
-        while (power < 3 && size >> ((8 << power) - signs)) power++;
-        byte((signs ? 0xD0 : 0xCC) + power);
-        big(number, 1 << power);
-    }
-
-    void heads(size_t count, uint8_t fix, uint8_t wide) {
-        if (count < 16) return byte(fix | count);
-        byte(wide + (count < 65536 ? 0 : 1));
-        big(count, count < 65536 ? 2 : 4);
-    }
-
-  private:
-    uint8_t *at_;
-    size_t room_;
-};
-
 struct Told {
     Piece has[NAMES] = {};
     int64_t moments[NAMES] = {};

@@ -1,5 +1,5 @@
 // Reads MessagePack (https://github.com/msgpack/msgpack/blob/master/spec.md) that our own encoder
-// wrote, so nothing is checked.
+// wrote, so nothing is checked; and writes it as that encoder does, each value as short as can be.
 #pragma once
 
 #include <algorithm>
@@ -72,6 +72,59 @@ class Reader {
         while (size-- > 0) whole = whole << 8 | *at_++;
         return whole;
     }
+};
+
+// What is written beyond the room is counted only.
+class Out {
+  public:
+    Out(uint8_t *at, size_t room) : at_(at), room_(room) {}
+    size_t size = 0;
+
+    void byte(uint8_t byte) {
+        if (size < room_) at_[size] = byte;
+        size++;
+    }
+
+    void piece(Piece piece) {
+        if (size + piece.size <= room_) std::copy_n(piece.at, piece.size, at_ + size);
+        size += piece.size;
+    }
+
+    void big(uint64_t number, int bytes) {
+        while (bytes-- > 0) byte(number >> 8 * bytes);
+    }
+
+    void text(Piece text) { text_of({text.at, 0}, text); }
+
+    // A text of two pieces.
+    void text_of(Piece first, Piece second) {
+        const size_t bytes = first.size + second.size;
+        if (bytes < 32) byte(0xA0 | bytes);
+        else if (bytes < 256) byte(0xD9), big(bytes, 1);
+        else if (bytes < 65536) byte(0xDA), big(bytes, 2);
+        else byte(0xDB), big(bytes, 4);
+        piece(first), piece(second);
+    }
+
+    void number(int64_t number) {
+        if (number >= -32 && number < 128) return byte(number);
+        const uint64_t size = number < 0 ? ~number : number;
+        const int signs = number < 0 ? 1 : 0;
+        int power = 0;
+        while (power < 3 && size >> ((8 << power) - signs)) power++;
+        byte((signs ? 0xD0 : 0xCC) + power);
+        big(number, 1 << power);
+    }
+
+    void heads(size_t count, uint8_t fix, uint8_t wide) {
+        if (count < 16) return byte(fix | count);
+        byte(wide + (count < 65536 ? 0 : 1));
+        big(count, count < 65536 ? 2 : 4);
+    }
+
+  private:
+    uint8_t *at_;
+    size_t room_;
 };
 
 }  // namespace msgpack

@@ -34,3 +34,21 @@ static inline uint8_t *write_point(uint8_t *at, uint32_t point) {
     }
     return at;
 }
+
+// Returns whether bytes that somebody else wrote are UTF-8 (RFC 3629): no form longer than it must
+// be, no surrogates, nothing beyond U+10FFFF.
+static inline bool is_utf8(const uint8_t *at, const uint8_t *end) {
+    while (at < end) {
+        const uint8_t first = *at++;
+        if (first < 0x80) continue;
+        const int more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
+        if (first < 0xC2 || first > 0xF4 || end - at < more) return false;
+        const uint8_t least = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+        const uint8_t most = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+        if (*at < least || *at > most) return false;
+        for (int i = 1; i < more; i++)
+            if ((at[i] & 0xC0) != 0x80) return false;
+        at += more;
+    }
+    return true;
+}

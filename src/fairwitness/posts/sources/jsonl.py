@@ -10,13 +10,19 @@ import io
 import itertools
 import logging
 import os
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from fairwitness.kernels import stream
+from fairwitness.kernels.fields import head
+from fairwitness.kernels.stream import Told
+from fairwitness.posts import records
 from fairwitness.posts.clock import Clock
+from fairwitness.posts.encoded import Encoded
+from fairwitness.posts.language import TONGUES
 from fairwitness.posts.post import Event
 from fairwitness.posts.source import Gap, SourceBatch, SourceRefused
 from fairwitness.posts.sources import captures
@@ -128,23 +134,41 @@ class JsonlFile:
 
 async def read_now(
     lines: Sequence[Line], capture: Capture, clock: Clock
-) -> tuple[tuple[Event, ...], int]:
+) -> tuple[Sequence[Event], int]:
     """Read `lines` as seen now, in a thread: many of them would hold up everybody else."""
     return await asyncio.to_thread(read_lines, lines, capture, itertools.repeat(clock.now_ms()))
 
 
 def read_lines(
     lines: Sequence[Line], capture: Capture, seen_ms: Iterable[int]
-) -> tuple[tuple[Event, ...], int]:
+) -> tuple[Sequence[Event], int]:
     """Return the events of `lines` and how many lines were left out; blank lines are neither.
 
-    `seen_ms` has one moment for each line, and may have more.
+    `seen_ms` has one moment for each line, and may have more. Plain lines of X's stream, of which
+    firehoses are made, are read to bytes all at once; all others one by one.
     """
-    numbers: list[int] = []
-    said: list[Said] = []
+    moments_ms = list(itertools.islice(seen_ms, len(lines)))
+    plain = stream.read([line.data or b"" for line in lines], moments_ms, TONGUES)
+    left = plain.left if plain else range(len(lines))
+    told, left_out = _read_each(
+        [lines[at] for at in left], capture, [moments_ms[at] for at in left]
+    )
+    found = {at: event for at, event in zip(left, told, strict=True) if event is not None}
+    if plain is None or not plain.encoded:
+        return tuple(found.values()), left_out
+    events = _together(plain, found)
+    return events, left_out + len(plain) + len(found) - len(events)
+
+
+def _read_each(
+    lines: Sequence[Line], capture: Capture, seen_ms: Sequence[int]
+) -> tuple[list[Event | None], int]:
+    """Return what each line says, None for nothing, and how many lines were left out."""
+    numbers: dict[int, int] = {}
+    said: list[Said] = [None] * len(lines)
     left_out: list[tuple[int, str]] = []
     is_stream = False
-    for line, moment_ms in zip(lines, seen_ms, strict=False):
+    for at, (line, moment_ms) in enumerate(zip(lines, seen_ms, strict=True)):
         each: Said = stream_line(line.data, moment_ms) if is_stream and line.data else None
         try:
             if each is None:
@@ -156,13 +180,23 @@ def read_lines(
         except ValueError as error:
             left_out.append((line.number, str(error)[:80]))
             continue
-        numbers.append(line.number)
-        said.append(each)
+        numbers[at] = line.number
+        said[at] = each
     told = captures.events_in(said)
-    silent = [number for number, event in zip(numbers, told, strict=True) if event is None]
-    left_out += [(number, "no statement") for number in silent]
+    left_out += [(number, "no statement") for at, number in numbers.items() if told[at] is None]
     warn_of(sorted(left_out), capture.name)
-    return tuple(event for event in told if event is not None), len(left_out)
+    return told, len(left_out)
+
+
+def _together(plain: Told, others: Mapping[int, Event]) -> Encoded:
+    """Return the events of plain lines and of others, in their order, that the log can hold."""
+    encoded, pieces, done, count = memoryview(plain.encoded), list[memoryview](), 0, len(plain)
+    for at, event in others.items():
+        told = records.storable([event])
+        end = int(plain.ends[at])
+        pieces += [encoded[done:end], memoryview(told.encoded)[len(head(1)) :]]
+        done, count = end, count + len(told.events)
+    return Encoded(b"".join([head(count), *pieces, encoded[done:]]), count)
 
 
 def warn_of(left_out: Sequence[tuple[int, str]], name: str) -> None:
