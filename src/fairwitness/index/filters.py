@@ -64,17 +64,20 @@ class Filters:
             for tests in self._clauses
         )
 
-    def narrow(self, allowed: Mask, part: Slice, runs: Runs) -> None:
-        """Take out of `allowed`, the first rows of `part`, those that some clause does not hold of.
+    def narrow(self, allowed: Mask, part: Slice, runs: Runs) -> int:
+        """Take out of `allowed`, the first rows of `part`, those that some clause does not hold of,
+        and return how many are left.
 
         Costs a pass over a column for most conditions, a pass over its postings for a word, and for
         engagement before a past moment some µs a post.
         """
+        left: int | None = None
         for tests in self._clauses:
+            left = None
             if len(tests) == 1:
                 left = self._keep(tests[0], allowed, part, negated=tests[0].negated)
                 if left == 0:
-                    return
+                    return 0
                 if left is not None:
                     continue
             held = np.zeros(len(allowed), np.bool_)
@@ -82,6 +85,7 @@ class Filters:
                 mask = self._where(test, allowed, part, runs)
                 held |= ~mask if test.negated else mask
             allowed &= held
+        return int(np.count_nonzero(allowed)) if left is None else left
 
     def _keep(self, test: _Test, kept: Mask, part: Slice, *, negated: bool) -> int | None:
         """Narrow `kept` by a test of one number a row, and return how many are left; None, with

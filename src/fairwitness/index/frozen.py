@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from fairwitness.index.columns import Columns, Mask, Rows
 from fairwitness.index.errors import IndexCorrupt
 from fairwitness.index.whole import replacing
+from fairwitness.kernels import masks
 
 _MAGIC = b"fwfrozn1"
 _HEAD_AT, _LENGTH_BYTES, _DIGEST_BYTES, _ALIGN_BYTES = 16, 8, 8, 64
@@ -215,10 +216,10 @@ class Frozen:
 
 
 def _keep_among(kept: Mask, column: Array, numbers: Sequence[int], negated: bool) -> int:
-    # A slice holds no number that its column cannot tell.
-    wanted = np.array([n for n in numbers if n <= np.iinfo(column.dtype).max], column.dtype)
-    held = column == wanted[0] if len(wanted) == 1 else np.isin(column, wanted)
-    kept &= held != negated
+    if column.strides[0]:
+        return masks.keep_among(kept, column, numbers, negated=negated)
+    if len(column) and (int(column[0]) in numbers) == negated:  # the same for all rows
+        kept[:] = False
     return int(np.count_nonzero(kept))
 
 

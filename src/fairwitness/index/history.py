@@ -153,11 +153,10 @@ class History:
 
     def shown(self, rows: int, index_rows: int, as_of_ms: int | None) -> NDArray[np.bool_]:
         """Return `shows` of the first rows."""
-        flags, mask = self.marks.flags[:rows], np.ones(rows, np.bool_)
-        replaced = mask.copy()
-        masks.keep_bits(mask, flags, GONE | SUPERSEDED, 0)
-        if masks.keep_bits(replaced, flags, GONE | SUPERSEDED, SUPERSEDED):
-            found = np.flatnonzero(replaced)
+        flags = self.marks.flags[:rows]
+        mask, replaced = masks.unmarked(flags, GONE | SUPERSEDED, SUPERSEDED)
+        if replaced:
+            found = np.flatnonzero(flags & (GONE | SUPERSEDED) == SUPERSEDED)
             mask[found] = self._held_yet(found, index_rows, as_of_ms)
         if as_of_ms is not None and as_of_ms < self.latest_ms:
             mask &= self.columns.seen_until(as_of_ms, slice(0, rows))

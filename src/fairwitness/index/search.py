@@ -226,24 +226,32 @@ class Search:
         for at, (part, runs, row_count) in enumerate(self._view.slices):
             if self._others.leave_out(part):
                 continue
-            allowed = self._allowed(part, runs, row_count)
-            if allowed is None or allowed.any():
+            if self._shows_all(part):
+                looked.append(Looked(at, part, runs, row_count, None))
+                continue
+            allowed = part.history.shown(row_count, self._view.rows, self._as_of_ms)
+            if self._narrow(allowed, part, runs):
                 looked.append(Looked(at, part, runs, row_count, allowed))
         return looked
 
-    def _allowed(self, part: Slice, runs: Runs, row_count: int) -> Mask | None:
-        if not self._clauses and (
-            self._as_of_ms is None or self._as_of_ms >= part.history.latest_ms
-        ):
-            self._searched += part.history.visible
-            self._matched += part.history.visible
-            return None
-        allowed = part.history.shown(row_count, self._view.rows, self._as_of_ms)
-        self._others.narrow(allowed, part, runs)
-        self._searched += int(np.count_nonzero(allowed))
-        self._said.narrow(allowed, part, runs)
-        self._matched += int(np.count_nonzero(allowed))
-        return allowed
+    def _shows_all(self, part: Slice) -> bool:
+        """Return whether all that shows now is allowed, and then count it."""
+        if self._clauses:
+            return False
+        if self._as_of_ms is not None and self._as_of_ms < part.history.latest_ms:
+            return False
+        self._searched += part.history.visible
+        self._matched += part.history.visible
+        return True
+
+    def _narrow(self, allowed: Mask, part: Slice, runs: Runs) -> int:
+        """Leave in `allowed` what clauses allow, and return how many rows that are."""
+        searched = matched = self._others.narrow(allowed, part, runs)
+        if self._said and searched:
+            matched = self._said.narrow(allowed, part, runs)
+        self._searched += searched
+        self._matched += matched
+        return matched
 
     def _ranked(self, found: Sequence[Found], weights: Weights, matched: int) -> Results:
         found = [part for part in found if len(part.rows)]

@@ -1,6 +1,6 @@
-"""Narrow a mask by what a column says of each row: one pass over both, 0.1 ms a million rows.
+"""Make a mask or narrow it by what a column says of each row: one pass, 0.1 ms a million rows.
 
-Each function leaves in `mask_n`, shape (rows,), the rows that were there and pass, and returns how
+What narrows leaves in `mask_n`, shape (rows,), the rows that were there and pass, and returns how
 many they are. Columns have one number a row.
 """
 
@@ -13,35 +13,43 @@ from numpy.typing import NDArray
 from fairwitness.kernels import native
 
 Mask = NDArray[np.bool_]
+Column = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int64]
 
 
-def keep_bits(mask_n: Mask, column_n: NDArray[np.uint16], bits: int, want: int) -> int:
-    """Keep rows of whose number these `bits` are as in `want`."""
+def unmarked(column_n: NDArray[np.uint16], bits: int, other: int) -> tuple[Mask, int]:
+    """Return which rows have a number without any of these `bits`, and how many there are that have
+    exactly those in `other` of them, which are some."""
     library = native.library()
     if library is None:
-        mask_n &= column_n & np.uint16(bits) == want
-        return int(np.count_nonzero(mask_n))
-    call = library.fw_mask_bits
+        marked = column_n & np.uint16(bits)
+        return marked == 0, int(np.count_nonzero(marked == other))
+    mask = np.empty(len(column_n), np.bool_)
+    call = library.fw_mask_unmarked
     call.restype = ctypes.c_int64
-    column, count = native.at(_whole(column_n, mask_n)), native.count(len(mask_n))
-    kept: int = call(column, count, native.count(bits), native.count(want), native.at(mask_n))
-    return kept
+    count, numbers = native.count(len(mask)), map(native.count, (bits, other))
+    others: int = call(native.at(column_n), count, *numbers, native.at(mask))
+    return mask, others
 
 
 def keep_among(
-    mask_n: Mask, column_n: NDArray[np.uint16], values: Collection[int], *, negated: bool = False
+    mask_n: Mask,
+    column_n: NDArray[np.uint8] | NDArray[np.uint16],
+    values: Collection[int],
+    *,
+    negated: bool = False,
 ) -> int:
     """Keep rows whose number is one of `values`; or, negated, none of them."""
-    wanted = np.array(sorted(set(values)), np.uint16)
+    most = np.iinfo(column_n.dtype).max
+    wanted = np.array(sorted({value for value in values if value <= most}), column_n.dtype)
     library = native.library()
     if library is None:
         mask_n &= np.isin(column_n, wanted) != negated
         return int(np.count_nonzero(mask_n))
     call = library.fw_mask_among
     call.restype = ctypes.c_int64
-    column, count = native.at(_whole(column_n, mask_n)), native.count(len(mask_n))
+    column = native.at(_whole(column_n, mask_n)), native.count(column_n.itemsize)
     asked = native.at(wanted), native.count(len(wanted)), native.count(negated)
-    kept: int = call(column, count, *asked, native.at(mask_n))
+    kept: int = call(*column, native.count(len(mask_n)), *asked, native.at(mask_n))
     return kept
 
 
@@ -60,9 +68,7 @@ def keep_from(
     return kept
 
 
-def _whole(
-    column_n: NDArray[np.uint16] | NDArray[np.int64], mask_n: Mask
-) -> NDArray[np.uint16] | NDArray[np.int64]:
+def _whole(column_n: Column, mask_n: Mask) -> Column:
     assert column_n.shape == mask_n.shape
     assert mask_n.flags.c_contiguous
     return column_n

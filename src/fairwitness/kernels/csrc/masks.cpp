@@ -1,5 +1,5 @@
-// Narrows a mask, a byte a row, by what a column says of each row; kernels/masks.py has the twins.
-// Each returns how many rows are left.
+// Makes or narrows a mask, a byte a row, by what a column says of each row; kernels/masks.py has the
+// twins. What narrows returns how many rows are left.
 
 #include <algorithm>
 
@@ -9,34 +9,19 @@ namespace {
 
 constexpr int64_t kBlock = 4096;
 
-FW_CLONES
-int64_t narrow_bits(const uint16_t *__restrict column, int64_t count, uint16_t bits, uint16_t want,
-                    uint8_t *__restrict mask) {
-    int64_t left = 0;
-    for (int64_t first = 0; first < count; first += kBlock) {
-        const int64_t end = std::min(first + kBlock, count);
-        uint16_t here = 0;
-        for (int64_t row = first; row < end; row++) {
-            const uint8_t kept = mask[row] & ((column[row] & bits) == want);
-            mask[row] = kept;
-            here += kept;
-        }
-        left += here;
-    }
-    return left;
-}
-
-FW_CLONES
-int64_t narrow_among(const uint16_t *__restrict column, int64_t count,
-                     const uint16_t *__restrict values, int64_t number, uint8_t negated,
-                     uint8_t *__restrict mask) {
+// Not a function of its own: each of its callers is compiled for several machines.
+template <typename Number>
+__attribute__((always_inline)) inline int64_t among(const Number *__restrict column, int64_t count,
+                                                    const Number *__restrict values,
+                                                    int64_t number, uint8_t negated,
+                                                    uint8_t *__restrict mask) {
     int64_t left = 0;
     uint8_t found[kBlock];
     for (int64_t first = 0; first < count; first += kBlock) {
         const int64_t rows = std::min(kBlock, count - first);
         std::fill_n(found, rows, negated);
         for (int64_t i = 0; i < number; i++) {
-            const uint16_t value = values[i];
+            const Number value = values[i];
             for (int64_t row = 0; row < rows; row++) found[row] ^= column[first + row] == value;
         }
         uint16_t here = 0;
@@ -48,6 +33,35 @@ int64_t narrow_among(const uint16_t *__restrict column, int64_t count,
         left += here;
     }
     return left;
+}
+
+FW_CLONES
+int64_t among_narrow(const uint8_t *column, int64_t count, const uint8_t *values, int64_t number,
+                     uint8_t negated, uint8_t *mask) {
+    return among(column, count, values, number, negated, mask);
+}
+
+FW_CLONES
+int64_t among_wide(const uint16_t *column, int64_t count, const uint16_t *values, int64_t number,
+                   uint8_t negated, uint8_t *mask) {
+    return among(column, count, values, number, negated, mask);
+}
+
+FW_CLONES
+int64_t unmarked(const uint16_t *__restrict column, int64_t count, uint16_t bits, uint16_t other,
+                 uint8_t *__restrict mask) {
+    int64_t others = 0;
+    for (int64_t first = 0; first < count; first += kBlock) {
+        const int64_t end = std::min(first + kBlock, count);
+        uint16_t here = 0;
+        for (int64_t row = first; row < end; row++) {
+            const uint16_t marked = column[row] & bits;
+            mask[row] = marked == 0;
+            here += marked == other;
+        }
+        others += here;
+    }
+    return others;
 }
 
 FW_CLONES
@@ -69,17 +83,25 @@ int64_t narrow_from(const int64_t *__restrict column, int64_t count, int64_t lea
 
 }  // namespace
 
-// Keeps rows of whose number these `bits` are as in `want`.
-FW_EXPORT int64_t fw_mask_bits(const uint16_t *column, int64_t count, int64_t bits, int64_t want,
-                               uint8_t *mask) {
-    return narrow_bits(column, count, static_cast<uint16_t>(bits), static_cast<uint16_t>(want),
-                       mask);
+// Writes which rows have a number without any of these `bits`, and returns how many there are that
+// have exactly those in `other` of them.
+FW_EXPORT int64_t fw_mask_unmarked(const uint16_t *column, int64_t count, int64_t bits,
+                                   int64_t other, uint8_t *mask) {
+    return unmarked(column, count, static_cast<uint16_t>(bits), static_cast<uint16_t>(other), mask);
 }
 
-// Keeps rows whose number is one of `values`, all of them different; or, negated, none of them.
-FW_EXPORT int64_t fw_mask_among(const uint16_t *column, int64_t count, const uint16_t *values,
-                                int64_t number, int64_t negated, uint8_t *mask) {
-    return narrow_among(column, count, values, number, static_cast<uint8_t>(negated), mask);
+// Keeps rows whose number, of 8 or 16 bits, is one of `values`, all of them different; or, negated,
+// none of them.
+FW_EXPORT int64_t fw_mask_among(const void *column, int64_t bytes, int64_t count,
+                                const void *values, int64_t number, int64_t negated,
+                                uint8_t *mask) {
+    if (bytes == 1)
+        return among_narrow(static_cast<const uint8_t *>(column), count,
+                            static_cast<const uint8_t *>(values), number,
+                            static_cast<uint8_t>(negated), mask);
+    return among_wide(static_cast<const uint16_t *>(column), count,
+                      static_cast<const uint16_t *>(values), number,
+                      static_cast<uint8_t>(negated), mask);
 }
 
 // Keeps rows whose number is `least` or more; or, negated, less.
