@@ -22,13 +22,13 @@ from fairwitness.index.errors import IndexCorrupt
 from fairwitness.index.whole import replacing
 from fairwitness.kernels import hamming
 from fairwitness.kernels.hamming import CODE_BYTES, Near
+from fairwitness.kernels.lists import STRETCH_ROWS, Lists, nearest
 
 Codes = NDArray[np.uint8]
 """Shape (n, CODE_BYTES)."""
 
 _MAGIC = b"fwcodes2"
 _HEADER = struct.Struct("<8sqq8x")  # magic, rows, lists; 32 bytes, so that what follows is aligned
-_STRETCH_ROWS = 1 << 16  # so that two bytes tell a row of it
 _LISTS_MAX = 512
 _SAMPLE_PER_LIST = 32
 _TURNS = 4
@@ -72,14 +72,12 @@ class Growing:
         limit: int = hamming.BITS,
     ) -> Near:
         """Return the k nearest rows of `lists`; see `Inverted.nearest`."""
-        if len(lists) == len(self.centres):
-            everywhere = np.array([[0, len(self.codes)]], np.int64)
-            return hamming.nearest(self.codes, everywhere, query, k, allowed=allowed, limit=limit)
-        wanted = np.zeros(len(self.centres), bool)
-        wanted[lists] = True
-        return hamming.nearest_listed(
-            self.codes, self.lists, wanted, query, k, allowed=allowed, limit=limit
-        )
+        return _nearest(self.listed, query, k, lists, allowed, limit)
+
+    @cached_property
+    def listed(self) -> Lists:
+        """The same as the kernel takes it."""
+        return Lists.growing(self.codes, len(self.centres), self.lists)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +104,10 @@ class Inverted:
         """Sort codes, given which list each is in; 50 bytes of memory a row."""
         stretches = _stretches(len(codes))
         order = np.argsort(lists, kind="stable")
-        cells = lists.astype(np.int64) * stretches + np.arange(len(codes)) // _STRETCH_ROWS
+        cells = lists.astype(np.int64) * stretches + np.arange(len(codes)) // STRETCH_ROWS
         counts = np.bincount(cells, minlength=len(centres) * stretches)
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        rows = (order % _STRETCH_ROWS).astype(np.uint16)
+        rows = (order % STRETCH_ROWS).astype(np.uint16)
         return cls(centres, starts, np.ascontiguousarray(codes[order]), rows)
 
     def save(self, path: Path) -> None:
@@ -148,18 +146,12 @@ class Inverted:
     ) -> Near:
         """Return the k rows of `lists` that are nearest to `query`, among those that are `allowed`
         and differ in no more than `limit` bits."""
-        each = np.arange(_stretches(self.size))
-        cells = (lists[:, None] * len(each) + each).ravel()
-        return hamming.nearest(
-            self.codes,
-            np.stack([self.starts[cells], self.starts[cells + 1]], axis=1),
-            query,
-            k,
-            rows_n=self.rows,
-            bases_s=np.tile(each * _STRETCH_ROWS, len(lists)),
-            allowed=allowed,
-            limit=limit,
-        )
+        return _nearest(self.listed, query, k, lists, allowed, limit)
+
+    @cached_property
+    def listed(self) -> Lists:
+        """The same as the kernel takes it."""
+        return Lists.sealed(self.codes, self.starts, self.rows)
 
     def code_of(self, rows: NDArray[np.int64]) -> Codes:
         """Return the codes of `rows`; the first call sorts, 4 bytes of memory a row."""
@@ -181,12 +173,24 @@ class Inverted:
     def _places(self) -> NDArray[np.int64]:
         cells = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
         places = np.empty(self.size, np.int64)
-        places[cells % _stretches(self.size) * _STRETCH_ROWS + self.rows] = np.arange(self.size)
+        places[cells % _stretches(self.size) * STRETCH_ROWS + self.rows] = np.arange(self.size)
         return places
 
 
+def _nearest(
+    held: Lists,
+    query: NDArray[np.uint8],
+    k: int,
+    lists: NDArray[np.intp],
+    allowed: NDArray[np.bool_] | None,
+    limit: int,
+) -> Near:
+    counts = np.array([len(lists)])
+    return nearest([held], lists, counts, query, k, allowed=[allowed], limit=limit)[0]
+
+
 def _stretches(rows: int) -> int:
-    return max(-(-rows // _STRETCH_ROWS), 1)
+    return max(-(-rows // STRETCH_ROWS), 1)
 
 
 def centres_of(codes: Codes) -> Codes:

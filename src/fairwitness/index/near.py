@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairwitness.index.codes import Growing, Inverted
-from fairwitness.kernels import hamming
-from fairwitness.kernels.hamming import BITS, Near
+from fairwitness.kernels import hamming, lists
+from fairwitness.kernels.hamming import Near
 
 PROBES = 32
 """Lists that are looked into where there is one slice, and more with the root of their number. Of
@@ -48,33 +48,34 @@ def nearest(places: Sequence[Place], query: NDArray[np.uint8], k: int) -> list[R
     far = [each if len(each) > 1 else np.zeros(1, np.int32) for each in far]
     probes = round(PROBES * len(far) ** 0.5)
     while True:
-        found = _look(places, _nearest_lists(far, probes), query, k)
+        found = _look(places, *_nearest_lists(far, probes), query, k)
         if sum(map(len, found)) >= k or probes >= sum(map(len, far)):
             return found
         probes *= _WIDER
 
 
-def _nearest_lists(far: Sequence[NDArray[np.int32]], probes: int) -> list[NDArray[np.intp]]:
-    """Return of each place the lists that are among the nearest `probes` of all, nearest first."""
+def _nearest_lists(far: Sequence[NDArray[np.int32]], probes: int) -> tuple[Rows, Rows]:
+    """Return the lists that are among the nearest `probes` of all, those of one place after those
+    of another, and how many are of each."""
     order = np.argsort(np.concatenate(far).astype(np.int16), kind="stable")[:probes]
+    order.sort()
     firsts = np.cumsum([0, *map(len, far)])
-    at = np.searchsorted(firsts, order, side="right") - 1
-    return [order[at == place] - firsts[place] for place in range(len(far))]
+    counts = np.diff(np.searchsorted(order, firsts))
+    return order - np.repeat(firsts[:-1], counts), counts
 
 
 def _look(
-    places: Sequence[Place], chosen: Sequence[NDArray[np.intp]], query: NDArray[np.uint8], k: int
+    places: Sequence[Place], chosen: Rows, counts: Rows, query: NDArray[np.uint8], k: int
 ) -> list[Rows]:
     """Return of each place its rows that are among the k nearest in the chosen lists."""
-    kept = 2 * k  # some may turn out to be old versions
-    none = Near(np.zeros(0, np.int64), np.zeros(0, np.int32))
-    near, best, limit = [none] * len(places), none.distances, BITS
-    for at in range(len(places))[::-1]:
-        if len(chosen[at]):
-            lists, allowed, _ = places[at]
-            near[at] = lists.nearest(query, kept, chosen[at], allowed, limit)
-            best = np.sort(np.concatenate([best, near[at].distances]))[:kept]
-            limit = int(best[-1]) if len(best) == kept else BITS
+    near = lists.nearest(
+        [place.lists.listed for place in places],
+        chosen,
+        counts,
+        query,
+        2 * k,  # some may turn out to be old versions
+        allowed=[place.allowed for place in places],
+    )
     shown = [_shown(*each) for each in zip(places, near, strict=True)]
     places_of = np.repeat(np.arange(len(places)), [len(each.rows) for each in shown])
     rows = np.concatenate([each.rows for each in shown])

@@ -31,8 +31,6 @@ def nearest(
     query_b: NDArray[np.uint8],
     k: int,
     *,
-    rows_n: NDArray[np.uint16] | None = None,
-    bases_s: NDArray[np.int64] | None = None,
     allowed: NDArray[np.bool_] | None = None,
     limit: int = BITS,
 ) -> Near:
@@ -43,20 +41,14 @@ def nearest(
         stretches_s2: Where to look: begins and ends of places, shape (s, 2).
         query_b: What to look for, 32 bytes.
         k: How many, if there are so many.
-        rows_n: Which row the code at each place is, counted from `bases_s` of its stretch; the
-            place itself if left out.
-        bases_s: See there; 0 if left out.
-        allowed: Which rows may be found, one a row; all if left out.
+        allowed: Which places may be found, one a row; all if left out.
         limit: In how many bits one may differ.
     """
     if k <= 0 or not len(codes_nb):
         return Near(np.empty(0, np.int64), np.empty(0, np.int32))
     native = library()
-    if bases_s is None:
-        bases_s = np.zeros(len(stretches_s2), np.int64)
     if native is None:
-        rows = None if rows_n is None else _rows_of(stretches_s2, rows_n, bases_s)
-        return _nearest_plainly(codes_nb, stretches_s2, query_b, k, rows, allowed, limit)
+        return _nearest_plainly(codes_nb, stretches_s2, query_b, k, allowed, limit)
     k = min(k, len(codes_nb))
     rows, distances = np.empty(k, np.int64), np.empty(k, np.int32)
     begins, ends = (np.ascontiguousarray(stretches_s2[:, side], np.int64) for side in (0, 1))
@@ -66,53 +58,7 @@ def nearest(
         _at(codes_nb),
         _at(begins),
         _at(ends),
-        _at(np.ascontiguousarray(bases_s, np.int64)),
         ctypes.c_int64(len(begins)),
-        None if rows_n is None else _at(rows_n),
-        None if allowed is None else _at(allowed),
-        _at(query_b),
-        ctypes.c_int64(k),
-        ctypes.c_int64(limit),
-        _at(rows),
-        _at(distances),
-    )
-    return Near(rows[:count], distances[:count])
-
-
-def nearest_listed(
-    codes_nb: NDArray[np.uint8],
-    lists_n: NDArray[np.uint16],
-    wanted_l: NDArray[np.bool_],
-    query_b: NDArray[np.uint8],
-    k: int,
-    *,
-    allowed: NDArray[np.bool_] | None = None,
-    limit: int = BITS,
-) -> Near:
-    """Return the k codes nearest to a query among those of some lists, 1 ns a code of any list.
-
-    Args:
-        codes_nb: Codes in the order of rows, shape (n, 32).
-        lists_n: Which list each is in.
-        wanted_l: Which lists to look into, one a list.
-        query_b, k, allowed, limit: As for `nearest`.
-    """
-    if k <= 0 or not len(codes_nb):
-        return Near(np.empty(0, np.int64), np.empty(0, np.int32))
-    native = library()
-    if native is None:
-        (rows,) = np.nonzero(wanted_l[lists_n])
-        some, everywhere = codes_nb[rows], np.array([[0, len(rows)]], np.int64)
-        return _nearest_plainly(some, everywhere, query_b, k, rows, allowed, limit)
-    k = min(k, len(codes_nb))
-    rows, distances = np.empty(k, np.int64), np.empty(k, np.int32)
-    look = native.fw_hamming_nearest_listed
-    look.restype = ctypes.c_int64
-    count = look(
-        _at(codes_nb),
-        _at(lists_n),
-        ctypes.c_int64(len(codes_nb)),
-        _at(wanted_l),
         None if allowed is None else _at(allowed),
         _at(query_b),
         ctypes.c_int64(k),
@@ -162,22 +108,11 @@ def _distances_plainly(
     return np.asarray(differ.sum(axis=1, dtype=np.int32))
 
 
-def _rows_of(
-    stretches_s2: NDArray[np.int64], rows_n: NDArray[np.uint16], bases_s: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Return which row each place of some stretches is; 0 for places in none."""
-    rows = np.zeros(len(rows_n), np.int64)
-    for (begin, end), base in zip(stretches_s2.tolist(), bases_s.tolist(), strict=True):
-        rows[begin:end] = base + rows_n[begin:end].astype(np.int64)
-    return rows
-
-
 def _nearest_plainly(
     codes_nb: NDArray[np.uint8],
     stretches_s2: NDArray[np.int64],
     query_b: NDArray[np.uint8],
     k: int,
-    rows_n: NDArray[np.int64] | None,
     allowed: NDArray[np.bool_] | None,
     limit: int,
 ) -> Near:
@@ -185,8 +120,7 @@ def _nearest_plainly(
     for begin, end in stretches_s2.tolist():
         for first in range(begin, end, _PLAIN_ROWS):
             part = codes_nb[first : min(first + _PLAIN_ROWS, end)]
-            here = np.arange(first, first + len(part)) if rows_n is None else rows_n[first:end]
-            here = here[: len(part)].astype(np.int64)
+            here = np.arange(first, first + len(part))
             distant = _distances_plainly(part, query_b)
             kept = part.any(axis=1) & (distant <= limit)
             if allowed is not None:
