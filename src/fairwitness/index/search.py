@@ -27,6 +27,7 @@ from fairwitness.index.query import (
     is_said,
 )
 from fairwitness.index.rank import Candidates, Weights
+from fairwitness.index.reading import Reading
 from fairwitness.index.slice import Slice
 from fairwitness.index.table import Table
 from fairwitness.index.words import Runs
@@ -122,8 +123,7 @@ class Search:
         self._said = Filters(filter(is_said, self._clauses), table, as_of_ms)
         self._others = Filters(filterfalse(is_said, self._clauses), table, as_of_ms)
         self._searched = self._matched = 0
-        self._read: dict[tuple[int, int], Post | None] = {}
-        """Posts that were read, by slice and row: what they say decides how they rank."""
+        self._reading = Reading([each.part for each in view.slices])
 
     def results(self) -> Results:
         """Do it."""
@@ -273,8 +273,8 @@ class Search:
                 break
             at, row = places[chosen]
             part = self._view.slices[at].part
-            post = self._post(at, row)
-            if post is not None and not part.history.is_gone(row):
+            post = self._reading.post((at, row))
+            if post is not None:
                 post = as_of(post, part, row, self._as_of_ms)
                 score, cluster = float(total[chosen]), int(part.columns.cluster[row])
                 words = float(words_worth[chosen])
@@ -301,10 +301,8 @@ class Search:
         """
         first = rank.best_first(parts.sum(axis=1), made_ms)[:_REREAD]
         read = np.union1d(first, np.flatnonzero(near))
-        posts = [self._post(*places[i]) for i in read.tolist()]
-        like = meaning.alike(
-            self._query.meaning, pack([post.text if post else "" for post in posts])
-        )
+        texts = self._reading.texts([places[i] for i in read.tolist()])
+        like = meaning.alike(self._query.meaning, texts)
         best = words_worth.max()
         fused = fusion.fuse(words_worth[read], like, best=best)
         by_words, by_meaning = map(Parts._fields.index, ("words", "meaning"))
@@ -312,12 +310,6 @@ class Search:
         parts[read, by_words], parts[read, by_meaning] = fused.words, fused.meaning
         # What clauses allow stays, whatever it says; what only its code found has to mean the same.
         parts[read[near[read] & ~fusion.related(words_worth[read], like.cosine)]] = -np.inf
-
-    def _post(self, at: int, row: int) -> Post | None:
-        """Return the post of a row, None when it was gone when it was first read."""
-        if (at, row) not in self._read:
-            self._read[at, row] = self._view.slices[at].part.post_at(row)
-        return self._read[at, row]
 
     def _column(self, found: Found, name: str) -> NDArray[np.int64]:
         column: NDArray[np.int64] = getattr(self._view.slices[found.at].part.columns, name)

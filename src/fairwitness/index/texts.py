@@ -9,6 +9,7 @@ grown, at the end.
 
 import threading
 import time
+from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import groupby
@@ -17,6 +18,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import zstandard
+from numpy.typing import NDArray
 
 from fairwitness.index.errors import IndexCorrupt
 from fairwitness.index.growing import GrowingFile
@@ -58,7 +60,9 @@ class Texts:
             self._blocks.close()
             raise
         self.rows = rows
-        self._first_rows: list[int] = entries["first_row"].tolist()
+        self._first_rows, self._offsets, self._sizes = array("I"), array("Q"), array("I")
+        """Of each block, as we saw it last: another process may have written it anew elsewhere."""
+        self._learn(entries)
         self._tail: tuple[int, list[Post]] = (rows, [])
         """Row of the first post that waits to be written, and those that do: one name, so that a
         reader gets both or neither."""
@@ -90,8 +94,34 @@ class Texts:
         first, waiting = self._tail
         if row >= first:
             return waiting[row - first]
-        number = bisect_right(self._first_rows, row) - 1
-        found = self._posts_of(number, row - self._first_rows[number], 1)
+        number = self.block_of(row)
+        return self.post_in(number, self.open(number), row)
+
+    def block_of(self, row: int) -> int:
+        """Return the number of the block that has a row, if it was flushed."""
+        return bisect_right(self._first_rows, row) - 1
+
+    def first_row(self, number: int) -> int:
+        """Return the first row of a block."""
+        return self._first_rows[number]
+
+    def open(self, number: int) -> bytes:
+        """Return a block, its posts field by field (`kernels/blocks.py`); raise IndexCorrupt."""
+        place = self._offsets[number], self._sizes[number]
+        for patience in (True, True, False):
+            try:
+                return _decompress(self._file.read(*place))
+            except zstandard.ZstdError as error:
+                # Whoever forgets a post of this block may be writing it at this moment, or has.
+                if not patience:
+                    raise self._damage(place[0], error) from error
+                time.sleep(_FORGETTING_S)
+                place = self._offsets[number], self._sizes[number] = self._place(number)
+        raise AssertionError
+
+    def post_in(self, number: int, block: bytes, row: int) -> Post:
+        """Return the post of a row from its block, which was opened; raise IndexCorrupt."""
+        found = self._posts_in(number, block, row - self._first_rows[number], 1)
         if not found:
             raise IndexCorrupt(self.path, f"no post in row {row}")
         return found[0]
@@ -100,8 +130,9 @@ class Texts:
         """Return the posts of many rows, each block opened once."""
         posts: list[Post] = []
         while (row := first + len(posts)) < min(end, self._tail[0]):
-            number = bisect_right(self._first_rows, row) - 1
-            found = self._posts_of(number, row - self._first_rows[number], end - row)
+            number = self.block_of(row)
+            first_of_block = self._first_rows[number]
+            found = self._posts_in(number, self.open(number), row - first_of_block, end - row)
             if not found:
                 raise IndexCorrupt(self.path, f"no post in row {row}")
             posts += found
@@ -117,8 +148,9 @@ class Texts:
             block = self._compress(blocks.by_field(encoded, len(ends)))
             begin = ends[-1]
             offset = self._file.append(block)
-            self._blocks.append(_entry(offset, first + start, len(block)))
-            self._first_rows.append(first + start)
+            entry = _entry(offset, first + start, len(block))
+            self._blocks.append(entry.tobytes())
+            self._learn(entry)
         self._tail = (self.rows, [])
         self._encoded, self._ends = bytearray(), []
         self._file.flush()
@@ -126,7 +158,7 @@ class Texts:
 
     def forget(self, rows: Sequence[int]) -> None:
         """Destroy the posts of `rows`, which must have been flushed; their ids stay."""
-        by_block = groupby(sorted(rows), lambda row: bisect_right(self._first_rows, row) - 1)
+        by_block = groupby(sorted(rows), self.block_of)
         for number, mine in by_block:
             self._forget_in(number, list(mine))
 
@@ -141,7 +173,7 @@ class Texts:
         self._blocks.grow_to(blocks * ENTRY.itemsize)
         known, size = self.blocks, ENTRY.itemsize
         stored = self._blocks.read(known * size, (blocks - known) * size)
-        self._first_rows += np.frombuffer(stored, ENTRY)["first_row"].tolist()
+        self._learn(np.frombuffer(stored, ENTRY))
         self.rows = rows
         self._tail = (rows, [])
 
@@ -155,23 +187,24 @@ class Texts:
         offset, _, size_bytes = np.frombuffer(stored, ENTRY)[0].tolist()
         return offset, size_bytes
 
-    def _posts_of(self, number: int, first: int, count: int) -> list[Post]:
+    def _learn(self, entries: NDArray[np.void]) -> None:
+        self._offsets.frombytes(entries["offset"].tobytes())
+        self._sizes.frombytes(entries["size_bytes"].tobytes())
+        self._first_rows.frombytes(entries["first_row"].tobytes())  # last: by these all is found
+
+    def _posts_in(self, number: int, block: bytes, first: int, count: int) -> list[Post]:
         """Return `count` posts of a block from its `first` on, fewer where it ends."""
-        for patience in (True, True, False):
-            offset, size_bytes = self._place(number)
-            try:
-                block = _decompress(self._file.read(offset, size_bytes))
-                return _decode(blocks.by_post(block, first, count))
-            except (zstandard.ZstdError, BlockDamaged, msgspec.DecodeError) as error:
-                # Whoever forgets a post of this block may be writing it at this moment.
-                if not patience:
-                    raise IndexCorrupt(self.path, f"no block at byte {offset}: {error}") from error
-                time.sleep(_FORGETTING_S)
-        raise AssertionError
+        try:
+            return _decode(blocks.by_post(block, first, count))
+        except (BlockDamaged, msgspec.DecodeError) as error:
+            raise self._damage(self._offsets[number], error) from error
+
+    def _damage(self, offset: int, error: Exception) -> IndexCorrupt:
+        return IndexCorrupt(self.path, f"no block at byte {offset}: {error}")
 
     def _forget_in(self, number: int, rows: Sequence[int]) -> None:
         first = self._first_rows[number]
-        posts = self._posts_of(number, 0, self.rows - first)
+        posts = self._posts_in(number, self.open(number), 0, self.rows - first)
         for row in rows:
             posts[row - first] = _nothing(posts[row - first])
         encoded = _encode(posts)[len(head(len(posts))) :]
@@ -181,8 +214,10 @@ class Texts:
             place = self._file.append(block)
             self._file.flush()
             self._file.sync()
-            self._blocks.overwrite(number * ENTRY.itemsize, _entry(place, first, len(block)))
+            entry = _entry(place, first, len(block))
+            self._blocks.overwrite(number * ENTRY.itemsize, entry.tobytes())
             self._blocks.sync()
+            self._offsets[number], self._sizes[number] = place, len(block)
             block = b""
         self._file.overwrite(offset, block.ljust(size_bytes, b"\0"))
 
@@ -195,8 +230,8 @@ def _decompress(block: bytes) -> bytes:
     return posts
 
 
-def _entry(offset: int, first_row: int, size_bytes: int) -> bytes:
-    return np.array((offset, first_row, size_bytes), ENTRY).tobytes()
+def _entry(offset: int, first_row: int, size_bytes: int) -> NDArray[np.void]:
+    return np.array([(offset, first_row, size_bytes)], ENTRY)
 
 
 def _nothing(post: Post) -> Post:

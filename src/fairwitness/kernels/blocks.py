@@ -22,13 +22,16 @@ at the end of an id are its number.
 import ctypes
 import struct
 import threading
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from fairwitness.kernels import native
 from fairwitness.kernels.fields import head
+from fairwitness.kernels.texts import Texts, pack
 
 NAMES = (
     *("id", "network", "author", "author_id", "text", "created_ms", "seen_ms", "url", "lang"),
@@ -86,6 +89,34 @@ def by_post(block: bytes, first: int, count: int) -> bytes:
     if made is None:
         raise BlockDamaged(f"{len(block)} bytes are no block of posts")
     return made
+
+
+def texts(opened: Sequence[bytes], posts: Sequence[int]) -> Texts:
+    """Return the text of one post of each of some blocks, 0.3 µs each; raise BlockDamaged."""
+    library = native.library()
+    if library is None:
+        return pack([_text_plainly(*each) for each in zip(opened, posts, strict=True)])
+    call, count = library.fw_block_texts, len(opened)
+    call.restype = ctypes.c_int64
+    sizes = np.fromiter(map(len, opened), np.int64, count)
+    which, ends = np.array(posts, np.int64), np.empty(count, np.int64)
+    assert len(which) == count
+    given = (ctypes.c_char_p * count)(*opened), native.at(sizes), native.at(which)
+    # No text is longer than its block: it stands there as it is.
+    room = np.empty(int(sizes.sum()), np.uint8)
+    told = native.at(room), native.count(len(room)), native.at(ends)
+    size_bytes: int = call(*given, native.count(count), *told)
+    if size_bytes < 0:
+        at = -1 - size_bytes
+        raise BlockDamaged(f"{sizes[at]} bytes are no block with a post {posts[at]}")
+    return Texts(room[:size_bytes].tobytes(), ends)
+
+
+def _text_plainly(block: bytes, post: int) -> str:
+    found = _raws(_by_post_plainly(block, post, 1))
+    if not found:
+        raise BlockDamaged(f"{len(block)} bytes are no block with a post {post}")
+    return _text(found[0]["text"]) if "text" in found[0] else ""
 
 
 def _made(call: Any, *arguments: object) -> bytes | None:

@@ -77,8 +77,8 @@ class Lists:
     def held(self, chosen: Numbers) -> tuple[Numbers, NDArray[np.uint8]]:
         """Return the rows of some lists, and their codes."""
         if self.list_of_n is not None:
-            rows = np.flatnonzero(np.isin(self.list_of_n, chosen))
-            return rows, self.codes_nb[rows]
+            places = np.flatnonzero(np.isin(self.list_of_n, chosen))
+            return places, self.codes_nb[places]
         assert self.starts is not None
         assert self.rows_n is not None
         cells = (chosen[:, None] * self.stretches + np.arange(self.stretches)).ravel()

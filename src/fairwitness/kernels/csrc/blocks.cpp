@@ -183,8 +183,8 @@ struct Told {
 
 class ByPost {
   public:
-    // Reads `count` posts from `first` on, as far as there are.
-    ByPost(const uint8_t *block, size_t size, size_t first, size_t count)
+    // Reads `count` posts from `first` on, as far as there are, and of their fields those up to `last`.
+    ByPost(const uint8_t *block, size_t size, size_t first, size_t count, int last = CUTS)
         : at_(block), end_(block + size) {
         const uint64_t posts = varint();
         if (posts > size) throw Damage{};
@@ -196,7 +196,7 @@ class ByPost {
         }
         first_ = std::min<size_t>(first, posts);
         told_.resize(std::min<size_t>(count, posts - first_));
-        for (int name = 0; name < NAMES; name++) {
+        for (int name = 0; name <= last; name++) {
             if (!(all >> name & 1)) continue;
             if (name == CREATED_MS) read_moments();
             else if (name != SEEN_MS) read(name);
@@ -204,6 +204,7 @@ class ByPost {
     }
 
     size_t count() const { return told_.size(); }
+    Piece text(size_t number) const { return told_[number].has[TEXT]; }
 
     void write(size_t number, Out &out) {
         Told &post = told_[number];
@@ -383,4 +384,24 @@ FW_EXPORT int64_t fw_by_post(const uint8_t *block, int64_t size, int64_t first, 
     } catch (const Damage &) {
         return -1;
     }
+}
+
+// Writes the text of one post of each block, one after the other, as far as there is room, and where
+// each ends; returns where the last does, or -1 less the number of the block that has no such post
+// or is none.
+FW_EXPORT int64_t fw_block_texts(const uint8_t *const *blocks, const int64_t *sizes,
+                                 const int64_t *posts, int64_t count, uint8_t *out, int64_t room,
+                                 int64_t *ends) {
+    Out told(out, room);
+    for (int64_t i = 0; i < count; i++) {
+        try {
+            const ByPost post(blocks[i], sizes[i], posts[i], 1, TEXT);
+            if (post.count() == 0) return -1 - i;
+            told.piece(post.text(0));
+        } catch (const Damage &) {
+            return -1 - i;
+        }
+        ends[i] = told.size;
+    }
+    return told.size;
 }

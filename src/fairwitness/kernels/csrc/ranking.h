@@ -20,12 +20,60 @@ struct Ask {
     int64_t keys_count, terms;
 };
 
-// Whether any of 64 scores is above a floor.
+// The scores of a window's rows, by groups of 64. All of a group that is not marked are 0.
+struct Scores {
+    int32_t *scores;  // below 2^31: bm25.py sees to it
+    uint8_t *marks;
+    uint16_t *held;  // null where no term has to be held
+
+    // Gives `use` each group that is marked, the first one first.
+    template <typename Use>
+    __attribute__((always_inline)) inline void each_marked(const Use &use) const {
+        for (int64_t first = 0; first < GROUPS; first += 8) {
+            uint64_t eight;
+            std::memcpy(&eight, marks + first, 8);
+            for (; eight; eight &= eight - 1) use(first + (__builtin_ctzll(eight) >> 3));
+        }
+    }
+
+    __attribute__((always_inline)) inline bool any_above(int64_t group, int32_t floor) const {
+        int32_t above = 0;
+        for (int i = 0; i < 64; i++) above |= scores[group * 64 + i] > floor;
+        return above;
+    }
+
+    __attribute__((always_inline)) inline void forget(int64_t group) const {
+        marks[group] = 0;
+        std::fill_n(scores + group * 64, 64, 0);
+        if (held) std::fill_n(held + group * 64, 64, 0);
+    }
+};
+
+// Forgets the groups in which no score is above a limit; returns whether any are left.
 FW_CLONES
-bool any_above(const int32_t *scores, int32_t floor) {
-    int32_t above = 0;
-    for (int i = 0; i < 64; i++) above |= scores[i] > floor;
-    return above;
+bool drop_below(const Scores &all, int32_t limit) {
+    bool are_left = false;
+    all.each_marked([&](int64_t group) {
+        if (limit < 0 || all.any_above(group, limit)) are_left = true;
+        else all.forget(group);
+    });
+    return are_left;
+}
+
+// Writes in which groups some score is above a floor, and returns in how many.
+FW_CLONES
+int64_t groups_above(const Scores &all, int32_t floor, uint16_t *groups) {
+    int64_t found = 0;
+    all.each_marked([&](int64_t group) {
+        groups[found] = group;
+        found += all.any_above(group, floor);
+    });
+    return found;
+}
+
+FW_CLONES
+void forget_all(const Scores &all) {
+    all.each_marked([&](int64_t group) { all.forget(group); });
 }
 
 // Adds to the score of each row what its length gives, and marks its group of 64 rows.
@@ -181,7 +229,7 @@ class Ranking {
     std::vector<std::unique_ptr<Term>> terms_;
     bool is_hopeless_ = false;
     int64_t musts_ = 0;
-    std::vector<int32_t> scores_;  // below 2^31: bm25.py sees to it
+    std::vector<int32_t> scores_;
     std::vector<uint16_t> held_;
     std::vector<uint8_t> marks_;
 
@@ -242,29 +290,14 @@ class Ranking {
         for (const auto &term : terms_) left += term->bound;
         for (size_t i = 0; i < terms_.size(); i++) {
             if (i < adding) take<true>(*terms_[i], low);
-            else if (!drop_hopeless(best_.floor() - left)) return;
+            else if (!drop_below(scores(), best_.floor() - left)) return;
             else take<false>(*terms_[i], low);
             left -= terms_[i]->bound;
         }
         collect(low);
     }
 
-    // Forgets the rows of groups in which no score is above a limit; returns whether any are left.
-    bool drop_hopeless(int64_t limit) {
-        bool are_left = false;
-        for (int64_t group = 0; group < GROUPS; group++) {
-            if (!marks_[group]) continue;
-            if (limit < 0 || any_above(scores_.data() + group * 64, limit)) are_left = true;
-            else forget(group);
-        }
-        return are_left;
-    }
-
-    void forget(int64_t group) {
-        marks_[group] = 0;
-        std::fill_n(scores_.data() + group * 64, 64, 0);
-        if (musts_) std::fill_n(held_.data() + group * 64, 64, 0);
-    }
+    Scores scores() { return {scores_.data(), marks_.data(), musts_ ? held_.data() : nullptr}; }
 
     // Adds what a term gives to rows of a window; unless IS_ADDING only where there is a score.
     template <bool IS_ADDING>
@@ -313,13 +346,12 @@ class Ranking {
     }
 
     void collect(int64_t low) {
-        for (int64_t group = GROUPS - 1; group >= 0; group--) {
-            if (!marks_[group]) continue;
-            if (any_above(scores_.data() + group * 64, best_.floor())) {
-                for (int64_t row = group * 64 + 63; row >= group * 64; row--) offer(low, row);
-            }
-            forget(group);
+        uint16_t groups[GROUPS];
+        for (int64_t left = groups_above(scores(), best_.floor(), groups); left-- > 0;) {
+            const int64_t group = groups[left];
+            for (int64_t row = group * 64 + 63; row >= group * 64; row--) offer(low, row);
         }
+        forget_all(scores());
     }
 
     void offer(int64_t low, int64_t row) {
