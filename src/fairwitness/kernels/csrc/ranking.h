@@ -190,16 +190,12 @@ class Ranking {
         for (int64_t term = 0; term < ask.terms; term++) {
             if (!add(ask, term, norms) && ask.must[term]) is_hopeless_ = true;
         }
+        // The rarest first: the last ones are those that a row is seldom looked up for. What stands
+        // beside a text weighs as much as a rare word and is rarer still, so weights would not do.
         std::stable_sort(terms_.begin(), terms_.end(), [](const auto &a, const auto &b) {
-            return a->must != b->must ? a->must : a->bound > b->bound;
+            return a->must != b->must ? a->must : a->count() < b->count();
         });
         for (const auto &term : terms_) musts_ += term->must;
-        if (musts_ > 1)
-            std::iter_swap(terms_.begin(),
-                           std::min_element(terms_.begin(), terms_.begin() + musts_,
-                                            [](const auto &a, const auto &b) {
-                                                return a->count() < b->count();
-                                            }));
         // Whole groups, but no more than there are rows for: most runs are small.
         const int64_t width = std::min(WINDOW_ROWS, (end_row + 63) / 64 * 64);
         scores_.resize(width), marks_.resize(GROUPS);
