@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from fairwitness.kernels import blocks, native
 from fairwitness.kernels.blocks import BlockDamaged
 from fairwitness.kernels.fields import head
+from fairwitness.kernels.texts import unpack
 from fairwitness.posts.post import Cut, Engagement, Post
 
 TEXTS = st.text(max_size=20) | st.text("aZ@é津 #", max_size=40)
@@ -135,3 +136,23 @@ def test_flipped_bytes_are_read_without_harm(posts: list[Post], data: st.DataObj
         blocks.by_post(bytes(block), 0, len(posts))
     except BlockDamaged:
         return
+
+
+@settings(max_examples=60, deadline=None)
+@given(batches=st.lists(POSTS.filter(len), min_size=1, max_size=4), seed=st.integers(0, 99))
+def test_texts_of_many_blocks_are_those_of_their_posts(
+    batches: list[list[Post]], seed: int
+) -> None:
+    made = [blocks.by_field(encoded(posts), len(posts)) for posts in batches]
+    which = [seed % len(posts) for posts in batches]
+    told = [posts[at].text for posts, at in zip(batches, which, strict=True)]
+    for is_native in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            if not is_native:
+                patch.setattr(native, "library", lambda: None)
+            assert unpack(blocks.texts(made, which)) == told
+            assert unpack(blocks.texts([], [])) == []
+            with pytest.raises(BlockDamaged):
+                blocks.texts([*made, made[0]], [*which, len(batches[0])])
+            with pytest.raises(BlockDamaged):
+                blocks.texts([made[0], b"\xff"], [which[0], 0])

@@ -56,6 +56,14 @@ class Filters:
         """Whether there are any."""
         return bool(self._clauses)
 
+    @property
+    def lasting(self) -> tuple[tuple[_Test, ...], ...] | None:
+        """What tells these clauses from others, if what they allow of a sealed slice stays so."""
+        tests = [test for tests in self._clauses for test in tests]
+        if tests and all(isinstance(test, _Among) and test.kind != "from" for test in tests):
+            return tuple(self._clauses)
+        return None
+
     def leave_out(self, part: Slice) -> bool:
         """Return whether no post of a slice is young enough, without a look at any."""
         latest_ms = part.history.latest_ms

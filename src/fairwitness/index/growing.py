@@ -47,7 +47,7 @@ class GrowingFile:
     def read(self, offset: int, size_bytes: int) -> bytes:
         """Return `size_bytes` from `offset`; raise IndexCorrupt when the file is shorter."""
         start, tail = self._tail
-        if offset >= start:
+        if offset >= start and tail:  # a reader may know of more than was here when it looked
             return bytes(tail[offset - start : offset - start + size_bytes])
         data = os.pread(self._file.fileno(), size_bytes, offset)
         if len(data) < size_bytes:

@@ -86,8 +86,8 @@ def _look(
 
 
 def _shown(place: Place, near: Near) -> Near:
-    """Leave out what does not show; a mask of what is allowed has done so already."""
-    if place.allowed is not None or not len(near.rows):
+    """Leave out what does not show, or not any more since a mask was made."""
+    if not len(near.rows):
         return near
     shown = place.shows(near.rows)
-    return Near(near.rows[shown], near.distances[shown])
+    return near if shown.all() else Near(near.rows[shown], near.distances[shown])

@@ -72,7 +72,8 @@ class Looked(NamedTuple):
     runs: Runs
     rows: int
     allowed: Mask | None
-    """Which rows the moment and the clauses allow; None for all that show now."""
+    """Which rows the moment and the clauses allow, perhaps with some that went a moment ago; None
+    for all that show now."""
 
 
 class Found(NamedTuple):
@@ -179,6 +180,7 @@ class Search:
         if allowed is None:
             allowed = part.history.shown(row_count, self._view.rows, self._as_of_ms)
         rows = np.flatnonzero(allowed)
+        rows = rows[part.history.shows(rows, self._view.rows, self._as_of_ms)]
         if len(rows) > self._limit:
             made_ms = part.columns.made_ms[rows]
             rows = rows[rank.best_first(np.zeros(len(rows)), made_ms)[: self._limit]]
@@ -213,12 +215,12 @@ class Search:
         return found
 
     def _shown(self, found: Found, looked: Looked) -> Found:
-        """Leave out what does not show; a mask of what is allowed has done so already."""
-        if looked.allowed is not None:
+        """Leave out what does not show, or not any more since a mask was made."""
+        if not len(found.rows):
             return found
         history = looked.part.history
         shown = history.shows(found.rows, self._view.rows, self._as_of_ms)
-        return Found(found.at, found.rows[shown], found.words[shown])
+        return found if shown.all() else Found(found.at, found.rows[shown], found.words[shown])
 
     def _looked(self) -> list[Looked]:
         """Return the slices that hold something which the moment and the clauses allow."""
@@ -229,29 +231,39 @@ class Search:
             if self._shows_all(part):
                 looked.append(Looked(at, part, runs, row_count, None))
                 continue
-            allowed = part.history.shown(row_count, self._view.rows, self._as_of_ms)
-            if self._narrow(allowed, part, runs):
+            allowed = self._allowed(part, runs, row_count)
+            if allowed is not None:
                 looked.append(Looked(at, part, runs, row_count, allowed))
         return looked
 
+    def _is_past(self, part: Slice) -> bool:
+        """Return whether the moment is one at which a slice looked otherwise than now."""
+        return self._as_of_ms is not None and self._as_of_ms < part.history.latest_ms
+
     def _shows_all(self, part: Slice) -> bool:
         """Return whether all that shows now is allowed, and then count it."""
-        if self._clauses:
-            return False
-        if self._as_of_ms is not None and self._as_of_ms < part.history.latest_ms:
+        if self._clauses or self._is_past(part):
             return False
         self._searched += part.history.visible
         self._matched += part.history.visible
         return True
 
-    def _narrow(self, allowed: Mask, part: Slice, runs: Runs) -> int:
-        """Leave in `allowed` what clauses allow, and return how many rows that are."""
-        searched = matched = self._others.narrow(allowed, part, runs)
-        if self._said and searched:
-            matched = self._said.narrow(allowed, part, runs)
+    def _allowed(self, part: Slice, runs: Runs, row_count: int) -> Mask | None:
+        """Return what clauses allow, None for nothing, and count it."""
+        visible, lasting = part.history.visible, self._others.lasting
+
+        def fresh() -> tuple[Mask, int]:
+            mask = part.history.shown(row_count, self._view.rows, self._as_of_ms)
+            return mask, self._others.narrow(mask, part, runs)
+
+        if lasting and part.is_frozen and not self._said and not self._is_past(part):
+            allowed, searched, *_ = part.masks.get(lasting, visible, self._view.rows, fresh)
+        else:
+            allowed, searched = fresh()
+        matched = self._said.narrow(allowed, part, runs) if self._said and searched else searched
         self._searched += searched
         self._matched += matched
-        return matched
+        return allowed if matched else None
 
     def _ranked(self, found: Sequence[Found], weights: Weights, matched: int) -> Results:
         found = [part for part in found if len(part.rows)]

@@ -21,6 +21,7 @@ from fairwitness.index.errors import IndexCorrupt, IndexDiskFull, room_on_disk
 from fairwitness.index.frozen import Frozen, freeze
 from fairwitness.index.history import History, Rows
 from fairwitness.index.ids import Hashes, SealedIds, id_hash
+from fairwitness.index.lasting import Masks
 from fairwitness.index.manifest import SliceExtent
 from fairwitness.index.slice_codes import SliceCodes
 from fairwitness.index.texts import Texts
@@ -89,6 +90,7 @@ class Slice:
         self._has_grown = True
         self._check = extent.check
         self._grown, self._looked_s = extent, time.monotonic()
+        self.masks = Masks(read_only=read_only)
         with ExitStack() as files:
             if not sealed and not read_only:
                 self._forget_sealing()
@@ -109,6 +111,11 @@ class Slice:
     def room(self) -> int:
         """How many rows are left."""
         return self._rows_max - self.rows
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether its columns can change no more."""
+        return isinstance(self.columns, Frozen)
 
     @property
     def extent(self) -> SliceExtent:
