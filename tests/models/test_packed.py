@@ -13,7 +13,7 @@ from fairwitness.models.dequantise import FORMATS
 from fairwitness.models.gguf import open_gguf
 from fairwitness.models.gguf_writer import write_gguf
 from fairwitness.models.packed import packed_weights
-from fairwitness.models.rope import Linear, Yarn
+from fairwitness.models.rope import Dynamic, Linear, Yarn
 from fairwitness.models.weights import halves_from_pairs
 from fairwitness.models.writing import NewTensor
 
@@ -98,10 +98,11 @@ def test_what_is_joined_has_one_format(tmp_path, name):
         {"activation": "gelu_tanh"},
         {"post_norms": True},
         {"multipliers": Multipliers(logits_cap=30.0)},
-        {"rope_scaling": Yarn(4.0, 64, 1.1)},
+        {"rope_scaling": Dynamic(4.0, 64)},
     ],
 )
 def test_what_the_native_step_does_not_compute_is_left_to_jax(tmp_path, asked):
     file = open_gguf(written(tmp_path / "mixed.gguf"))
     assert packed_weights(file, replace(CONFIG, **asked)) is None
-    assert packed_weights(file, replace(CONFIG, rope_scaling=Linear(2.0))) is not None
+    assert packed_weights(file, replace(CONFIG, rope_scaling=Linear(2.0))).amplitude == 1
+    assert packed_weights(file, replace(CONFIG, rope_scaling=Yarn(4.0, 64, 1.1))).amplitude == 1.1

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from fairwitness.models.errors import ModelFileError
-from fairwitness.models.rope import Dynamic, RopeScaling, Yarn
+from fairwitness.models.rope import Dynamic, RopeScaling
 
 Activation = Literal["silu", "gelu", "gelu_tanh", "clamped_swiglu"]
 
@@ -102,12 +102,12 @@ class DecoderConfig:
     @property
     def is_llama(self) -> bool:
         """Whether all that differs between families is as in a Llama; its RoPE may have other
-        frequencies."""
+        frequencies and lengths, but not other ones at each position."""
         plain = DecoderConfig(
             **{field.name: getattr(self, field.name) for field in fields(self)[:11]},
             rope_scaling=self.rope_scaling,
         )
-        return self == plain and not isinstance(self.rope_scaling, Dynamic | Yarn)
+        return self == plain and not isinstance(self.rope_scaling, Dynamic)
 
     @property
     def cached_numbers(self) -> int:

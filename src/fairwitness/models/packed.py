@@ -16,6 +16,7 @@ from fairwitness.kernels.stack import LayerWeights, Shape, Weights, interleaved
 from fairwitness.models.config import DecoderConfig
 from fairwitness.models.families import GGUF
 from fairwitness.models.gguf import GgufFile, GgufTensor
+from fairwitness.models.rope import amplitude
 from fairwitness.models.weights import (
     check_all_placed,
     check_shape,
@@ -100,6 +101,7 @@ class _Source:
             norm=self._floats(GGUF["norm"], config.width),
             frequencies=rope_frequencies(config, factors),
             layers=[self._layer(index) for index in range(config.layers)],
+            amplitude=amplitude(config.rope_scaling),
         )
         check_all_placed(self._file.path, self._left)
         return weights
