@@ -7,10 +7,10 @@ left out. Nothing here knows a network or an index.
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from fairwitness.answers import words
+from fairwitness.answers import pages, words
 from fairwitness.answers.grammar import NEGATED, NOT_YET, UNREAL
 from fairwitness.answers.quote import Span
 from fairwitness.answers.senses import SENSES
@@ -40,10 +40,18 @@ class Weighed:
 
 def weigh(asked: Asked, spans: Sequence[Span], weights: Mapping[Term, float]) -> list[Weighed]:
     """Return the spans that are about the question, best first."""
-    total = sum(weights.values()) or 1.0
-    whole: dict[int, _Context] = {}
-    weighed = [_weigh(asked, span, _context_of(span, whole), weights, total) for span in spans]
-    about = [each for each in weighed if each is not None]
+    whole: dict[str, _Context] = {}
+    like = pages.likeness(asked, spans)
+    ranks = {name: rank for rank, name in enumerate(dict.fromkeys(s.post.id for s in spans))}
+    newest_ms = max((span.post.created_ms for span in spans), default=0)
+    about: list[Weighed] = []
+    for at, span in enumerate(spans):
+        around = _context_of(span, whole)
+        each = _weigh(asked, span, around, weights)
+        if each is not None and at in like:
+            each = _of_page(asked, each, around, weights, like[at], ranks[span.post.id], newest_ms)
+        if each is not None:
+            about.append(each)
     return sorted(about, key=lambda each: (-each.score, each.span.post.seen_ms, each.span.post.id))
 
 
@@ -52,18 +60,13 @@ def rarity(posts: int, holding: int) -> float:
     return math.log(1 + (posts + 1) / (holding + 1))
 
 
-NEAR_CHARS = 300
-"""What stands so near a span is its context in a page; a post is short enough to be all context."""
-
-HEAD_CHARS = 200
-"""The head of a page is context of all that stands in it."""
-
-
 class _Context:
     """What is said around a span, as matching sees it."""
 
-    def __init__(self, post: Post, text: str) -> None:
+    def __init__(self, post: Post, text: str, page: "_Context | None" = None) -> None:
         self._post, self._text = post, text
+        self.page = page
+        """The whole page, of which this is a part."""
 
     @cached_property
     def squeezed(self) -> str:
@@ -74,21 +77,45 @@ class _Context:
         tags = (word for tag in self._post.hashtags for word in _CAMEL.findall(tag))
         return words.stems(self._text) | words.stems(" ".join(tags))
 
+    def has(self, term: Term) -> bool:
+        return bool(term.stems & self.stems) or (term.name and _named(term, self.squeezed))
 
-def _context_of(span: Span, whole: dict[int, _Context]) -> _Context:
-    """Return the context of `span`; `whole` keeps those of short posts, which are read once."""
+
+def _context_of(span: Span, whole: dict[str, _Context]) -> _Context:
+    """Return the context of `span`; `whole` keeps those of posts and pages, which are read once."""
     text = span.post.text
-    if len(text) > HEAD_CHARS + 2 * NEAR_CHARS:
-        start = max(HEAD_CHARS, span.start - NEAR_CHARS)
-        around = f"{text[:HEAD_CHARS]}\n{text[start : span.end + NEAR_CHARS]}"
-        return _Context(span.post, around)
-    return whole.get(id(span.post)) or whole.setdefault(id(span.post), _Context(span.post, text))
+    post = whole.get(span.post.id) or whole.setdefault(span.post.id, _Context(span.post, text))
+    if not pages.is_page(span.post):
+        return post
+    start = max(pages.HEAD_CHARS, span.start - pages.NEAR_CHARS)
+    around = f"{text[: pages.HEAD_CHARS]}\n{text[start : span.end + pages.NEAR_CHARS]}"
+    return _Context(span.post, around, post)
+
+
+def _of_page(
+    asked: Asked,
+    each: Weighed,
+    around: _Context,
+    weights: Mapping[Term, float],
+    like: float,
+    rank: int,
+    newest_ms: int,
+) -> Weighed | None:
+    """Weigh a span of a page once more, by all of the page."""
+    assert around.page is not None
+    page = around.page
+    in_page = sum(weight for term, weight in weights.items() if page.has(term))
+    shares = (each.coverage, each.context, in_page / (sum(weights.values()) or 1.0))
+    age_ms = newest_ms - each.span.post.created_ms
+    score = pages.score(asked, each.span, shares=shares, like=like, rank=rank, age_ms=age_ms)
+    return replace(each, score=score) if score >= pages.ENOUGH else None
 
 
 def _weigh(
-    asked: Asked, span: Span, around: _Context, weights: Mapping[Term, float], total: float
+    asked: Asked, span: Span, around: _Context, weights: Mapping[Term, float]
 ) -> Weighed | None:
     text = span.text
+    total = sum(weights.values()) or 1.0
     in_span = words.stems(text)
     squeezed = words.squeezed(text)
     if weights and not any(t.stems & in_span or (t.name and _named(t, squeezed)) for t in weights):
@@ -102,10 +129,11 @@ def _weigh(
             context += weight
         elif term.stems & around.stems or named:
             context += weight
-        elif term.name:
+        elif term.name and not (around.page and around.page.has(term)):
             return None
     coverage, context = coverage / total, context / total
-    if asked.terms and (context < ENOUGH or coverage == 0.0):
+    enough = 0.0 if around.page else ENOUGH
+    if asked.terms and (context < enough or coverage == 0.0):
         return None
     folded = words.fold(text)
     real = UNREAL.search(folded) is None
