@@ -145,6 +145,7 @@ HOSTILE = {
     "needs 4294967295 bytes more": b"B\xff\xff\xff\xff.",
     "a name of 4294967295 bytes": b"X\xff\xff\xff\xff.",
     "a name of more than 255 bytes": b"c" + b"x" * 1_000 + b"\n.",
+    "no array but a dict": b"}\x94" + TEXT + b"h\x00s.",  # which holds itself
     "imports what has no name": b"K\x01K\x02\x93.",
     "fills what is no table": b"K\x01(u.",
     "a key that is no text": b"}K\x01K\x02s.",
@@ -170,6 +171,17 @@ def test_hostile_pickle_is_refused_and_runs_nothing(tmp_path, monkeypatch, probl
     assert problem.split(",")[0] in str(caught.value)
     assert not (tmp_path / "ran").exists()
     assert peak_bytes < 1_000_000
+
+
+def test_a_pickle_that_holds_itself_is_no_array(tmp_path):
+    """An array whose state is itself, a tuple with it, or a table with it."""
+    whole, path = pickle.dumps(np.ones((2, 3), np.float32), 4), tmp_path / "tensor"
+    made = whole[: whole.index(b"(K\x01")]
+    assert made.endswith(b"R\x94"), "the array, kept under the number 9"
+    for state in (b"h\x09", b"h\x09\x85", b"}" + TEXT + b"h\x09s"):
+        path.write_bytes(made + state + b"b.")
+        with pytest.raises(ModelFileError):
+            read_pickled(path)
 
 
 def patched(array: np.ndarray, old: bytes, new: bytes) -> bytes:

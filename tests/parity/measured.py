@@ -30,7 +30,7 @@ GROK_1 = {
     "family": "grok-1",
     "against": "xai-org/grok-1 at 7050ed2, JAX 0.4.25",
     "cases": ["tiny_f32", "tiny_bf16"],
-    "error_below": 1e-5,  # its goldens lie beside the checkout; test_grok.py holds it to this
+    "error_below": 1e-5,  # its goldens lie beside the checkout; test_grok1.py reads this bound
 }
 
 

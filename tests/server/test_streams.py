@@ -165,6 +165,20 @@ def test_time_that_is_over_ends_an_answer_wherever_it_is(own, wait_until) -> Non
     assert in_time.json()["choices"][0]["finish_reason"] == "length"
 
 
+def test_a_prompt_beyond_the_context_and_a_form_that_none_can_have_are_refused(own) -> None:
+    refused = {
+        "the context has 8192": body("word " * 9000),
+        "structured_outputs": body("Hi", structured_outputs={"regex": "["}),
+        "cannot be kept": body("Hi", structured_outputs={"grammar": 'start: start "a"'}),
+    }
+    for problem, sent in refused.items():
+        for is_streamed in (False, True):
+            reply = own.client.post("/v1/chat/completions", json=sent | {"stream": is_streamed})
+            assert reply.status_code == 400, problem
+            assert problem in reply.text
+    assert engine_of(own).load().running == 0
+
+
 def test_what_is_no_time_and_who_has_none_are_refused_by_name(own) -> None:
     for sent in (body("Hi", timeout_s=0), body("Hi", model="fairwitness", timeout_s=3)):
         reply = own.client.post("/v1/chat/completions", json=sent)
