@@ -5,7 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from fairwitness.index.copies import Copies
-from fairwitness.index.floods import AUTHOR_FLOOD, CLUSTER_FLOOD, LOW_QUALITY, Judged, judge
+from fairwitness.index.floods import (
+    AUTHOR_FLOOD,
+    CLUSTER_FLOOD,
+    LOW_QUALITY,
+    Judged,
+    judge,
+    with_priors,
+)
 from fairwitness.kernels.copies import EXACT, REPOST, Seen
 from fairwitness.kernels.texts import pack
 
@@ -34,7 +41,13 @@ def judged(
     copies = Copies(1 << 12, 1 << 8)
     none = np.full(len(texts), -1, np.int64)
     seen = copies.see(pack(texts), 0, none, lambda ordinals: ordinals)
-    return seen, judge(copies, seen, np.array(author, np.uint64), np.array(seen_ms, np.int64))
+    return seen, judge(
+        copies,
+        seen,
+        np.array(author, np.uint64),
+        np.array(seen_ms, np.int64),
+        np.ones(len(texts), np.uint64),
+    )
 
 
 def test_what_says_something_scores_above_what_says_nothing() -> None:
@@ -79,6 +92,22 @@ def test_copies_that_flood_are_flagged_and_reposts_are_not() -> None:
     original = np.zeros(200, np.int64)
     original[0] = -1
     seen = copies.see(pack([GOOD[0]] * 200), 0, original, lambda ordinals: ordinals)
-    found = judge(copies, seen, np.arange(1, 201, dtype=np.uint64), np.zeros(200, np.int64))
+    ones = np.ones(200, np.uint64)
+    found = judge(copies, seen, np.arange(1, 201, dtype=np.uint64), np.zeros(200, np.int64), ones)
     assert not found.flags.any()
     assert np.count_nonzero(seen.how == REPOST) == 199
+
+
+def test_what_an_author_and_a_network_said_before_counts_a_little() -> None:
+    poor = [f"{POOR[0]} {n}" for n in range(40)]
+    texts = [*poor, GOOD[0], GOOD[1]]
+    _, found = judged(texts, [7] * 41 + [8], [HOUR_MS * n for n in range(42)])
+    mine, another = found.quality[-2:].tolist()
+    assert 255 - 40 <= mine < 255 - 20
+    assert another == 255
+
+    old, new = np.array([0, 64, 128, 255], np.uint8), np.full(4, 255, np.uint8)
+    alone = np.array([255, 255, 255, 10], np.uint8)
+    assert with_priors(alone, old, new).tolist() == [215, 235, 255, 10]
+    assert with_priors(alone, new, old).tolist() == [235, 245, 255, 10]
+    assert with_priors(np.zeros(4, np.uint8), old, old).tolist() == [0, 0, 0, 0]

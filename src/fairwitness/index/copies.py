@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.kernels import copies, rates
+from fairwitness.kernels import copies, means, rates
 from fairwitness.kernels.copies import Seen, Tables
 from fairwitness.kernels.texts import Texts
 
@@ -24,15 +24,20 @@ POSTS_MAX = 1 << 21
 """Different texts that are remembered, 128 bytes each: six minutes of all of X, days of most
 networks; what is still copied is remembered longer."""
 KEYS_MAX = 1 << 19
-"""Authors, and clusters, whose rates are remembered, 24 bytes each."""
+"""Authors, and clusters, whose rates are remembered, 24 bytes each, and what authors were worth,
+16 bytes each."""
 
-_LAYOUT = (2,)
+SOURCES_MAX = 1 << 8
+"""Networks whose worth is remembered."""
+
+_LAYOUT = (3,)
 
 ClusterOf = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 
 
 class Copies:
-    """The clusters that new posts may join, and how fast authors and clusters speak."""
+    """The clusters that new posts may join, how fast authors and clusters speak, and what authors
+    and networks were worth."""
 
     def __init__(self, posts_max: int = POSTS_MAX, keys_max: int = KEYS_MAX) -> None:
         """Begin with nothing seen; both sizes are powers of two."""
@@ -42,6 +47,8 @@ class Copies:
         self.tables: Tables = copies.empty_tables(posts_max)
         self.authors = rates.empty_rates(keys_max)
         self.clusters = rates.empty_rates(keys_max)
+        self.authors_worth = means.empty_means(keys_max)
+        self.sources_worth = means.empty_means(SOURCES_MAX)
 
     @property
     def size_bytes(self) -> int:
@@ -78,7 +85,8 @@ class Copies:
         """Return all state but `next_ordinal`; the arrays are in use."""
         tables = {"exact": self.tables.exact, "keys": self.tables.keys, "ring": self.tables.ring}
         rates_of = {"authors": self.authors, "clusters": self.clusters}
-        return {**tables, "head": self.tables.head, **rates_of}
+        worth = {"authors_worth": self.authors_worth, "sources_worth": self.sources_worth}
+        return {**tables, "head": self.tables.head, **rates_of, **worth}
 
     def restore(self, told: dict[str, NDArray[Any]]) -> None:
         """Go on where `arrays` were taken, with the same sizes, from `next_ordinal` on."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairwitness.index.copies import Copies
-from fairwitness.kernels import rates
+from fairwitness.kernels import means, rates
 from fairwitness.kernels.copies import EXACT, NEAR, Seen
 from fairwitness.kernels.statements import Mark
 
@@ -26,6 +26,9 @@ LOW_QUALITY = 128
 """A score below this is counted as low."""
 
 _PERFECT = 255
+_AUTHOR_WINDOW = 16
+"""Posts over which an author's worth is told: it takes a dozen poor ones to be thought poor."""
+_SOURCE_WINDOW = 4_096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,13 +38,20 @@ class Judged:
     flags: NDArray[np.uint8]
     """AUTHOR_FLOOD | CLUSTER_FLOOD."""
     quality: NDArray[np.uint8]
-    """0 to 255, see `quality`."""
+    """0 to 255, see `quality` and `with_priors`."""
 
 
 def judge(
-    copies: Copies, seen: Seen, author: NDArray[np.uint64], seen_ms: NDArray[np.int64]
+    copies: Copies,
+    seen: Seen,
+    author: NDArray[np.uint64],
+    seen_ms: NDArray[np.int64],
+    source: NDArray[np.uint64],
 ) -> Judged:
-    """Return flags and quality of a batch that `copies` has just seen, and count its posts."""
+    """Return flags and quality of a batch that `copies` has just seen, and count its posts.
+
+    `author` and `source` are numbers of the account and of its network, none of them 0.
+    """
     author_posts = rates.count(copies.authors, author, seen_ms, AUTHOR_POSTS_PER_MINUTE)
     # Hashes of clusters, so that cluster 0 is not "none"; reposts of a post are no flood.
     is_copy = (seen.how == EXACT) | (seen.how == NEAR)
@@ -50,7 +60,24 @@ def judge(
     flags = np.zeros(len(author), np.uint8)
     flags[author_posts > AUTHOR_POSTS_PER_MINUTE] |= AUTHOR_FLOOD
     flags[cluster_posts > CLUSTER_POSTS_PER_MINUTE] |= CLUSTER_FLOOD
-    return Judged(flags, quality(seen.marks, is_copy, author_posts, cluster_posts))
+    alone = quality(seen.marks, is_copy, author_posts, cluster_posts)
+    authors = means.before(copies.authors_worth, author, alone, _AUTHOR_WINDOW)
+    sources = means.before(copies.sources_worth, source, alone, _SOURCE_WINDOW)
+    return Judged(flags, with_priors(alone, authors, sources))
+
+
+def with_priors(
+    alone: NDArray[np.uint8], author: NDArray[np.uint8], source: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Return what posts are worth given what they are `alone`, and what came before.
+
+    Up to 40 less where what the author said before was worth less than LOW_QUALITY on average, and
+    up to 20 where what came from the network was. Who is new has nothing against him.
+    """
+    lost = 40 * np.maximum(1 - author / LOW_QUALITY, 0)
+    lost += 20 * np.maximum(1 - source / LOW_QUALITY, 0)
+    left: NDArray[np.uint8] = np.maximum(alone - lost, 0).astype(np.uint8)
+    return left
 
 
 def quality(
@@ -59,7 +86,7 @@ def quality(
     author_posts: NDArray[np.uint16],
     cluster_posts: NDArray[np.uint16],
 ) -> NDArray[np.uint8]:
-    """Return 255 less, and never below 0:
+    """Return what posts are worth by themselves, 255 less, and never below 0:
 
     - 120 for a text without a letter: emoji, numbers or links alone;
     - 10 for each word (or pair of Han letters) that it has less than 6 different ones;

@@ -67,7 +67,8 @@ class Noticing:
         said = new.fields
         seen = self._copies.see(said.texts, first_ordinal, self._originals(new), self._clusters_of)
         authors = rows.author.astype(np.uint64) + np.uint64(1)
-        judged = floods.judge(self._copies, seen, authors, rows.since_ms)
+        sources = rows.network.astype(np.uint64) + np.uint64(1)
+        judged = floods.judge(self._copies, seen, authors, rows.since_ms, sources)
         copied = np.where(seen.how == FIRST, 0, seen.cluster + 1).astype(np.uint64)
         if not _is_old_and_thin(rows.since_ms):
             self.trends.see(items_of(said, told, first_ordinal, rows.lang, copied))
@@ -162,7 +163,8 @@ class Noticing:
             original = np.where(clusters < at, clusters, -1)
             seen = self._copies.see(texts, at, original, lambda ordinals: ordinals)
             authors = part.columns.author[rows].astype(np.uint64) + np.uint64(1)
-            floods.judge(self._copies, seen, authors, part.columns.since_ms[rows])
+            sources = part.columns.network[rows].astype(np.uint64) + np.uint64(1)
+            floods.judge(self._copies, seen, authors, part.columns.since_ms[rows], sources)
 
     def _originals(self, new: Fresh) -> NDArray[np.int64]:
         """Return the ordinals of what posts repeat whole, -1 where it is nothing we know."""

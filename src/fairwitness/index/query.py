@@ -120,7 +120,7 @@ class Parts(NamedTuple):
     recency: float
     engagement: float
     trust: float = 0.0
-    """What the post's quality adds (`floods.py`)."""
+    """What the post's quality adds, its author's and network's past in it (`floods.py`)."""
     meaning: float = 0.0
 
 

@@ -22,7 +22,8 @@ class Weights:
     engagement_full: int = 100_000
     """Reactions at which the engagement part reaches its weight; it grows with the logarithm."""
     trust: float = 0.1
-    """What an ordinary post gets more than one that floods, shouts or says nothing."""
+    """What an ordinary post gets more than one that floods, shouts, says nothing, or is of an
+    author or a network that mostly did (`floods.py`)."""
     trust_full: int = 128
     """From this quality on a post is ordinary: better ones are not ranked against each other."""
     views_per_reaction: int = 100
