@@ -3,18 +3,19 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairwitness.engine.draft import WORTH, PromptLookup
+from fairwitness.engine.draft import LIKELY, LONGEST_MATCH, Guess, Odds, PromptLookup
 
 
-def slowly(ids: list[int], most: int) -> tuple[int, ...]:
+def slowly(ids: list[int], most: int) -> Guess:
     """The same by looking at every place."""
-    for length, worth in WORTH.items():
+    for length in range(LONGEST_MATCH, 0, -1):
         if length > len(ids):
             continue
         for place in range(len(ids) - 1, length - 1, -1):
             if ids[place - length : place] == ids[-length:]:
-                return tuple((ids[place:] * most)[: min(most, worth)])
-    return ()
+                grades = tuple(min(length + i, LONGEST_MATCH) for i in range(most))
+                return Guess(tuple((ids[place:] * most)[:most]), grades)
+    return Guess()
 
 
 @given(
@@ -25,31 +26,69 @@ def test_proposes_a_copy_of_what_followed_last_however_the_ids_arrive(pieces, mo
     lookup, ids = PromptLookup(), []
     for piece in pieces:
         ids += piece
-        drafted = lookup.propose(ids, most)
-        assert drafted == slowly(ids, most)
-        assert len(drafted) <= most
+        guess = lookup.propose(ids, most)
+        drafted = guess.ids
+        assert guess == slowly(ids, most)
+        assert len(drafted) == len(guess.grades) <= most
         text, copy = "".join(map(chr, [*ids, *drafted])), "".join(map(chr, drafted))
         assert copy in text[:-1] or not copy, "a proposal is a copy"
-        assert PromptLookup().propose(tuple(ids), most) == drafted, "it follows from the ids"
+        assert PromptLookup().propose(tuple(ids), most) == guess, "it follows from the ids"
 
 
 def test_goes_on_where_the_longest_end_stood():
     ids = [9, 9, 9, 9, 5, 6, 1, 0, 0, 5, 6, 2, 0, 9, 9, 5, 6]
-    assert PromptLookup().propose(ids, 3) == (1, 0, 0), "9 9 5 6 says more than the later 5 6"
+    assert PromptLookup().propose(ids, 3).ids == (1, 0, 0), "9 9 5 6 says more than the later 5 6"
 
 
 def test_what_goes_round_goes_on_round():
-    assert PromptLookup().propose([5, 1, 2, 3, 1, 2, 3], 7) == (1, 2, 3, 1, 2, 3, 1)
+    assert PromptLookup().propose([5, 1, 2, 3, 1, 2, 3], 7).ids == (1, 2, 3, 1, 2, 3, 1)
 
 
-def test_one_token_that_agrees_is_worth_one_guess():
-    assert PromptLookup().propose([1, 2, 3, 4, 1], 7) == (2,)
+def test_the_more_tokens_agree_the_more_are_run():
+    runs = [Odds().worth((grade, *[min(grade + i, 4) for i in range(1, 16)]), 1, 0.2)
+            for grade in range(1, LONGEST_MATCH + 1)]  # fmt: skip
+    assert runs == sorted(runs)
+    assert runs[0] < runs[-1]
+
+
+def test_a_guess_is_run_while_it_brings_more_for_its_time():
+    """Against every length, one by one."""
+    grades = (2, 3, 4, 4, 4, 4, 4, 4)
+    for writing in (1, 2, 8):
+        for row_cost in (0.05, 0.26, 0.6, 1.0):
+            gains = []
+            for count in range(len(grades) + 1):
+                reached, brought = 1.0, float(writing)
+                for grade in grades[:count]:
+                    reached *= LIKELY[grade]
+                    brought += reached
+                gains.append(brought / (1 + row_cost * (writing - 1 + count)))
+            assert Odds().worth(grades, writing, row_cost) == gains.index(max(gains))
+
+
+def test_wrong_guesses_become_few_and_are_tried_again_and_right_ones_many():
+    odds, grades = Odds(), (4,) * 16
+    first = odds.worth(grades, 1, 0.26)
+    for _ in range(12):
+        odds.heard(grades[: odds.worth(grades, 1, 0.26)], 0)
+    assert odds.worth(grades, 1, 0.26) <= 1
+    assert max(odds.worth(grades, 1, 0.26) for _ in range(100)) > 1
+    for _ in range(30):
+        count = odds.worth(grades, 1, 0.26)
+        odds.heard(grades[:count], count)
+    assert odds.worth(grades, 1, 0.26) > first
+
+
+def test_what_follows_a_wrong_guess_says_nothing_of_its_grade():
+    odds = Odds()
+    odds.heard((1, 4, 4, 4), 0)
+    assert odds.worth((4,) * 8, 1, 0.26) == Odds().worth((4,) * 8, 1, 0.26)
 
 
 def test_nothing_stood_before():
-    assert PromptLookup().propose([], 4) == ()
-    assert PromptLookup().propose([1], 4) == ()
-    assert PromptLookup().propose([1, 2, 3], 4) == ()
+    assert PromptLookup().propose([], 4) == Guess()
+    assert PromptLookup().propose([1], 4) == Guess()
+    assert PromptLookup().propose([1, 2, 3], 4) == Guess()
 
 
 def test_a_token_costs_the_same_however_long_the_sequence_is():

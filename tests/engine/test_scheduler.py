@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairwitness.engine.draft import FORM, Guess
 from fairwitness.engine.ledger import Ledger
 from fairwitness.engine.prefix import Node, PrefixTree
 from fairwitness.engine.scheduler import QueueFullError, Rules, Scheduler, TooLargeError
@@ -44,12 +45,16 @@ def sequence(prompt: tuple[int, ...], limit: int, guess: Propose | None = None) 
     return Sequence(list(prompt), len(prompt), limit, len(prompt) - 1, propose=guess)
 
 
-def propose(ids: list[int], most: int) -> tuple[int, ...]:
+def guessed(ids: tuple[int, ...]) -> Guess:
+    return Guess(ids, (FORM,) * len(ids))
+
+
+def propose(ids: list[int], most: int) -> Guess:
     """Right, wrong, or short, by what stands there."""
     guess = list(ids)
     for place in range(most - len(ids) % 2):
         guess.append((next_of(guess) + (len(guess) * place % 5 == 4)) % 3)
-    return tuple(guess[len(ids) :])
+    return guessed(tuple(guess[len(ids) :]))
 
 
 @dataclass
@@ -259,11 +264,11 @@ def test_expired_are_those_whose_deadline_has_passed():
 
 
 def test_wrong_guesses_become_few_and_right_ones_many():
-    def perfect(ids: list[int], most: int) -> tuple[int, ...]:
-        return tuple(alone(tuple(ids), len(ids) + most)[len(ids) :])
+    def perfect(ids: list[int], most: int) -> Guess:
+        return guessed(tuple(alone(tuple(ids), len(ids) + most)[len(ids) :]))
 
-    def hopeless(ids: list[int], most: int) -> tuple[int, ...]:
-        return ((next_of(ids) + 1) % 3,) * most
+    def hopeless(ids: list[int], most: int) -> Guess:
+        return guessed(((next_of(ids) + 1) % 3,) * most)
 
     steps = {}
     for name, guess in (("none", None), ("right", perfect), ("wrong", hopeless)):

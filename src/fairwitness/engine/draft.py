@@ -1,47 +1,98 @@
-"""Tokens guessed ahead by looking them up: what came last has often stood before, and then it goes
-on as it did. Answers that quote their prompt are copies, so most guesses there are right.
+"""Tokens guessed ahead, and how many of them are worth running.
 
-A draft costs nothing to be wrong: the model reads it in one step and keeps what it would have said
-itself (see `choosing`). The idea is Saxena's prompt lookup decoding
-(github.com/apoorvumang/prompt-lookup-decoding).
+What came last has often stood before, and then it goes on as it did: answers that quote are copies
+of their prompt. A wrong guess changes no answer, for the model keeps what it would have said itself
+(see `choosing`), but each row takes time. So a guess is cut where the tokens that it is likely to
+bring no longer pay for the rows. How likely a token is follows from how many tokens before it
+agree, and from how such guesses went in this answer.
+
+Looking up is Saxena's prompt lookup decoding (github.com/apoorvumang/prompt-lookup-decoding).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-# How many of the last tokens are looked up, and how far a copy is worth running after them: the
-# more agree, the better the guess.
-WORTH = {3: 16, 2: 6, 1: 1}
+LONGEST_MATCH = 4  # more that agree say no more
+FORM, MODEL = 5, 6
+LIKELY = {1: 0.35, 2: 0.6, 3: 0.75, LONGEST_MATCH: 0.9, FORM: 0.88, MODEL: 0.7}
+"""How often a token of each grade is right, before anything is known of the answer: one before
+which so many agree, one that a form makes likely, one of a draft model."""
+BELIEF = 6.0  # as many tries as that is worth
+MEMORY = 0.98  # of what was heard, at each asking
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Tokens that may follow, each with its grade in `LIKELY`."""
+
+    ids: tuple[int, ...] = ()
+    grades: tuple[int, ...] = ()
+
+
+class Odds:
+    """How guesses of each grade went in one answer."""
+
+    def __init__(self) -> None:
+        self._tried = dict.fromkeys(LIKELY, 0.0)
+        self._right = dict.fromkeys(LIKELY, 0.0)
+
+    def worth(self, grades: Sequence[int], writing: int, row_cost: float) -> int:
+        """How many of the guessed tokens to run in a step of `writing` rows, so that it brings the
+        most tokens for its time. A row takes `row_cost` of what a step of one row takes. What was
+        heard long ago counts less, so what went wrong is tried again."""
+        for told in (self._tried, self._right):
+            for grade in told:
+                told[grade] *= MEMORY
+        tokens, cost, all_right = float(writing), 1 + row_cost * (writing - 1), 1.0
+        best, count = tokens / cost, 0
+        for place, grade in enumerate(grades, 1):
+            all_right *= self._likely(grade)
+            tokens, cost = tokens + all_right, cost + row_cost
+            if tokens / cost > best:
+                best, count = tokens / cost, place
+        return count
+
+    def heard(self, grades: Sequence[int], right: int) -> None:
+        """The first `right` of the tokens that were run were right; what came after the first wrong
+        one says nothing."""
+        for place, grade in enumerate(grades[: right + 1]):
+            self._tried[grade] += 1
+            self._right[grade] += place < right
+
+    def _likely(self, grade: int) -> float:
+        believed = LIKELY[grade] * BELIEF
+        return (believed + self._right[grade]) / (BELIEF + self._tried[grade])
 
 
 class PromptLookup:
     """The index of one sequence: after which tokens it went on where.
 
     What it proposes follows from the ids alone; that it remembers those of the last call only saves
-    time: a token costs `len(WORTH)` entries.
+    time: a token costs `LONGEST_MATCH` entries.
     """
 
     def __init__(self) -> None:
         self._follower: dict[tuple[int, ...], int] = {}  # last tokens → place of what came next
         self._read = 1
 
-    def propose(self, ids: Sequence[int], most: int) -> tuple[int, ...]:
+    def propose(self, ids: Sequence[int], most: int) -> Guess:
         """At most `most` tokens that may follow `ids`: a copy of what stands after the latest
-        earlier occurrence of its last tokens, again and again if that reaches the end. Empty if
-        those never stood before.
+        earlier occurrence of its last tokens, of as many as agree, again and again if that reaches
+        the end. Empty if the last one never stood before.
 
         `ids` are those of the last call and maybe more.
         """
         assert len(ids) >= self._read - 1, "the ids of a sequence only grow"
         for place in range(self._read, len(ids)):
-            for length in WORTH:
-                if length <= place:
-                    self._follower[tuple(ids[place - length : place])] = place
+            for length in range(1, min(LONGEST_MATCH, place) + 1):
+                self._follower[tuple(ids[place - length : place])] = place
         self._read = max(self._read, len(ids))
-        for length, worth in WORTH.items():
+        for length in range(LONGEST_MATCH, 0, -1):
             place = self._follower.get(tuple(ids[-length:]), 0)
             if place:
                 period = len(ids) - place
-                return tuple(ids[place + i % period] for i in range(min(most, worth)))
-        return ()
+                copy = tuple(ids[place + i % period] for i in range(most))
+                return Guess(copy, tuple(min(length + i, LONGEST_MATCH) for i in range(most)))
+        return Guess()

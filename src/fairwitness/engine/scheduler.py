@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from fairwitness.engine.ledger import Ledger
 from fairwitness.engine.prefix import Node, PrefixTree
 from fairwitness.engine.request import EngineError
-from fairwitness.engine.sequence import LONGEST_DRAFT, Piece, Sequence
+from fairwitness.engine.sequence import Piece, Sequence
 
 PROMPT_ROWS = 128  # of prompts in one step: enough for arithmetic, and nobody waits long
-DRAFT_ROWS = 16  # of guesses in one step: they are free while memory is the limit, then they cost
+DRAFT_ROWS = 16  # of those who write and of guesses in one step
+ROW_COST = 0.26  # of a step of one row: what each row more takes
 TOGETHER = 64  # sequences in a step
 WAITING = 1024  # requests that may queue
 
@@ -208,28 +209,30 @@ class Scheduler:
         room = max(0, self.rules.draft_rows - len(writing))
         for sequence in writing:
             if sequence.table and self._grow(sequence):  # it may have stood back meanwhile
-                guess = self._guess(sequence, room)
+                guess = self._guess(sequence, room, len(writing))
                 room -= len(guess)
                 ids = (sequence.ids[-1], *guess)
                 yield Piece(sequence, sequence.done, ids, len(ids), len(guess))
 
-    def _guess(self, sequence: Sequence, room: int) -> tuple[int, ...]:
-        most = min(room, sequence.draft, sequence.limit - len(sequence.ids) - 1)
+    def _guess(self, sequence: Sequence, room: int, writing: int) -> tuple[int, ...]:
+        most = min(room, sequence.limit - len(sequence.ids) - 1)
         if sequence.propose is None or most < 1 or not self.rules.is_exact:
             return ()
         guess = sequence.propose(sequence.ids, most)
-        while self._pages_for(sequence.done + 1 + len(guess)) > len(sequence.table):
+        count = sequence.odds.worth(guess.grades[:most], writing, ROW_COST)
+        while self._pages_for(sequence.done + 1 + count) > len(sequence.table):
             if self.ledger.count - self.ledger.free >= self.rules.budget:
                 # a guess is not worth anybody's page
-                return guess[: len(sequence.table) * self.rules.page_size - sequence.done - 1]
+                count = len(sequence.table) * self.rules.page_size - sequence.done - 1
+                break
             sequence.table.append(self.ledger.take())
-        return guess
+        sequence.grades = guess.grades[:count]
+        return guess.ids[:count]
 
     def _count_draft(self, sequence: Sequence, drafted: int, accepted: int) -> None:
         self.counts.drafted_tokens += drafted
         self.counts.accepted_tokens += accepted
-        is_right = accepted == drafted
-        sequence.draft = min(2 * sequence.draft, LONGEST_DRAFT) if is_right else max(1, accepted)
+        sequence.odds.heard(sequence.grades, accepted)
 
     def _cut(self, sequence: Sequence, room: int) -> Piece:
         """The next tokens of a sequence that has more than one to run."""

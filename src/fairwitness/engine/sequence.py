@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from fairwitness.engine.draft import Guess, Odds
 from fairwitness.engine.prefix import Node
 
-FIRST_DRAFT, LONGEST_DRAFT = 8, 16
-Propose = Callable[[list[int], int], tuple[int, ...]]
+Propose = Callable[[list[int], int], Guess]
 """At most so many tokens that may follow these."""
 
 
@@ -33,7 +33,8 @@ class Sequence:
     table: list[int] = field(default_factory=list)
     node: Node | None = None  # of its last whole page that stands in the prefix tree
     shared: int = 0  # how many whole pages that is
-    draft: int = FIRST_DRAFT  # how many tokens are guessed ahead the next time
+    odds: Odds = field(default_factory=Odds)
+    grades: tuple[int, ...] = ()  # of the tokens that are guessed in this step
     is_over: bool = False
 
     @property

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairwitness.engine.choosing import Choosing
-from fairwitness.engine.draft import PromptLookup
+from fairwitness.engine.draft import FORM, Guess, PromptLookup
 from fairwitness.engine.request import EngineError, NonFiniteLogitsError, Request, Token
 from fairwitness.engine.sample import log_total
 from fairwitness.engine.sequence import Piece, Sequence
@@ -115,8 +115,10 @@ class Writing:
         """Raise it where the tokens are read."""
         self.told.put(error)
 
-    def _propose(self, ids: list[int], most: int) -> tuple[int, ...]:
-        return self._choosing.guess(most) or self._lookup.propose(ids, most)
+    def _propose(self, ids: list[int], most: int) -> Guess:
+        if forced := self._choosing.guess(most):
+            return Guess(forced, (FORM,) * len(forced))
+        return self._lookup.propose(ids, most)
 
 
 class Scoring:
