@@ -23,8 +23,15 @@ import numpy as np
 from fairwitness.engine import Engine, Request
 from fairwitness.engine.native import CACHE_KIND, NativeRunner
 from fairwitness.evals.engine_faith import Faith, faith
-from fairwitness.evals.engine_peer import REQUIREMENT, LlamaCpp, PeerFailed, running
-from fairwitness.evals.engine_streams import prompt_lookup, prompts, streams_s
+from fairwitness.evals.engine_guesses import prompt_lookup
+from fairwitness.evals.engine_peer import (
+    REQUIREMENT,
+    LlamaCpp,
+    PeerFailed,
+    best_threads,
+    running,
+)
+from fairwitness.evals.engine_streams import prompts, streams_s
 from fairwitness.evals.llama_peer import FORMATS
 from fairwitness.evals.machine import commit, machine
 from fairwitness.kernels.pages import Kind
@@ -52,7 +59,7 @@ class Plan:
     streamed: int = 64
     """Tokens that each of many streams writes."""
     answers: int = 100
-    """Cited answers, of those that the questions about the sample give."""
+    """Quotes, and claims, of those that the questions about the sample give."""
     kind: Kind = CACHE_KIND
 
 
@@ -64,7 +71,7 @@ class Report:
     prefill: dict[str, Any] | None = None
     streams_8: dict[str, Any] | None = None
     streams_32: dict[str, Any] | None = None
-    prompt_lookup: dict[str, float] | None = None
+    prompt_lookup: dict[str, Any] | None = None
     ttft_ms: dict[str, float] | None = None
     perplexity: dict[str, float] | None = None
     agreement: float | None = None
@@ -104,10 +111,14 @@ def bench_engine(plan: Plan, told: Told) -> Report:
 
 def _beside(plan: Plan, report: Report, engine: Engine, told: Told) -> None:
     """Decode, prefill and streams, in turns with the peer if there is one."""
+    threads = 2
     try:
-        with _peer(plan, plan.model) as peer:
+        if plan.peer_python is not None:
+            threads = best_threads(plan.peer_python, plan.model)
+        with _peer(plan, plan.model, threads=threads) as peer:
             told("decoding in turns")
             report.decode = _decode(engine, peer, plan.rounds)
+        with _peer(plan, plan.model) as peer:
             told("reading prompts in turns")
             report.prefill = _prefill(engine, peer, plan.rounds)
         with _peer(plan, plan.model, max(STREAMS)) as peer:
@@ -120,6 +131,7 @@ def _beside(plan: Plan, report: Report, engine: Engine, told: Told) -> None:
                 "name": "llama.cpp",
                 "version": REQUIREMENT,
                 "file": open_model(plan.model).card.quantisation,
+                "decode_threads": str(threads),
             }
             _best_of_peer(plan, report, told)
     except PeerFailed as error:
@@ -128,10 +140,10 @@ def _beside(plan: Plan, report: Report, engine: Engine, told: Told) -> None:
         report.missing["peer"] = "not asked for: --against llama.cpp"
 
 
-def _peer(plan: Plan, model: Path, sequences: int = 1) -> Any:
+def _peer(plan: Plan, model: Path, sequences: int = 1, threads: int = 2) -> Any:
     if plan.peer_python is None:
         return nullcontext()
-    return running(plan.peer_python, model, sequences=sequences)
+    return running(plan.peer_python, model, threads, sequences)
 
 
 def _decode(engine: Engine, peer: LlamaCpp | None, rounds: int) -> dict[str, float | None]:
