@@ -13,7 +13,7 @@ from fairwitness.models.registry import DEFAULT_MODEL, pull
 
 def test_what_was_measured_is_there_and_what_was_not_says_why():
     steps: list[str] = []
-    plan = Plan(pull(DEFAULT_MODEL), None, None, 1, streamed=4, answers=2)
+    plan = Plan(pull(DEFAULT_MODEL), None, None, None, 1, streamed=4, answers=2)
     report = bench_engine(plan, steps.append)
     assert report.decode is not None
     assert report.decode["tok_s"] > 1
@@ -28,8 +28,9 @@ def test_what_was_measured_is_there_and_what_was_not_says_why():
     assert report.prompt_lookup is not None
     assert report.prompt_lookup["answers"] == 2
     assert report.prompt_lookup["same_answers"] == 1.0
+    assert report.prompt_lookup["claims"]["same_answers"] == 1.0
     silent = {key for key in vars(report) if getattr(report, key) is None}
-    assert silent == {"agreement", "peer", "perplexity"}
+    assert silent == {"agreement", "peer", "perplexity", "transformers"}
     assert silent == set(report.missing)
     assert steps
 

@@ -9,7 +9,7 @@ from fairwitness.cli.asking import fail, json_option, print_json
 from fairwitness.cli.opening import errors
 from fairwitness.engine.native import CACHE_KIND
 from fairwitness.evals.bench_engine import Plan, bench_engine
-from fairwitness.evals.engine_peer import PeerFailed, python_of_peer
+from fairwitness.evals.engine_peer import PeerFailed, python_of_peer, python_of_transformers
 from fairwitness.kernels.pages import KINDS, Kind
 from fairwitness.models.errors import ModelError
 from fairwitness.models.registry import DEFAULT_MODEL, pull
@@ -17,11 +17,21 @@ from fairwitness.models.registry import DEFAULT_MODEL, pull
 
 @click.command("engine")
 @click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Name or path of a model.")
-@click.option("--against", type=click.Choice(["llama.cpp"]), help="Take turns with a peer.")
+@click.option(
+    "--against",
+    multiple=True,
+    type=click.Choice(["llama.cpp", "transformers"]),
+    help="Beside a peer; may be given twice.",
+)
 @click.option(
     "--peer-venv",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the peer is, or will be installed.  [default: the cache folder]",
+    help="Where llama.cpp is, or will be installed.  [default: the cache folder]",
+)
+@click.option(
+    "--torch-venv",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where transformers is, or will be installed.  [default: the cache folder]",
 )
 @click.option(
     "--text",
@@ -40,8 +50,9 @@ from fairwitness.models.registry import DEFAULT_MODEL, pull
 @json_option
 def bench_engine_command(
     model: str,
-    against: str | None,
+    against: tuple[str, ...],
     peer_venv: Path | None,
+    torch_venv: Path | None,
     text: Path | None,
     rounds: int,
     kind: Kind,
@@ -50,7 +61,7 @@ def bench_engine_command(
     """Time the engine: decoding, reading prompts, many streams, guesses, first tokens, memory; and
     hold it to float32.
 
-    The peer is compiled for this machine the first time, which takes minutes.
+    llama.cpp is compiled for this machine the first time, which takes minutes.
 
     \b
     Example:
@@ -63,12 +74,13 @@ def bench_engine_command(
 
     try:
         path = pull(model)
-        if against:
-            told("installing llama.cpp, if it is not there")
-        python = python_of_peer(peer_venv) if against else None
+        for peer in against:
+            told(f"installing {peer}, if it is not there")
+        python = python_of_peer(peer_venv) if "llama.cpp" in against else None
+        torch = python_of_transformers(torch_venv) if "transformers" in against else None
     except (ModelError, PeerFailed) as error:
         fail(str(error))
-    report = bench_engine(Plan(path, python, text, rounds, kind=kind), told)
+    report = bench_engine(Plan(path, python, torch, text, rounds, kind=kind), told)
     for part, why in report.missing.items():
         errors.print(f"not measured: {part}: {why}", style="yellow", markup=False)
     if as_json:

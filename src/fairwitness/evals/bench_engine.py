@@ -26,10 +26,12 @@ from fairwitness.evals.engine_faith import Faith, faith
 from fairwitness.evals.engine_guesses import prompt_lookup
 from fairwitness.evals.engine_peer import (
     REQUIREMENT,
-    LlamaCpp,
+    TRANSFORMERS,
     PeerFailed,
+    RunningPeer,
     best_threads,
     running,
+    running_transformers,
 )
 from fairwitness.evals.engine_streams import prompts, streams_s
 from fairwitness.evals.llama_peer import FORMATS
@@ -51,6 +53,8 @@ class Plan:
     model: Path
     peer_python: Path | None
     """llama.cpp's Python; None: it is left out."""
+    torch_python: Path | None
+    """`transformers`' Python; None: it is left out."""
     text: Path | None
     """A text to be perplexed by, and to cut prompts from."""
     rounds: int = 5
@@ -78,6 +82,7 @@ class Report:
     rss_gb: float | None = None
     cold_start_s: float | None = None
     peer: dict[str, str] | None = None
+    transformers: dict[str, Any] | None = None
     machine: str = field(default_factory=machine)
     commit: str = field(default_factory=commit)
     missing: dict[str, str] = field(default_factory=dict)
@@ -95,6 +100,7 @@ def bench_engine(plan: Plan, told: Told) -> Report:
     told("cited answers with guesses and without")
     report.prompt_lookup = prompt_lookup(plan.model, plan.kind, plan.answers, plan.rounds)
     _beside(plan, report, engine, told)
+    _beside_transformers(plan, report, told)
     if plan.text is None:
         report.missing["perplexity"] = report.missing["agreement"] = "no --text was given"
         return report
@@ -140,13 +146,41 @@ def _beside(plan: Plan, report: Report, engine: Engine, told: Told) -> None:
         report.missing["peer"] = "not asked for: --against llama.cpp"
 
 
+def _beside_transformers(plan: Plan, report: Report, told: Told) -> None:
+    """Decode and prefill of the same weights, in the numbers that it is faster with at each."""
+    if plan.torch_python is None:
+        report.missing["transformers"] = "not asked for: --against transformers"
+        return
+    part: dict[str, Any] = {"version": TRANSFORMERS}
+    try:
+        for numbers in ("float32", "bfloat16"):
+            told(f"writing and reading through transformers in {numbers}")
+            with running_transformers(plan.torch_python, plan.model, numbers) as peer:
+                peer.decode_s(_prompt(16, 99), 5)
+                decoded = [peer.decode_s(_prompt(16, i), DECODED) for i in range(plan.rounds)]
+                read = [peer.prefill_s(_prompt(PROMPT, 100 + i)) for i in range(plan.rounds)]
+            part[numbers] = {
+                "decode_tok_s": (DECODED - 1) / statistics.median(decoded),
+                "prefill_tok_s": PROMPT / statistics.median(read),
+            }
+    except PeerFailed as error:
+        report.missing["transformers"] = str(error)
+        return
+    assert report.decode is not None
+    assert report.prefill is not None
+    for ours, key in ((report.decode, "decode"), (report.prefill, "prefill")):
+        best = max(part[numbers][f"{key}_tok_s"] for numbers in ("float32", "bfloat16"))
+        part[f"{key}_ratio"] = ours["tok_s"] / best
+    report.transformers = part
+
+
 def _peer(plan: Plan, model: Path, sequences: int = 1, threads: int = 2) -> Any:
     if plan.peer_python is None:
         return nullcontext()
     return running(plan.peer_python, model, threads, sequences)
 
 
-def _decode(engine: Engine, peer: LlamaCpp | None, rounds: int) -> dict[str, float | None]:
+def _decode(engine: Engine, peer: RunningPeer | None, rounds: int) -> dict[str, float | None]:
     ours: list[float] = []
     theirs: list[float] = []
     sweeps: list[float] = []
@@ -185,7 +219,7 @@ def _sweeps_per_s(engine: Engine) -> list[float]:
     return sweeps
 
 
-def _prefill(engine: Engine, peer: LlamaCpp | None, rounds: int) -> dict[str, Any]:
+def _prefill(engine: Engine, peer: RunningPeer | None, rounds: int) -> dict[str, Any]:
     ours, theirs = [], []
     for turn in range(rounds):
         prompt = _prompt(PROMPT, 100 + turn)
@@ -198,7 +232,7 @@ def _prefill(engine: Engine, peer: LlamaCpp | None, rounds: int) -> dict[str, An
     return {"tok_s": tok_s, "peer_tok_s": peer_tok_s, "ratio": ratio, "peer_file": "as it is"}
 
 
-def _streams(engine: Engine, peer: LlamaCpp | None, count: int, plan: Plan) -> dict[str, Any]:
+def _streams(engine: Engine, peer: RunningPeer | None, count: int, plan: Plan) -> dict[str, Any]:
     ours: list[float] = []
     theirs: list[float] = []
     for turn in range(plan.rounds):
@@ -230,7 +264,7 @@ def _best_of_peer(plan: Plan, report: Report, told: Told) -> None:
             target.unlink()
 
 
-def _streams_of_peer(peer: LlamaCpp, count: int, plan: Plan) -> float:
+def _streams_of_peer(peer: RunningPeer, count: int, plan: Plan) -> float:
     asked = [prompts(count, turn) for turn in range(min(plan.rounds, 3))]
     taken = [peer.streams_s(each, plan.streamed) for each in asked]
     return count * plan.streamed / statistics.median(taken)

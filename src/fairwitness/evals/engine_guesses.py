@@ -87,7 +87,7 @@ def prompt_lookup(model: Path, kind: Kind, most: int, rounds: int) -> dict[str, 
     """Tokens a second after the first of up to `most` quotes, with guesses and without, in turns;
     the same of claims."""
     with TemporaryDirectory(prefix="fairwitness-bench-") as folder:
-        heard = _heard(Path(folder))
+        heard = _heard(Path(folder), most)
     quotes, claims = _requests(model, heard, most)
     plain = Engine(model, kind=kind, drafts=False)
     # an engine of its own for each, so that each counts its own guesses
@@ -128,8 +128,9 @@ def _timed(engine: Engine, request: Request) -> tuple[list[int], float]:
     return ids, time.perf_counter() - started_s
 
 
-def _heard(folder: Path) -> _Heard:
-    """What the road cites and asks when the questions are asked of the sample."""
+def _heard(folder: Path, most: int) -> _Heard:
+    """What the road cites and asks when the questions are asked of the sample, as far as it is
+    needed."""
     packed = importlib.resources.files("fairwitness.data") / "sample.jsonl.gz"
     capture = folder / "sample.jsonl"
     capture.write_bytes(gzip.decompress(packed.read_bytes()))
@@ -141,6 +142,8 @@ def _heard(folder: Path) -> _Heard:
         asyncio.run(home.listen([Replay(capture, clock, None)]))
         desk = home.desk(lambda: heard)
         for question in (*QUESTIONS, *MORE_QUESTIONS):
+            if min(len(heard.cited), len(heard.claims)) >= most:
+                break
             *_, last = ask(desk, question)
             assert isinstance(last, Finished)
             answer = last.answer

@@ -1,4 +1,5 @@
-"""llama.cpp beside our engine: installed once in an environment of its own, driven over pipes."""
+"""llama.cpp and `transformers` beside our engine: each installed once in an environment of its own,
+and driven over pipes."""
 
 from __future__ import annotations
 
@@ -11,10 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fairwitness.evals import llama_peer
+from fairwitness.evals import llama_peer, torch_peer
 from fairwitness.models.registry import cache_folder
 
 REQUIREMENT = "llama-cpp-python==0.3.36"
+TRANSFORMERS = "transformers==5.23.0"
+_BESIDE_TRANSFORMERS = ("torch==2.13.0", "gguf==0.19.0", "accelerate")
 
 # GCC 12 takes the settings of AMX's tiles for eight bytes and throws the other 56
 # away, so that llama.cpp's own tiles crash (`_tile_loadconfig` in its amxtileintrin.h). With this
@@ -33,11 +36,11 @@ class PeerFailed(Exception):
     """The peer cannot be installed, or died; the message says of what."""
 
 
-class LlamaCpp:
-    """A running llama.cpp."""
+class RunningPeer:
+    """A peer in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    def __init__(self, name: str, process: subprocess.Popen[str]) -> None:
+        self._name, self._process = name, process
 
     def ask(self, do: str, **told: object) -> dict[str, Any]:
         """Return what it answers.
@@ -52,9 +55,9 @@ class LlamaCpp:
             self._process.stdin.flush()
             line = self._process.stdout.readline()
         except OSError as error:
-            raise PeerFailed(f"llama.cpp went away: {error}") from error
+            raise PeerFailed(f"{self._name} went away: {error}") from error
         if not line:
-            raise PeerFailed(f"llama.cpp ended with {self._process.wait(10)} at {do}")
+            raise PeerFailed(f"{self._name} ended with {self._process.wait(10)} at {do}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -75,12 +78,12 @@ class LlamaCpp:
 @contextmanager
 def running(
     python: Path, model: Path | None = None, threads: int = 2, sequences: int = 1
-) -> Iterator[LlamaCpp]:
+) -> Iterator[RunningPeer]:
     """Run llama.cpp with a model, with tiles of its own (`use_extra_bufts`), or without them where
     it does not live with them."""
     for repack in (True, False):
-        process = _started(python)
-        peer = LlamaCpp(process)
+        process = _started(python, llama_peer.__file__)
+        peer = RunningPeer("llama.cpp", process)
         try:
             if model is not None:
                 told = {"threads": threads, "repack": repack, "sequences": sequences}
@@ -108,7 +111,7 @@ def python_of_peer(folder: Path | None) -> Path:
     python = folder / "bin" / "python"
     header = folder / "tiles.h"
     is_whole = header.exists() and header.read_text() == TILES
-    if is_whole and python.exists() and _imports(python):
+    if is_whole and python.exists() and _imports(python, "llama_cpp"):
         return python
     venv.create(folder, with_pip=True, clear=True)
     # from source, so that it is compiled for this very processor
@@ -133,15 +136,45 @@ def best_threads(python: Path, model: Path) -> int:
     return min((2, 1), key=taken_s)
 
 
-def _imports(python: Path) -> bool:
+@contextmanager
+def running_transformers(python: Path, model: Path, numbers: str) -> Iterator[RunningPeer]:
+    """Run `transformers` with a GGUF file's weights, widened to "float32" or "bfloat16"."""
+    process = _started(python, torch_peer.__file__)
+    peer = RunningPeer("transformers", process)
+    try:
+        peer.ask("load", path=str(model), threads=2, numbers=numbers)
+        yield peer
+    finally:
+        _end(process)
+
+
+def python_of_transformers(folder: Path | None) -> Path:
+    """The same for `transformers` on PyTorch.
+
+    Raises:
+        PeerFailed: it could not be installed.
+    """
+    folder = folder or cache_folder() / "peers" / TRANSFORMERS.replace("==", "-")
+    python = folder / "bin" / "python"
+    if python.exists() and _imports(python, "transformers, torch, gguf, accelerate"):
+        return python
+    venv.create(folder, with_pip=True, clear=True)
+    install = [str(python), "-m", "pip", "install", "--quiet", TRANSFORMERS, *_BESIDE_TRANSFORMERS]
+    done = subprocess.run(install, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PeerFailed(f"{TRANSFORMERS} could not be installed: {done.stderr[-500:]}")
+    return python
+
+
+def _imports(python: Path, modules: str) -> bool:
     return not subprocess.run(
-        [python, "-c", "import llama_cpp"], capture_output=True, check=False
+        [python, "-c", f"import {modules}"], capture_output=True, check=False
     ).returncode
 
 
-def _started(python: Path) -> subprocess.Popen[str]:
+def _started(python: Path, script: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [str(python), llama_peer.__file__],
+        [str(python), script],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
