@@ -36,9 +36,13 @@ def test_a_person_reads_both_tables() -> None:
         (["--adapter", "folder"], "takes NAME=FOLDER, not 'folder'"),
         (["--adapter", "a b=folder"], "takes NAME=FOLDER"),
         (["--adapter", "a=folder", "--model", "none"], "--adapter needs a model that runs here"),
+        (["--draft-model", "small", "--model", "none"], "--draft-model needs a model that runs"),
+        (["--draft-model", "small", "--replicas", "2"], "not in --replicas"),
     ],
 )
-def test_an_adapter_that_cannot_be_served_is_refused_at_once(told, message) -> None:
+def test_an_adapter_or_a_draft_model_that_cannot_be_served_is_refused_at_once(
+    told, message
+) -> None:
     got = CliRunner().invoke(cli, ["up", *told])
     assert got.exit_code == 2
     assert message in got.output

@@ -155,6 +155,14 @@ def both_models() -> list[Model]:
 
 
 @pytest.fixture(scope="session")
+def make_native() -> Callable[..., Model]:
+    """A model for the native step, whatever else is tested."""
+    if library() is None:
+        pytest.skip("NO NATIVE KERNELS: no compiler")
+    return partial(tiny_model, True)
+
+
+@pytest.fixture(scope="session")
 def make_engine(make_model) -> Callable[..., Engine]:
     def make(cache_bytes: int = 100_000_000, damage: float = 1.0, **options: Any) -> Engine:
         return Engine(make_model(damage), cache_bytes, **options)

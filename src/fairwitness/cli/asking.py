@@ -57,6 +57,17 @@ def model_options(command: Command) -> Command:
     )(command)
 
 
+def draft_option(command: Command) -> Command:
+    """Give a verb `--draft-model`."""
+    return click.option(
+        "--draft-model",
+        default="",
+        metavar="NAME",
+        help="A smaller model of the same tokens that guesses ahead, named as --model is; answers"
+        " stay the same.",
+    )(command)
+
+
 def moment(_context: click.Context, option: click.Parameter, value: str | None) -> int | None:
     """Read a time option as Unix milliseconds."""
     if value is None:

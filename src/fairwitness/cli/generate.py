@@ -4,7 +4,14 @@ import time
 
 import click
 
-from fairwitness.cli.asking import fail, json_option, model_options, print_json, said_plainly
+from fairwitness.cli.asking import (
+    draft_option,
+    fail,
+    json_option,
+    model_options,
+    print_json,
+    said_plainly,
+)
 from fairwitness.cli.opening import chat_model
 from fairwitness.cli.telling import safe
 from fairwitness.engine import ChatError, ChatOptions, Message
@@ -25,6 +32,7 @@ Example:
 @click.option("--top-p", default=1.0, show_default=True, type=click.FloatRange(0, 1))
 @click.option("--seed", default=0, show_default=True)
 @model_options
+@draft_option
 @json_option
 @said_plainly(ChatError)
 def generate(
@@ -36,10 +44,13 @@ def generate(
     seed: int,
     model: str,
     model_server: str | None,
+    draft_model: str,
     as_json: bool,
 ) -> None:
     """Let the model answer a prompt."""
-    chat = chat_model(model, model_server)()
+    if draft_model and (model_server or model == "none"):
+        raise click.UsageError("--draft-model needs a model that runs here")
+    chat = chat_model(model, model_server, draft=draft_model)()
     if chat is None:
         fail("there is no model to generate with; see `fairwitness models list`")
     messages = [Message("system", system)] if system else []

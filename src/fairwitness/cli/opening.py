@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 from fairwitness.cli.asking import fail
-from fairwitness.engine import ChatError, ChatModel, LocalChat, RemoteChat
+from fairwitness.engine import ChatError, ChatModel, EngineError, LocalChat, RemoteChat
 from fairwitness.engine.engine import NO_ADAPTERS
 from fairwitness.home import Home, HomeBusy, Reading, holder
 from fairwitness.index import IndexFault
@@ -64,9 +64,10 @@ def chat_model(
     server: str | None,
     adapters: Mapping[str, Path] = NO_ADAPTERS,
     replicas: int = 0,
+    draft: str = "",
 ) -> Callable[[], ChatModel | None]:
     """Return what opens the model when it is first needed, and keeps it; in so many `replicas`, or
-    in this process.
+    in this process, where the model `draft` may guess ahead for it.
 
     Without a name the default model is used, and when it cannot be had a note says so and answers
     are quotes alone. A model that was asked for by name must be there.
@@ -75,14 +76,14 @@ def chat_model(
 
     def model() -> ChatModel | None:
         if not kept:
-            kept.append(_open_chat(name, server, adapters, replicas))
+            kept.append(_open_chat(name, server, adapters, replicas, draft))
         return kept[0]
 
     return model
 
 
 def _open_chat(
-    name: str, server: str | None, adapters: Mapping[str, Path], replicas: int
+    name: str, server: str | None, adapters: Mapping[str, Path], replicas: int, draft: str
 ) -> ChatModel | None:
     if server:
         try:
@@ -97,9 +98,9 @@ def _open_chat(
             from fairwitness.engine.replicas.door import open_chat
 
             return open_chat(wanted, pulled(wanted), replicas, adapters)
-        return LocalChat.open(wanted, pulled(wanted), adapters)
-    except ModelError as error:
-        if name or adapters:
+        return LocalChat.open(wanted, pulled(wanted), adapters, pulled(draft) if draft else None)
+    except (ModelError, EngineError) as error:
+        if name or adapters or draft:
             fail(error)
         errors.print(f"no model, so quotes alone: {error}", style="yellow", markup=False)
         return None

@@ -13,6 +13,7 @@ import click
 
 from fairwitness.cli.asking import (
     Failed,
+    draft_option,
     fail,
     home_option,
     json_option,
@@ -100,6 +101,7 @@ class NamedFolder(click.ParamType[tuple[str, Path]]):
     "--keep", type=Keep(), metavar="DURATION", help="Drop older posts for good.  [default: never]"
 )
 @model_options
+@draft_option
 @click.option(
     "--adapter",
     "adapters",
@@ -129,15 +131,19 @@ def up(
     keep: int | None,
     model: str,
     model_server: str | None,
+    draft_model: str,
     adapters: tuple[tuple[str, Path], ...],
     replicas: int | None,
     home: Path,
     as_json: bool,
 ) -> None:
     """Serve the page and the API."""
-    for option, is_given in (("--adapter", adapters), ("--replicas", replicas)):
+    options = (("--adapter", adapters), ("--replicas", replicas), ("--draft-model", draft_model))
+    for option, is_given in options:
         if is_given and (model_server or model == "none"):
             raise click.UsageError(f"{option} needs a model that runs here")
+    if replicas and draft_model:
+        raise click.UsageError("--draft-model needs the model in this process, not in --replicas")
     door = bind(host, port)
     _fetch_model(model, model_server)
     listening = Sources(sources, x_rule, x_daily_usd) if sources else None
@@ -147,7 +153,7 @@ def up(
         if replicas:
             join_ray(replicas)
         _announce(url_of(door), writer.home, as_json)
-        opening = chat_model(model, model_server, dict(adapters), replicas or 0)
+        opening = chat_model(model, model_server, dict(adapters), replicas or 0, draft_model)
         load = functools.partial(_load_warm, opening)
         serve(House(writer, load_chat=load), host, port, door=door)
 

@@ -30,6 +30,9 @@ class Guess:
     ids: tuple[int, ...] = ()
     grades: tuple[int, ...] = ()
 
+    def __bool__(self) -> bool:
+        return bool(self.ids)
+
 
 class Odds:
     """How guesses of each grade went in one answer."""

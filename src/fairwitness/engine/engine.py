@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fairwitness.engine.drafter import Drafter
 from fairwitness.engine.loop import Load, Loop, Steps
 from fairwitness.engine.native import CACHE_KIND, NativeRunner
 from fairwitness.engine.request import (
@@ -55,17 +56,21 @@ class Engine:
         kind: Kind = CACHE_KIND,
         drafts: bool = True,
         adapters: Mapping[str, Path] = NO_ADAPTERS,
+        draft: Model | Path | None = None,
     ) -> None:
         """Load the weights; `cache_bytes` is what all KV pages together may take (one request that
         needs more runs alone). `kind` is how the native step keeps them, and with `drafts` it also
         runs tokens that are guessed: the answers are the same. `adapters` are folders of PEFT's by
-        the names that requests give.
+        the names that requests give. `draft` is a smaller model of the same tokens that guesses
+        ahead; its pages are part of `cache_bytes`.
 
         Raises:
+            EngineError: the draft model does not fit.
             ModelFileError: a file is missing, damaged, or of a kind that we do not run.
         """
         self._cache_bytes, self._kind, self._drafts = cache_bytes, kind, drafts
         opened = open_model(model) if isinstance(model, Path) else model
+        self._drafter = self._opened_drafter(draft, opened) if draft else None
         self._adapters = {
             name: open_adapter(folder, opened.card.architecture, opened.config)
             for name, folder in adapters.items()
@@ -106,7 +111,7 @@ class Engine:
         self._check_adapter(request.adapter)
         limit = min(request.max_tokens, self.config.context - len(request.prompt_ids))
         deadline_s = FOREVER_S if timeout_s is None else time.monotonic() + timeout_s
-        return TokenStream(self._loop, Writing(request, limit, deadline_s, written))
+        return TokenStream(self._loop, Writing(request, limit, deadline_s, written, self._drafter))
 
     def score(
         self, prompt_ids: tuple[int, ...], continuation_ids: tuple[int, ...]
@@ -195,6 +200,15 @@ class Engine:
         """How busy the engine is, and what it did so far."""
         return self._loop.load()
 
+    def _opened_drafter(self, draft: Model | Path, beside: Model) -> Drafter:
+        """A drafter, with its part of what pages may take: as much as a position is to it."""
+        opened = open_model(draft) if isinstance(draft, Path) else draft
+        own, other = (position_size(each.config) for each in (opened, beside))
+        cache_bytes = self._cache_bytes * own // (own + other)
+        drafter = Drafter(opened, beside, cache_bytes, self._kind)
+        self._cache_bytes -= cache_bytes
+        return drafter
+
     def _runner(self, model: Model) -> Steps:
         """The native step where it can run the model, else JAX."""
         weights = model.packed()
@@ -205,3 +219,8 @@ class Engine:
         from fairwitness.engine.runner import Runner
 
         return Runner(model, self._cache_bytes, self._adapters)
+
+
+def position_size(config: DecoderConfig) -> int:
+    """Numbers that a model keeps of one position."""
+    return 2 * config.layers * config.kv_heads * config.head_size

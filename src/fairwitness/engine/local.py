@@ -83,15 +83,23 @@ class LocalChat:
         self.adapted = tuple(self._with(adapter) for adapter in engine.adapters)
 
     @classmethod
-    def open(cls, name: str, path: Path, adapters: Mapping[str, Path] = NO_ADAPTERS) -> LocalChat:
-        """Load a model file or folder, and adapters for it from folders by their names.
+    def open(
+        cls,
+        name: str,
+        path: Path,
+        adapters: Mapping[str, Path] = NO_ADAPTERS,
+        draft: Path | None = None,
+    ) -> LocalChat:
+        """Load a model file or folder, adapters for it from folders by their names, and a smaller
+        model that guesses ahead.
 
         Raises:
             ModelFileError: missing, damaged, or of a kind that we do not run.
+            EngineError: the draft model does not fit.
         """
         model = open_model(path)
         tokenizer, template = model.tokenizer(), model.chat_template()
-        return cls(name, Engine(model, adapters=adapters), tokenizer, template)
+        return cls(name, Engine(model, adapters=adapters, draft=draft), tokenizer, template)
 
     def _with(self, adapter: str) -> LocalChat:
         other = copy(self)

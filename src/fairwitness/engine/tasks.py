@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairwitness.engine.choosing import Choosing
-from fairwitness.engine.draft import FORM, Guess, PromptLookup
+from fairwitness.engine.draft import FORM, LONGEST_MATCH, Guess, PromptLookup
 from fairwitness.engine.request import EngineError, NonFiniteLogitsError, Request, Token
 from fairwitness.engine.sample import log_total
 from fairwitness.engine.sequence import Piece, Sequence
 
 if TYPE_CHECKING:
+    from fairwitness.engine.drafter import Drafter
     from fairwitness.engine.loop import Loop
 
 FOREVER_S = float("inf")
@@ -74,6 +75,7 @@ class Writing:
         limit: int,
         deadline_s: float = FOREVER_S,
         written: tuple[int, ...] = (),
+        drafter: Drafter | None = None,
     ) -> None:
         """Begin an answer of at most `limit` tokens, or go on after those that are `written`;
         raises RequestError if it cannot be."""
@@ -89,6 +91,7 @@ class Writing:
         for token in written:
             self._choosing.take(token)
         self._lookup = PromptLookup()
+        self._drafter = drafter
 
     def take(self, piece: Piece, logits_wv: NDArray[np.float32]) -> list[int]:
         """Choose from each row, until a choice is not what the next row guessed."""
@@ -118,7 +121,10 @@ class Writing:
     def _propose(self, ids: list[int], most: int) -> Guess:
         if forced := self._choosing.guess(most):
             return Guess(forced, (FORM,) * len(forced))
-        return self._lookup.propose(ids, most)
+        copied = self._lookup.propose(ids, most)
+        if self._drafter is None or copied.grades[:1] == (LONGEST_MATCH,):
+            return copied
+        return self._drafter.propose(self.sequence, most) or copied
 
 
 class Scoring:

@@ -127,6 +127,7 @@ def _beside(plan: Plan, report: Report, engine: Engine, told: Told) -> None:
         with _peer(plan, plan.model) as peer:
             told("reading prompts in turns")
             report.prefill = _prefill(engine, peer, plan.rounds)
+            tiles = "its own" if peer is not None and peer.has_tiles else "none"
         with _peer(plan, plan.model, max(STREAMS)) as peer:
             told("writing for many in turns")
             report.streams_8, report.streams_32 = (
@@ -138,6 +139,7 @@ def _beside(plan: Plan, report: Report, engine: Engine, told: Told) -> None:
                 "version": REQUIREMENT,
                 "file": open_model(plan.model).card.quantisation,
                 "decode_threads": str(threads),
+                "tiles": tiles,
             }
             _best_of_peer(plan, report, told)
     except PeerFailed as error:

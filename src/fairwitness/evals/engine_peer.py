@@ -41,6 +41,8 @@ class RunningPeer:
 
     def __init__(self, name: str, process: subprocess.Popen[str]) -> None:
         self._name, self._process = name, process
+        self.has_tiles = False
+        """Whether llama.cpp turned weights into tiles of its own."""
 
     def ask(self, do: str, **told: object) -> dict[str, Any]:
         """Return what it answers.
@@ -94,6 +96,7 @@ def running(
             if not repack:
                 raise
             continue
+        peer.has_tiles = repack
         try:
             yield peer
         finally:
