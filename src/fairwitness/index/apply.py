@@ -19,14 +19,14 @@ from fairwitness.index.ids import Hashes, id_hash
 from fairwitness.index.notice import Noticing
 from fairwitness.index.query import Applied
 from fairwitness.index.reports import UNSAID, merged
-from fairwitness.index.rows import Fresh, fresh, rows_of
+from fairwitness.index.rows import Fresh, fresh, fresh_in, rows_of
 from fairwitness.index.slice import NewRows
 from fairwitness.index.table import Table
 from fairwitness.kernels.words import of_texts
+from fairwitness.posts.encoded import Encoded
 from fairwitness.posts.post import AccountGone, Deleted, Edited, Event, Post, Posted
 
 _Outcome = Counter[str]
-_SAID = (Posted, Edited)
 
 
 class Applier:
@@ -44,10 +44,10 @@ class Applier:
         self._sealed: dict[int, int] = {}
         """Newest ordinals in sealed slices of the ids at hand, looked up in one go."""
 
-    def novel(self, events: Sequence[Event]) -> list[Event]:
-        """Return the events that would change something, in order."""
+    def novel(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Return the events that would change something, in order; encoded ones as they are."""
         if self._look_ahead(events):
-            return list(events)
+            return events if isinstance(events, Encoded) else list(events)
         return Novelty(lambda id_: self._known(id_)[0], self._ids_of).of(events)
 
     def apply(self, events: Sequence[Event]) -> Applied:
@@ -94,17 +94,16 @@ class Applier:
         """Look all ids up; return the posts where they are posts alone, each new and there once."""
         asked, rows, new = self._asked
         same = rows == self._table.rows and len(asked) == len(events)
-        if new is None or not same or not all(map(is_, asked, events)):
+        if new is None or not same or (asked is not events and not all(map(is_, asked, events))):
             new = self._all_new(events)
             self._asked = events, self._table.rows, new
         return new
 
     def _all_new(self, events: Sequence[Event]) -> Fresh | None:
-        posts = [event.post for event in events if isinstance(event, _SAID)]
-        if len(posts) < len(events) or not posts:
+        new = fresh_in(events)
+        if new is None:
             self._look_into_sealed(_hashes_in(events))
             return None
-        new = fresh(posts)
         hashes = new.fields.id
         self._look_into_sealed(hashes)
         known = self._sealed or (self._table.hot.newest_of(hashes) >= 0).any()

@@ -31,6 +31,7 @@ from fairwitness.index.search import Search, as_of, statistics, take_view
 from fairwitness.index.slice import EMPTY, Slice
 from fairwitness.index.table import Table
 from fairwitness.kernels.postings import RunDamaged
+from fairwitness.posts.encoded import Encoded
 from fairwitness.posts.post import Event, Post
 
 SLICE_ROWS = 1_000_000
@@ -56,7 +57,7 @@ class LiveIndex:
         """What a reader took up last."""
         self._retired: list[tuple[float, Slice]] = []
         """Slices that are no more, since when: somebody may be searching them yet."""
-        self._owed: list[tuple[tuple[Event, ...], int]] = []
+        self._owed: list[tuple[Sequence[Event], int]] = []
         table = Table([], state.slice_rows, Names(state.networks), Names(state.langs))
         self._table = table
         try:
@@ -106,7 +107,7 @@ class LiveIndex:
             raise
         return index
 
-    def novel(self, events: Sequence[Event]) -> list[Event]:
+    def novel(self, events: Sequence[Event]) -> Sequence[Event]:
         """Return the events that change something, for the log to hold no others.
 
         Dropped: what is known, also from earlier in `events`; and anything about a post that was
@@ -128,7 +129,8 @@ class LiveIndex:
         self._must_write()
         with self._writing:
             if position > self.position:
-                self._owed.append((tuple(events), position))
+                owed = events if isinstance(events, Encoded) else tuple(events)
+                self._owed.append((owed, position))
             return self._work_off()
 
     def refresh(self) -> None:

@@ -21,7 +21,7 @@ class Searchable(Protocol):
     position: int
     """Log position up to which events are durably in the index: recovery replays from here."""
 
-    def novel(self, events: Sequence[Event]) -> list[Event]:
+    def novel(self, events: Sequence[Event]) -> Sequence[Event]:
         """Return the events that change something, in order; a Posted that is an edit as Edited.
 
         What cannot be known right now counts as new: applying it again changes nothing.

@@ -14,9 +14,11 @@ from fairwitness.index.slice import NewRows
 from fairwitness.kernels import fields
 from fairwitness.kernels.fields import Fields
 from fairwitness.kernels.hamming import CODE_BYTES
-from fairwitness.posts.post import FOREVER_MS, Post
+from fairwitness.posts.encoded import Encoded
+from fairwitness.posts.post import FOREVER_MS, Edited, Event, Post, Posted
 
 _LOW_32 = np.uint64(0xFFFF_FFFF)
+_SAID = (Posted, Edited)
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -30,6 +32,15 @@ class Fresh(NamedTuple):
 def fresh(posts: Sequence[Post]) -> Fresh:
     """Encode posts and read their fields, 0.8 µs each."""
     return Fresh(posts, fields.read(_encode(posts), len(posts)))
+
+
+def fresh_in(events: Sequence[Event]) -> Fresh | None:
+    """Return the posts that events say; None where there are none, or some say something else."""
+    if isinstance(events, Encoded):
+        said = events.posts
+        return Fresh(said, fields.read(said.told.encoded, len(said))) if said else None
+    posts = [event.post for event in events if isinstance(event, _SAID)]
+    return fresh(posts) if posts and len(posts) == len(events) else None
 
 
 def handle_hash(handle: str) -> int:

@@ -139,7 +139,7 @@ class Slice:
             getattr(columns, name)[at:end] = values
         self.texts.add(posts, fields)
         self._newest.update(zip(rows.id_hash.tolist(), range(at, end), strict=True))
-        self.words.add(posts, told)
+        self.words.add(posts, told, fields.asides)
         self.rows = end
         return self.first + at
 

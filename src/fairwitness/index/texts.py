@@ -63,9 +63,9 @@ class Texts:
         self._first_rows, self._offsets, self._sizes = array("I"), array("Q"), array("I")
         """Of each block, as we saw it last: another process may have written it anew elsewhere."""
         self._learn(entries)
-        self._tail: tuple[int, list[Post]] = (rows, [])
-        """Row of the first post that waits to be written, and those that do: one name, so that a
-        reader gets both or neither."""
+        self._tail: tuple[int, list[Sequence[Post]]] = (rows, [])
+        """Row of the first post that waits to be written, and those that do, as they came: one
+        name, so that a reader gets both or neither."""
         self._encoded = bytearray()
         """Of the posts that wait."""
         self._ends: list[int] = []
@@ -86,14 +86,14 @@ class Texts:
         begin = fields.begin(0)
         self._ends += (fields.ends + (len(self._encoded) - begin)).tolist()
         self._encoded += memoryview(fields.encoded)[begin:]
-        self._tail[1].extend(posts)
+        self._tail[1].append(posts)
         self.rows += len(posts)
 
     def post_at(self, row: int) -> Post:
         """Return the post of a row; raise IndexCorrupt when it cannot be read."""
         first, waiting = self._tail
         if row >= first:
-            return waiting[row - first]
+            return _between(waiting, row - first, row - first + 1)[0]
         number = self.block_of(row)
         return self.post_in(number, self.open(number), row)
 
@@ -137,7 +137,7 @@ class Texts:
                 raise IndexCorrupt(self.path, f"no post in row {row}")
             posts += found
         tail_first, waiting = self._tail
-        return posts + waiting[row - tail_first : end - tail_first] if row < end else posts
+        return posts + _between(waiting, row - tail_first, end - tail_first) if row < end else posts
 
     def flush(self) -> None:
         """Hand what was added to the operating system; raise IndexDiskFull and lose nothing."""
@@ -220,6 +220,15 @@ class Texts:
             self._offsets[number], self._sizes[number] = place, len(block)
             block = b""
         self._file.overwrite(offset, block.ljust(size_bytes, b"\0"))
+
+
+def _between(parts: Sequence[Sequence[Post]], first: int, end: int) -> list[Post]:
+    """Return posts by their places in all parts together."""
+    found: list[Post] = []
+    for part in parts:
+        found += part[max(first, 0) : max(end, 0)]
+        first, end = first - len(part), end - len(part)
+    return found
 
 
 def _decompress(block: bytes) -> bytes:

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from fairwitness.index.pointing import pointers
 from fairwitness.kernels import words
+from fairwitness.kernels.texts import Texts, unpack
 from fairwitness.kernels.words import Words
 from fairwitness.posts.post import Post
 
@@ -25,9 +26,10 @@ def told_by(posts: Sequence[Post]) -> Words:
     return words.of_texts([post.text for post in posts])
 
 
-def beside(posts: Sequence[Post]) -> Words:
-    """Return the words beside the texts of posts."""
-    return words.of_asides(list(map(aside, posts)))
+def beside(posts: Sequence[Post], known: Texts) -> Words:
+    """Return the words beside the texts of posts; `known` are the plain ones, others empty."""
+    said = [said or aside(posts[at]) for at, said in enumerate(unpack(known))]
+    return words.of_asides(said)
 
 
 def of_question(text: str) -> list[str]:

@@ -24,6 +24,7 @@ from fairwitness.index.errors import IndexCorrupt, IndexDiskFull, room_on_disk
 from fairwitness.index.whole import replacing, sync_folder
 from fairwitness.kernels import postings
 from fairwitness.kernels.postings import Oversize, Run, RunDamaged
+from fairwitness.kernels.texts import Texts
 from fairwitness.kernels.words import Words as Told
 from fairwitness.posts.post import Post
 
@@ -82,9 +83,9 @@ class Words:
         """How many rows' words are in runs."""
         return self.runs[-1].run.end_row if self.runs else 0
 
-    def add(self, posts: Sequence[Post], told: Told) -> None:
-        """Add the next rows, the words of whose texts are `told`."""
-        self._waiting.append((told, tokens.beside(posts)))
+    def add(self, posts: Sequence[Post], told: Told, asides: Texts) -> None:
+        """Add the next rows, the words of whose texts are `told`; `asides` as of `Fields`."""
+        self._waiting.append((told, tokens.beside(posts, asides)))
 
     def drop(self, count: int) -> None:
         """Hear that `count` rows are gone; sooner or later no run has their words."""

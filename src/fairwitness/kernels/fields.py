@@ -4,11 +4,12 @@ A batch of posts is encoded once, to be stored. From the same bytes one pass tak
 counted, hashed or compared, so nothing is asked of posts one by one.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from string import ascii_lowercase, ascii_uppercase
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -26,6 +27,9 @@ _COUNTS = 4
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _raws = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _maps = msgspec.msgpack.Decoder(list[dict[str, Any]]).decode
+_map = msgspec.msgpack.Decoder(dict[str, Any]).decode
+_parts = msgspec.msgpack.Decoder(list[dict[str, msgspec.Raw]]).decode
+_PLAIN_HANDLE = re.compile(r"[A-Za-z0-9_]+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +59,9 @@ class Fields:
     links: NDArray[np.uint64]
     """Of all links; those of post p are `links[link_starts[p] : link_starts[p + 1]]`."""
     link_starts: NDArray[np.int64]
+    asides: Texts
+    """`@ann ann` for a post of ann with nothing else beside its text: no links, tags, mentions or
+    cashtags, and no answer; empty for any other."""
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -83,11 +90,12 @@ def read(encoded: bytes, posts: int) -> Fields:
     has = np.empty(posts, np.uint8)
     texts, tags = np.empty(len(encoded), np.uint8), np.empty(2 * len(encoded), np.uint8)
     links, link_starts = np.empty(len(encoded), np.uint64), np.empty(posts + 1, np.int64)
+    asides, aside_ends = np.empty(2 * len(encoded), np.uint8), np.empty(posts, np.int64)
     library.fw_fields(
         encoded,
         native.count(posts),
         *map(native.at, (ends[0], hashes, numbers, has, texts, ends[1], tags, ends[2])),
-        *map(native.at, (links, link_starts)),
+        *(native.at(each) for each in (links, link_starts, asides, aside_ends)),
     )
     id_, text, account, handle, lang, network = hashes
     return Fields(
@@ -107,6 +115,54 @@ def read(encoded: bytes, posts: int) -> Fields:
         tags=_packed(tags, ends[2]),
         links=links[: link_starts[-1]].copy(),
         link_starts=link_starts,
+        asides=_packed(asides, aside_ends),
+    )
+
+
+class PostsIn(NamedTuple):
+    """The posts that events say, each with one entry a post."""
+
+    encoded: bytes
+    """All of them, as one list."""
+    ends: NDArray[np.int64]
+    """The byte of `encoded` behind each post."""
+    created_ms: NDArray[np.int64]
+    seen_ms: NDArray[np.int64]
+    edited: NDArray[np.bool_]
+
+
+def posts_in(encoded: bytes, events: int) -> PostsIn | None:
+    """Return the posts of events that msgspec encoded as one list, 0.2 µs each.
+
+    None where an event says anything but a post.
+    """
+    library = native.library()
+    if library is None:
+        return _posts_in_plainly(encoded)
+    out, ends = np.empty(len(encoded), np.uint8), np.empty(events, np.int64)
+    moments, edited = np.empty((2, events), np.int64), np.empty(events, np.bool_)
+    size_bytes = library.fw_posts_in(
+        encoded, native.count(events), *(native.at(each) for each in (out, ends, moments, edited))
+    )
+    if size_bytes < 0:
+        return None
+    return PostsIn(out[:size_bytes].tobytes(), ends, moments[0], moments[1], edited)
+
+
+def _posts_in_plainly(encoded: bytes) -> PostsIn | None:
+    events = _parts(encoded)
+    kinds = [msgspec.msgpack.decode(event["type"]) for event in events]
+    if not set(kinds) <= {"posted", "edited"}:
+        return None
+    raws = [bytes(event["post"]) for event in events]
+    posts = [_map(raw) for raw in raws]
+    ends = list(accumulate(map(len, raws), initial=len(head(len(raws)))))[1:]
+    return PostsIn(
+        b"".join((head(len(raws)), *raws)),
+        np.array(ends, np.int64),
+        _numbers([post["created_ms"] for post in posts]),
+        _numbers([post["seen_ms"] for post in posts]),
+        np.array(kinds) == "edited",
     )
 
 
@@ -138,7 +194,16 @@ def _read_plainly(encoded: bytes) -> Fields:
         tags=pack([" ".join(f"#{tag}" for tag in post.get("hashtags", ())) for post in posts]),
         links=_hashes([link for each in links for link in each]),
         link_starts=np.array(list(accumulate(map(len, links), initial=0)), np.int64),
+        asides=pack(list(map(_aside, posts))),
     )
+
+
+def _aside(post: Mapping[str, Any]) -> str:
+    names = ("links", "hashtags", "mentions", "reply_to")
+    author = post["author"]
+    if any(post.get(name) for name in names) or "$" in post["text"]:
+        return ""
+    return f"@{author} {author}" if _PLAIN_HANDLE.fullmatch(author) else ""
 
 
 def _has(post: Mapping[str, Any]) -> int:

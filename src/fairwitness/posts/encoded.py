@@ -10,9 +10,38 @@ from typing import overload
 
 import msgspec
 
-from fairwitness.posts.post import Event
+from fairwitness.kernels import fields
+from fairwitness.kernels.fields import PostsIn, head
+from fairwitness.posts.post import Event, Post
 
 _decode = msgspec.msgpack.Decoder(tuple[Event, ...]).decode
+_posts = msgspec.msgpack.Decoder(list[Post]).decode
+_post = msgspec.msgpack.Decoder(Post).decode
+
+
+class EncodedPosts(Sequence[Post]):
+    """Posts in order, each made when it is asked for, and each time anew."""
+
+    def __init__(self, told: PostsIn) -> None:
+        self.told = told
+
+    def __len__(self) -> int:
+        return len(self.told.ends)
+
+    @overload
+    def __getitem__(self, at: int) -> Post: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Post]: ...
+    def __getitem__(self, at: int | slice) -> Post | list[Post]:
+        if isinstance(at, slice):
+            return [self[each] for each in range(*at.indices(len(self)))]
+        at = range(len(self))[at]
+        ends = self.told.ends
+        begin = int(ends[at - 1]) if at else len(head(len(ends)))
+        return _post(memoryview(self.told.encoded)[begin : int(ends[at])])
+
+    def __iter__(self) -> Iterator[Post]:
+        return iter(_posts(self.told.encoded))
 
 
 class Encoded(Sequence[Event]):
@@ -28,6 +57,12 @@ class Encoded(Sequence[Event]):
         """The events, 1 µs each the first time."""
         return _decode(self.encoded)
 
+    @cached_property
+    def posts(self) -> EncodedPosts | None:
+        """The posts that they say; None where some say something else."""
+        told = fields.posts_in(self.encoded, self._count)
+        return None if told is None else EncodedPosts(told)
+
     def __len__(self) -> int:
         return self._count
 
@@ -42,7 +77,7 @@ class Encoded(Sequence[Event]):
         return iter(self.events)
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, Encoded) and other.encoded == self.encoded:
+        if isinstance(other, Encoded) and (other is self or other.encoded == self.encoded):
             return True
         return isinstance(other, Sequence) and self.events == tuple(other)
 

@@ -6,7 +6,9 @@ from operator import attrgetter
 from typing import Literal
 
 import msgspec
+import numpy as np
 
+from fairwitness.posts.encoded import Encoded
 from fairwitness.posts.post import Event, Post, Posted
 from fairwitness.posts.records import Batch, SourceState
 from fairwitness.posts.source import Gap
@@ -71,13 +73,12 @@ class SourceHealth:
         self.dropped += record.dropped
         self.gaps = (self.gaps + record.gaps)[-_GAPS_KEPT:]
         self.last_ms = max(self.last_ms, record.clock_ms)
-        posts = [event.post for event in told if type(event) is Posted]
-        if posts:
-            # Only what is newer than all before tells of a delay: an old post is told again when
-            # its engagement changes or a cursor goes back, and a time to come is a mistake.
-            made_ms, seen_ms = _newest(posts)
-            if made_ms > self.newest_ms:
-                self.newest_ms, self.delay_ms = made_ms, seen_ms - made_ms
+        newest = _newest_in(told)
+        # Only what is newer than all before tells of a delay: an old post is told again when its
+        # engagement changes or a cursor goes back, and a time to come is a mistake.
+        if newest is not None and newest[0] > self.newest_ms:
+            made_ms, seen_ms = newest
+            self.newest_ms, self.delay_ms = made_ms, seen_ms - made_ms
 
     def report(self, now_ms: int) -> HealthReport:
         """Return how the source is doing at `now_ms`."""
@@ -94,6 +95,21 @@ class SourceHealth:
             gaps=self.gaps,
             problem=self.problem,
         )
+
+
+def _newest_in(told: Sequence[Event]) -> tuple[int, int] | None:
+    """Return when the newest of the new posts was made and seen; None where there is none."""
+    if isinstance(told, Encoded) and told.posts is not None:
+        said = told.posts.told
+        seen_ms = said.seen_ms[~said.edited]
+        if not len(seen_ms):
+            return None
+        # An author's clock may be ahead, but a post is never seen before it is made.
+        made_ms = np.minimum(said.created_ms[~said.edited], seen_ms)
+        newest_ms = made_ms.max()
+        return int(newest_ms), int(seen_ms[made_ms == newest_ms].max())
+    posts = [event.post for event in told if type(event) is Posted]
+    return _newest(posts) if posts else None
 
 
 def _newest(posts: Sequence[Post]) -> tuple[int, int]:

@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Protocol, cast
 
 from fairwitness.posts.clock import Clock
+from fairwitness.posts.encoded import Encoded
 from fairwitness.posts.health import SourceHealth
 from fairwitness.posts.listen import listen
 from fairwitness.posts.log import Log, LogRefused
@@ -54,7 +55,7 @@ _log = logging.getLogger(__name__)
 class Findable(Protocol):
     """What the road needs of an index."""
 
-    def novel(self, events: Sequence[Event]) -> list[Event]:
+    def novel(self, events: Sequence[Event]) -> Sequence[Event]:
         """Return the events that change something."""
         ...
 
@@ -195,7 +196,8 @@ class Ingest:
         record = Batch(
             source=name,
             cursor=batches[-1].cursor,
-            events=tuple(fresh),
+            # Encoded ones are written as they are, and nobody makes objects of them to count them.
+            events=cast(tuple[Event, ...], fresh if isinstance(fresh, Encoded) else tuple(fresh)),
             clock_ms=self.clock.now_ms(),
             virtual=self.clock.virtual,
             gaps=tuple(gap for batch in batches for gap in batch.gaps),
@@ -203,7 +205,8 @@ class Ingest:
         )
         if fresh or record.gaps or record.dropped:
             try:
-                self._append(record, told.encoded if fresh == told.events else None)
+                same = fresh is told.events or fresh == told.events
+                self._append(record, told.encoded if same else None)
             except LogRefused:
                 # Too much for one record. Events and their cursor must not be parted, so by batch.
                 if len(batches) == 1:
