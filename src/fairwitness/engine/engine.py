@@ -59,7 +59,7 @@ class Engine:
         draft: Model | Path | None = None,
     ) -> None:
         """Load the weights; `cache_bytes` is what all KV pages together may take (one request that
-        needs more runs alone). `kind` is how the native step keeps them, and with `drafts` it also
+        needs more runs alone). `kind` is how they are kept, and with `drafts` the native step also
         runs tokens that are guessed: the answers are the same. `adapters` are folders of PEFT's by
         the names that requests give. `draft` is a smaller model of the same tokens that guesses
         ahead; its pages are part of `cache_bytes`.
@@ -218,7 +218,7 @@ class Engine:
         # JAX takes a second to import, and most commands need no engine
         from fairwitness.engine.runner import Runner
 
-        return Runner(model, self._cache_bytes, self._adapters)
+        return Runner(model, self._cache_bytes, self._kind, self._adapters)
 
 
 def position_size(config: DecoderConfig) -> int:

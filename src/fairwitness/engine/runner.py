@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from fairwitness.engine import sequence as host
 from fairwitness.engine.scheduler import Rules
+from fairwitness.kernels.pages import Kind
 from fairwitness.models import DecoderConfig, Model, decoder
 from fairwitness.models.adapted import NONE, with_adapters
 from fairwitness.models.adapters import Adapter
@@ -31,6 +32,7 @@ from fairwitness.models.registry import cache_folder
 PAGE = 128  # tokens of a whole piece of a prompt, and of what sequences share
 PIECES = (1, PAGE)
 MIN_CAPACITY = 512
+DTYPES: dict[Kind, Any] = {"f32": jnp.float32, "f16": jnp.float16, "int8": jnp.int8}
 
 
 @dataclass
@@ -45,10 +47,13 @@ class _Held:
 class Runner:
     """Runs pieces of sequences. Not for several threads at once: one thread steps."""
 
-    def __init__(self, model: Model, cache_bytes: int, adapters: Mapping[str, Adapter]) -> None:
+    def __init__(
+        self, model: Model, cache_bytes: int, kind: Kind, adapters: Mapping[str, Adapter]
+    ) -> None:
         _keep_compiled_programs()
         self.config = model.config
-        page_bytes = PAGE * position_bytes(model.config)
+        self._dtype = DTYPES[kind]
+        page_bytes = PAGE * position_bytes(model.config, kind)
         budget = max(1, cache_bytes // page_bytes)
         pages = max(budget, -(-model.config.context // PAGE))
         self.rules = Rules(PAGE, pages, budget, is_exact=False)
@@ -79,7 +84,7 @@ class Runner:
         return [partial(self._try_out, each, piece) for each in capacities for piece in PIECES]
 
     def _try_out(self, capacity: int, piece: int) -> None:
-        held = _Held(decoder.new_cache(self.config, capacity), capacity, 0)
+        held = _Held(decoder.new_cache(self.config, capacity, self._dtype), capacity, 0)
         x_td = self._fill(held, (0,) * piece, capacity - PAGE, "")
         self._predict(self._parameters, x_td, jnp.int32(0)).block_until_ready()
 
@@ -112,7 +117,7 @@ class Runner:
         held = self._held.get(piece.sequence)
         capacity = capacity_for(piece.start + _size_for(len(piece.ids)))
         if held is None or held.length != piece.start:
-            held = _Held(decoder.new_cache(self.config, capacity), capacity, 0)
+            held = _Held(decoder.new_cache(self.config, capacity, self._dtype), capacity, 0)
             if piece.start:
                 pages = piece.sequence.table[: piece.start // PAGE]
                 held.cache = _joined(held.cache, [self._copies[page] for page in pages])
@@ -133,9 +138,11 @@ def capacity_for(positions: int) -> int:
     return max(MIN_CAPACITY, 1 << (positions - 1).bit_length())
 
 
-def position_bytes(config: DecoderConfig) -> int:
-    """What one position costs in a KV cache: keys and values of every layer, in float32."""
-    return 2 * config.layers * config.kv_heads * config.head_size * 4
+def position_bytes(config: DecoderConfig, kind: Kind) -> int:
+    """What one position costs in a KV cache: keys and values of every layer, and for each head of
+    them a scale where they are bytes."""
+    scales = 2 * config.layers * config.kv_heads * 4 if kind == "int8" else 0
+    return int(config.cached_numbers * jnp.dtype(DTYPES[kind]).itemsize) + scales
 
 
 def _last_logits(

@@ -16,7 +16,7 @@ Arithmetic has the type of the matrices; norms, RoPE, softmax and router are flo
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,16 +28,32 @@ from fairwitness.models.mixture import gated, mix, project
 from fairwitness.models.rope import Dynamic, RopeScaling, amplitude
 
 Parameters = dict[str, Any]
-Cache = list[tuple[Array, Array]]
+
+
+class Bytes(NamedTuple):
+    """Numbers of a head at a position as whole ones from -127 to 127, and what one is worth."""
+
+    whole_gsk: Array  # int8
+    worth_gs1: Array  # float32
+
+
+Kept = Array | Bytes
+Cache = list[tuple[Kept, Kept]]
 """Per layer: keys and values, each [g, s, k]. One array a layer, so that donation reuses each."""
 Waves = dict[str, tuple[Array, Array]]
 """For each kind of RoPE that some layer has: cosines and sines, each [n, k / 2]."""
 
 
 def new_cache(config: DecoderConfig, capacity: int, dtype: Any = jnp.float32) -> Cache:
-    """An empty cache for `capacity` positions."""
+    """An empty cache for `capacity` positions; int8 has a scale for each head and position."""
     shape = (config.kv_heads, capacity, config.head_size)
-    return [(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype)) for _ in range(config.layers)]
+
+    def empty() -> Kept:
+        if dtype != jnp.int8:
+            return jnp.zeros(shape, dtype)
+        return Bytes(jnp.zeros(shape, dtype), jnp.zeros((*shape[:2], 1), jnp.float32))
+
+    return [(empty(), empty()) for _ in range(config.layers)]
 
 
 def cast(parameters: Parameters, dtype: Any) -> Parameters:
@@ -110,19 +126,20 @@ def _layer(
     config: DecoderConfig,
     reach: Reach,
     layer: Parameters,
-    held: tuple[Array, Array],
+    held: tuple[Kept, Kept],
     x_nd: Array,
     rows: tuple[Array, Array | None],
     waves: Waves,
-) -> tuple[tuple[Array, Array], Array]:
+) -> tuple[tuple[Kept, Kept], Array]:
     position_n, adapter_n = rows
     normed_nd = rms_norm(x_nd, layer["attention_norm"], config.norm_epsilon)
     q_nhk, k_ngk, v_ngk = _heads(config, layer, normed_nd, adapter_n)
     if reach.rope != "none":
         q_nhk, k_ngk = _rotate(q_nhk, waves[reach.rope]), _rotate(k_ngk, waves[reach.rope])
     look = partial(_look, config, reach, layer.get("sinks"))
-    if held[0].ndim == 4:
-        look = _each_sequence(look, held[0].shape[0])
+    kept = jax.tree.leaves(held)[0]
+    if kept.ndim == 4:
+        look = _each_sequence(look, kept.shape[0])
     held, mixed_nd = look(held, q_nhk, k_ngk, v_ngk, position_n)
     given_nd = adapted(layer, "out", mixed_nd, adapter_n)
     if config.attention.out_bias:
@@ -227,7 +244,7 @@ def _rotate(x_nhk: Array, wave: tuple[Array, Array]) -> Array:
 def _each_sequence(look: Any, sequences: int) -> Any:
     """`look` over rows of several sequences, each with a cache of its own."""
 
-    def look_many(held: tuple[Array, Array], *rows: Array) -> tuple[tuple[Array, Array], Array]:
+    def look_many(held: tuple[Kept, Kept], *rows: Array) -> tuple[tuple[Kept, Kept], Array]:
         apart = [array.reshape(sequences, -1, *array.shape[1:]) for array in rows]
         held, mixed_btd = jax.vmap(look)(held, *apart)
         return held, mixed_btd.reshape(-1, mixed_btd.shape[-1])
@@ -239,23 +256,34 @@ def _look(
     config: DecoderConfig,
     reach: Reach,
     sinks_h: Array | None,
-    held: tuple[Array, Array],
+    held: tuple[Kept, Kept],
     q_thk: Array,
     k_tgk: Array,
     v_tgk: Array,
     position_t: Array,
-) -> tuple[tuple[Array, Array], Array]:
+) -> tuple[tuple[Kept, Kept], Array]:
     """Write keys and values of one sequence, then let its new tokens look at what they may."""
-    k_gsk = _write(held[0], k_tgk, position_t[0])
-    v_gsk = _write(held[1], v_tgk, position_t[0])
+    held = _write(held[0], k_tgk, position_t[0]), _write(held[1], v_tgk, position_t[0])
+    k_gsk, v_gsk = (_widened(each, q_thk.dtype) for each in held)
     visible_ts = _visible(reach, position_t, k_gsk.shape[1])
     mixed_td = _attend(config.attention, q_thk, k_gsk, v_gsk, position_t, visible_ts, sinks_h)
-    return (k_gsk, v_gsk), mixed_td
+    return held, mixed_td
 
 
-def _write(cache_gsk: Array, new_tgk: Array, start: Array) -> Array:
-    new_gtk = new_tgk.swapaxes(0, 1).astype(cache_gsk.dtype)
-    return lax.dynamic_update_slice(cache_gsk, new_gtk, (0, start, 0))
+def _write(kept: Kept, new_tgk: Array, start: Array) -> Kept:
+    new_gtk = new_tgk.swapaxes(0, 1)
+    if not isinstance(kept, Bytes):
+        return lax.dynamic_update_slice(kept, new_gtk.astype(kept.dtype), (0, start, 0))
+    worth_gt1 = jnp.abs(new_gtk).max(axis=-1, keepdims=True).astype(jnp.float32) / 127
+    whole_gtk = jnp.round(new_gtk / jnp.where(worth_gt1 == 0, 1, worth_gt1)).astype(jnp.int8)
+    told = (kept.whole_gsk, whole_gtk), (kept.worth_gs1, worth_gt1)
+    return Bytes(*(lax.dynamic_update_slice(old, new, (0, start, 0)) for old, new in told))
+
+
+def _widened(kept: Kept, dtype: Any) -> Array:
+    if isinstance(kept, Bytes):
+        return (kept.whole_gsk * kept.worth_gs1).astype(dtype)
+    return kept.astype(dtype)
 
 
 def _visible(reach: Reach, position_t: Array, capacity: int) -> Array:
@@ -283,13 +311,13 @@ def _attend(
     kv_heads = k_gsk.shape[0]
     scale = head_size**-0.5 if attention.scale is None else attention.scale
     q_gtrk = q_thk.reshape(tokens, kv_heads, heads // kv_heads, head_size).swapaxes(0, 1)
-    score_gtrs = jnp.einsum("gtrk,gsk->gtrs", q_gtrk, k_gsk.astype(q_thk.dtype))
+    score_gtrs = jnp.einsum("gtrk,gsk->gtrs", q_gtrk, k_gsk)
     score_gtrs = _capped(score_gtrs.astype(jnp.float32) * scale, attention.cap)
     if attention.temperature_from is not None:
         score_gtrs = score_gtrs * _warmth(attention.temperature_from, position_t)[:, None, None]
     score_gtrs = jnp.where(visible_ts[:, None, :], score_gtrs, -jnp.inf)
     weight_gtrs = _softmax(score_gtrs, sinks_h).astype(q_thk.dtype)
-    mixed_gtrk = jnp.einsum("gtrs,gsk->gtrk", weight_gtrs, v_gsk.astype(q_thk.dtype))
+    mixed_gtrk = jnp.einsum("gtrs,gsk->gtrk", weight_gtrs, v_gsk)
     return mixed_gtrk.swapaxes(0, 1).reshape(tokens, heads * head_size)
 
 
