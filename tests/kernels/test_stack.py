@@ -1,5 +1,7 @@
 """The native step of a decoder: against the decoder in JAX, and against itself cut otherwise."""
 
+import time
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from fairwitness.kernels.formats import FORMATS, Q4_0, Q4_1, Q4_K, Q5_K, Q6_K, Q
 from fairwitness.kernels.native import library
 from fairwitness.kernels.pages import KINDS, Kind, Pages
 from fairwitness.kernels.quantised import AMX, AVX2, AVX512, PLAIN, pack, unpack
-from fairwitness.kernels.stack import LayerWeights, Row, Stack, Weights, interleaved
+from fairwitness.kernels.stack import STAGES, LayerWeights, Row, Stack, Weights, interleaved
 from fairwitness.models import DecoderConfig, decoder
 from fairwitness.models.packed import shape_of
 
@@ -336,3 +338,17 @@ def test_a_sweep_reads_every_weight_once(threads):
         matrices += [layer.query_key, layer.value, layer.out, layer.gate_up, layer.down]
     total = sum(int(each.data.view(np.uint64).sum(dtype=np.uint64)) for each in matrices)
     assert make(CONFIG, weights, threads).sweep() == total % 2**64
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_watch_says_where_the_time_of_a_step_goes(threads):
+    stack, started = make(CONFIG, random_weights(CONFIG, Q4_1), threads), time.process_time_ns()
+    spent_ns = stack.watch()
+    logits(stack, ids(130), [130])
+    first_ns = spent_ns.copy()
+    logits(stack, ids(130), [130])
+    assert first_ns.shape == (threads, len(STAGES))
+    assert (first_ns.sum(axis=0) > 0).all()
+    assert (spent_ns >= first_ns).all()
+    assert (spent_ns.sum(axis=0) > first_ns.sum(axis=0)).all()
+    assert spent_ns.sum() <= time.process_time_ns() - started

@@ -20,10 +20,25 @@ from fairwitness.kernels.native import at, count, library
 from fairwitness.kernels.pages import KINDS, PAGE, Pages, Shape
 from fairwitness.kernels.quantised import ROWS, Tiles
 
-__all__ = ["PAGE", "LayerWeights", "Pages", "Row", "Shape", "Stack", "Weights", "interleaved"]
+__all__ = [
+    "PAGE",
+    "STAGES",
+    "LayerWeights",
+    "Pages",
+    "Row",
+    "Shape",
+    "Stack",
+    "Weights",
+    "interleaved",
+]
 
 Floats = NDArray[np.float32]
 Rows = TypeVar("Rows", NDArray[np.float32], NDArray[np.uint8])
+
+STAGES = ("begin", "norm", "project", "attend", "out", "gate_up", "down", "head")
+"""`enum Stage` in csrc/decoder.h: the embedding and the angles of positions; norms with what they
+make whole; query, key and value; attention; its product; gate, up and silu; down; the last norm and
+the head."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +93,7 @@ class Stack:
         native = library()
         assert native is not None
         assert shape.fits
-        self.shape = shape
+        self.shape, self.threads = shape, threads
         self._native, self._weights = native, weights  # held, for the native side points to them
         matrices = [weights.embedding, weights.head]
         norms = [weights.norm]
@@ -110,6 +125,13 @@ class Stack:
         sum of their 64-bit words. How long it takes is what bounds such a step."""
         self._native.fw_decoder_sweep.restype = ctypes.c_uint64
         return int(self._native.fw_decoder_sweep(self._decoder))
+
+    def watch(self) -> NDArray[np.int64]:
+        """Return zeros of shape (threads, `STAGES`) to which each step from now on adds the
+        nanoseconds of processor time that a thread spends in a stage, all layers together."""
+        self._spent_ns = np.zeros((self.threads, len(STAGES)), np.int64)
+        self._native.fw_decoder_watch(self._decoder, at(self._spent_ns))
+        return self._spent_ns
 
     def step(self, rows: Sequence[Row], wants: Sequence[int], pages: Pages) -> Floats:
         """Run the rows; return logits of those that `wants` names, shape (wants, vocabulary).

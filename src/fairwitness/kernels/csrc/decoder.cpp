@@ -105,6 +105,7 @@ class Decoder {
         step.widened_room = columns;
         step.widened = room(widened_, most_rank ? pool_.threads() * columns : 0);
         step.logits = logits;
+        step.spent_ns = spent_ns_;
         pool_.run(form_->step, &step);
         return step.x;
     }
@@ -135,6 +136,9 @@ class Decoder {
         return sum;
     }
 
+    // Adds up in `spent_ns`, [thread][stage], where each thread's time goes.
+    void watch(int64_t *spent_ns) { spent_ns_ = spent_ns; }
+
     const Shape &shape() const { return network_.shape; }
 
   private:
@@ -157,6 +161,7 @@ class Decoder {
     std::vector<Line> panels_;
     std::vector<float> x_, q_, turns_, found_, part_found_, low_, widened_;
     std::vector<int32_t> parts_done_;
+    int64_t *spent_ns_ = nullptr;
 };
 
 }  // namespace
@@ -216,4 +221,10 @@ FW_EXPORT void fw_decoder_step(void *decoder, const int64_t *told, int64_t rows,
 // of one token.
 FW_EXPORT uint64_t fw_decoder_sweep(void *decoder) {
     return static_cast<Decoder *>(decoder)->sweep();
+}
+
+// From now on each step adds its nanoseconds to `spent_ns`, zeros of [thread][stage], which stays the
+// caller's.
+FW_EXPORT void fw_decoder_watch(void *decoder, int64_t *spent_ns) {
+    static_cast<Decoder *>(decoder)->watch(spent_ns);
 }

@@ -74,6 +74,9 @@ struct Run {
     int64_t first, count;
 };
 
+// The stages of a step, of all layers together, as a watch tells them apart.
+enum class Stage { kBegin, kNorm, kProject, kAttend, kOut, kGateUp, kDown, kHead, kCount };
+
 // Everything that one step works on. Rows of one sequence stand together, in order.
 struct Step {
     const Network *network;
@@ -99,6 +102,7 @@ struct Step {
     int64_t widened_room;
     Vectors normed, mixed, hidden;
     float *logits;         // wanted * vocabulary
+    int64_t *spent_ns;     // for each thread its processor time of each stage, null if nobody asks
 };
 
 constexpr int64_t kLonely = 2;    // so few rows wait for memory, not for arithmetic

@@ -4,13 +4,13 @@
 // two stages all meet. Rows do not know each other except through keys and values.
 #pragma once
 
-#include "attention.h"
+#include "attend.h"
 #include "decoder.h"
 #include "dots.h"
 
 #include "adapters.h"  // which needs groups as dots.h makes them
 
-constexpr int64_t kSpan = 4 * kGroup;  // vectors that go through a panel while it is near
+constexpr int64_t kSpan = 8 * kGroup;  // vectors that go through a panel while it is near
 constexpr int64_t kPanelsAtOnce = 2;    // a piece of work; half a microsecond for one vector
 
 struct Span {
@@ -42,15 +42,6 @@ static void normalise(const float *x, const float *scale, float epsilon, int64_t
             store(block + i, load(x + b * kColumns + i) * inverse * load(scale + b * kColumns + i));
         const int64_t place = out.place(group, vector, b);
         quantise(block, out.numbers + place * kBlockBytes, out.scales + place);
-    }
-}
-
-static void quantise_row(const float *x, const Vectors &out, int64_t vector, int64_t first_block,
-                         int64_t blocks) {
-    const Group group = group_here(vector, out.count);
-    for (int64_t b = 0; b < blocks; b++) {
-        const int64_t place = out.place(group, vector, first_block + b);
-        quantise(x + b * kColumns, out.numbers + place * kBlockBytes, out.scales + place);
     }
 }
 
@@ -174,100 +165,6 @@ static void project_heads(const Step &step, int64_t layer, const Vectors &normed
     }
 }
 
-// A run's queries that share a kv head.
-struct Share {
-    int64_t layer, kv;
-    Run run;
-    Sight sight;
-};
-
-static int64_t parts_of(int64_t position) { return position / kPart + 1; }
-
-// What all queries of a share find in one part, the `i`th at found + i * apart.
-static void look_at_part(const Step &step, const Share &share, int64_t part, float *found,
-                         int64_t apart) {
-    const Shape &shape = step.network->shape;
-    const int64_t size = shape.head_size, sharing = shape.sharing();
-    const int64_t first = part * kPart;
-    for (int64_t from = 0; from < share.run.count * sharing; from += kTogether) {
-        Query queries[kTogether];
-        int64_t together = 0;
-        for (int64_t i = from; i < from + kTogether && i < share.run.count * sharing; i++) {
-            const int64_t r = share.run.first + i / sharing;
-            const int64_t head = share.kv * sharing + i % sharing;
-            queries[together++] = {step.q + r * shape.queries() + head * size,
-                                   step.row[r].position, found + i * apart};
-        }
-        switch (step.pages.kind) {
-            case kFloats: look<kFloats>(queries, together, share.sight, first, first + kPart); break;
-            case kHalves: look<kHalves>(queries, together, share.sight, first, first + kPart); break;
-            default: look<kBytes>(queries, together, share.sight, first, first + kPart);
-        }
-    }
-}
-
-// Ends one query: what it found becomes numbers for the matrix behind attention.
-static void put_mixed(const Step &step, int64_t r, int64_t head, Found found) {
-    const int64_t size = step.network->shape.head_size;
-    const float share = 1.0f / found.sum();
-    for (int64_t k = 0; k < size; k += 16)
-        store(found.values() + k, load(found.values() + k) * share);
-    quantise_row(found.values(), step.mixed, r, head * size / kColumns, size / kColumns);
-}
-
-// All parts, one behind the other.
-static void attend_in_order(const Step &step, const Share &share, int64_t parts, int64_t thread) {
-    const Shape &shape = step.network->shape;
-    const int64_t sharing = shape.sharing(), count = share.run.count * sharing;
-    float *found = step.found + 2 * thread * step.found_room, *next = found + step.found_room;
-    for (int64_t part = 0; part < parts; part++) {
-        look_at_part(step, share, part, part ? next : found, shape.found());
-        for (int64_t i = 0; part && i < count; i++)
-            if (part < parts_of(step.row[share.run.first + i / sharing].position))
-                join({found + i * shape.found()}, {next + i * shape.found()}, shape.head_size);
-    }
-    for (int64_t i = 0; i < count; i++)
-        put_mixed(step, share.run.first + i / sharing, share.kv * sharing + i % sharing,
-                  {found + i * shape.found()});
-}
-
-// One part; whoever is the last to end one joins them all.
-static void attend_part(const Step &step, const Share &share, int64_t part, int64_t parts,
-                        int32_t *done) {
-    const Shape &shape = step.network->shape;
-    const int64_t sharing = shape.sharing(), count = share.run.count * sharing;
-    const int64_t apart = step.parts * shape.found();
-    float *found = step.part_found +
-                   (share.run.first * shape.query_heads + share.kv * count) * apart;
-    look_at_part(step, share, part, found + part * shape.found(), apart);
-    if (__atomic_add_fetch(done, 1, __ATOMIC_ACQ_REL) < parts) return;
-    *done = 0;
-    for (int64_t i = 0; i < count; i++) {
-        const int64_t r = share.run.first + i / sharing;
-        const Found all_found{found + i * apart};
-        for (int64_t p = 1; p < parts_of(step.row[r].position); p++)
-            join(all_found, {all_found.told + p * shape.found()}, shape.head_size);
-        put_mixed(step, r, share.kv * sharing + i % sharing, all_found);
-    }
-}
-
-static void attend_all(const Step &step, int64_t layer, int64_t thread) {
-    const Shape &shape = step.network->shape;
-    const int64_t shares = step.runs * shape.kv_heads, splits = step.parts ? step.parts : 1;
-    const int64_t pieces = shares * splits;
-    for (int64_t piece; (piece = step.pool->take(thread, pieces)) < pieces;) {
-        const int64_t index = shares - 1 - piece / splits;  // the longest first
-        const int64_t part = piece % splits, kv = index % shape.kv_heads;
-        const Run &run = step.run[index / shape.kv_heads];
-        const Share share{layer, kv, run,
-                          {&step.pages, step.row[run.first].table, step.pages.offset(layer, kv)}};
-        const int64_t parts = parts_of(step.row[run.first + run.count - 1].position);
-        if (!step.parts) attend_in_order(step, share, parts, thread);
-        if (step.parts && part < parts)
-            attend_part(step, share, part, parts, step.parts_done + index);
-    }
-}
-
 // Adds a matrix times each vector to the residual stream.
 static void add_product(const Step &step, int64_t layer, Product product, const Matrix &matrix,
                         const Vectors &vectors, int64_t thread) {
@@ -353,32 +250,63 @@ static void predict(const Step &step, const Vectors &vectors, int64_t thread) {
     }
 }
 
+// Where a thread's processor time goes, for one who asks; waiting counts for the stage behind it.
+class Watch {
+    static constexpr auto kStages = static_cast<int64_t>(Stage::kCount);
+
+  public:
+    Watch(const Step &step, int64_t thread)
+        : spent_ns_(step.spent_ns ? step.spent_ns + thread * kStages : nullptr),
+          seen_ns_(spent_ns_ ? thread_ns() : 0) {}
+
+    void ends(Stage stage) {
+        if (!spent_ns_) return;
+        const int64_t now_ns = thread_ns();
+        spent_ns_[static_cast<int64_t>(stage)] += now_ns - seen_ns_;
+        seen_ns_ = now_ns;
+    }
+
+  private:
+    int64_t *spent_ns_;
+    int64_t seen_ns_;
+};
+
 static void run_stages(const Step &step, int64_t thread) {
     const Network &network = *step.network;
     Pool &pool = *step.pool;
+    Watch watch(step, thread);
     begin(step, thread);
+    watch.ends(Stage::kBegin);
     pool.barrier();
     for (int64_t l = 0; l < network.shape.layers; l++) {
         const Layer &layer = network.layers[l];
         const Vectors heads = normalised(step, layer.attention_norm, nullptr, step.rows, thread);
+        watch.ends(Stage::kNorm);
         adapt(step, l, kHeads, heads, thread);
         project_heads(step, l, heads, thread);
+        watch.ends(Stage::kProject);
         pool.barrier();
         attend_all(step, l, thread);
+        watch.ends(Stage::kAttend);
         pool.barrier();
         adapt(step, l, kOut, step.mixed, thread);
         add_product(step, l, kOut, layer.out, step.mixed, thread);
+        watch.ends(Stage::kOut);
         pool.barrier();
         const Vectors mlp = normalised(step, layer.mlp_norm, nullptr, step.rows, thread);
+        watch.ends(Stage::kNorm);
         adapt(step, l, kGateUp, mlp, thread);
         gate_and_up(step, l, layer.gate_up, mlp, thread);
+        watch.ends(Stage::kGateUp);
         pool.barrier();
         adapt(step, l, kDown, step.hidden, thread);
         add_product(step, l, kDown, layer.down, step.hidden, thread);
+        watch.ends(Stage::kDown);
         pool.barrier();
     }
-    if (step.wanted)
-        predict(step, normalised(step, network.norm, step.wants, step.wanted, thread), thread);
+    if (!step.wanted) return;
+    predict(step, normalised(step, network.norm, step.wants, step.wanted, thread), thread);
+    watch.ends(Stage::kHead);
 }
 
 static void run_step(void *state, int64_t thread) {
