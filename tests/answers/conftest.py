@@ -9,6 +9,7 @@ import pytest
 from fairwitness.answers import Answer, Desk, Finished, ask
 from fairwitness.engine.chat import ChatModel
 from fairwitness.index import LiveIndex
+from fairwitness.models.verifier import Verifier
 from fairwitness.posts import clean
 from fairwitness.posts.clock import from_iso
 from fairwitness.posts.compose import Parts, compose
@@ -57,11 +58,19 @@ class Scene:
         self.index.apply(self.index.novel(events), self.index.position + 1)
         self.index.refresh()
 
-    def desk(self, chat: ChatModel | None = None) -> Desk:
-        return Desk(self.index, lambda: self.now_ms, lambda _: self.reports, lambda: chat)
+    def desk(self, chat: ChatModel | None = None, verifier: Verifier | None = None) -> Desk:
+        return Desk(
+            self.index, lambda: self.now_ms, lambda _: self.reports, lambda: chat, lambda: verifier
+        )
 
-    def ask(self, question: str, chat: ChatModel | None = None, **how: object) -> Answer:
-        *_, last = ask(self.desk(chat), question, **how)  # type: ignore[arg-type]
+    def ask(
+        self,
+        question: str,
+        chat: ChatModel | None = None,
+        verifier: Verifier | None = None,
+        **how: object,
+    ) -> Answer:
+        *_, last = ask(self.desk(chat, verifier), question, **how)  # type: ignore[arg-type]
         assert isinstance(last, Finished)
         check(last.answer)
         return last.answer

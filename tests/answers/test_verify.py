@@ -1,11 +1,16 @@
 """Claims against quotes: what carries, and each way in which small models go wrong."""
 
+from dataclasses import replace
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fairwitness.answers.quote import Span
 from fairwitness.answers.verify import verify
+from fairwitness.models.encoder_download import pull_encoder
+from fairwitness.models.verifier import Verifier, open_verifier
 from fairwitness.posts.post import Post
 
 
@@ -83,3 +88,28 @@ def test_an_open_question_needs_two_voices():
 def test_nothing_that_a_model_can_write_breaks_the_check(claim):
     verdict = verify(claim, FIRE)
     assert bool(verdict.cites) != bool(verdict.problem)
+
+
+@pytest.fixture(scope="module")
+def verifier() -> Verifier:
+    return open_verifier(pull_encoder())
+
+
+def test_how_surely_a_claim_follows_is_told_and_drops_nothing(verifier: Verifier) -> None:
+    claim = "12 people were killed in the Oldtown fire."
+    read, unread = verify(claim, FIRE, verifier=verifier), verify(claim, FIRE)
+    assert read.entailed is not None
+    assert read.entailed >= verifier.threshold
+    assert unread == replace(read, entailed=None)
+
+
+def test_rules_judge_alone_what_is_not_in_english(verifier: Verifier) -> None:
+    fire = [replace(q, post=msgspec.structs.replace(q.post, lang="es")) for q in FIRE]
+    verdict = verify("12 people were killed in the Oldtown fire.", fire, verifier=verifier)
+    assert (verdict.problem, verdict.entailed) == ("", None)
+
+
+def test_what_the_rules_drop_is_not_read(verifier: Verifier) -> None:
+    verdict = verify("13 people were killed in the Oldtown fire.", FIRE, verifier=verifier)
+    assert "number 13" in verdict.problem
+    assert verdict.entailed is None

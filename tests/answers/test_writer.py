@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from fairwitness.engine import RemoteChat
+from fairwitness.models.encoder_download import pull_encoder
+from fairwitness.models.verifier import open_verifier
 
 
 @contextmanager
@@ -106,3 +108,29 @@ def test_no_model_is_asked_when_nobody_witnessed_anything(scene):
     with model_that_says("Ana Ruiz won.") as (chat, asked):
         assert scene.ask("Who won the race?", chat).abstained
     assert asked == []
+
+
+def test_a_claim_shows_how_surely_it_follows(scene):
+    race(scene)
+    with model_that_says("The race was won by Ana Ruiz.") as (chat, _):
+        read = scene.ask("Who won the race?", chat, verifier=open_verifier(pull_encoder()))
+        unread = scene.ask("Who won the race?", chat)
+    claim = read.sentences[-1]
+    assert claim.kind == "claim"
+    assert claim.entailed is not None
+    assert 0 < claim.entailed <= 1
+    assert read.verifier == "all-minilm-l6-v2+entailment-1"
+    assert all(sentence.entailed is None for sentence in read.sentences[:-1])
+    assert unread.sentences[-1].text == claim.text
+    assert unread.sentences[-1].entailed is None
+    assert unread.verifier == ""
+
+
+def test_an_answer_in_another_language_says_that_rules_judged(scene):
+    scene.say("Ana Ruiz gana la carrera", "Ana Ruiz ganó la carrera en Portville")
+    with model_that_says("Ana Ruiz ganó la carrera.") as (chat, _):
+        answer = scene.ask(
+            "¿Quién ganó la carrera?", chat, verifier=open_verifier(pull_encoder()), lang="es"
+        )
+    assert answer.verifier == ""
+    assert all(sentence.entailed is None for sentence in answer.sentences)

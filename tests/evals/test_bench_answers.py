@@ -4,15 +4,20 @@ import json
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from fairwitness.answers import Answer, Citation, CitedSource, Sentence
 from fairwitness.answers.answer import Freshness, Timing
 from fairwitness.evals.bench_answers import bench_answers
 from fairwitness.evals.cited import cited
+from fairwitness.evals.entailed import Judged, judged_set, verification
 from fairwitness.evals.hearing import Hearing, made
 from fairwitness.evals.news import ask_the_news, news, of_the_time
 from fairwitness.evals.planted import injection
+from fairwitness.models.encoder_download import pull_encoder
+from fairwitness.models.verifier import open_verifier
+from fairwitness.train.pairs import Pair
 
 TEXT = "The old bridge in Portville collapsed at noon, 3 people are missing."
 
@@ -145,3 +150,34 @@ def test_a_part_without_its_files_is_missing_and_the_rest_is_measured(tmp_path: 
     assert report.deleted_leakage == 0
     assert msgspec.to_builtins(report)["deletion"]["cited_before"] == 1.0
     assert "realtimeqa" not in msgspec.to_builtins(report)
+
+
+def test_the_verifier_is_judged_beside_two_that_read_nothing() -> None:
+    pairs = [
+        Pair("Ana Ruiz won the race.", f"Ana Ruiz won the race in town {n}.", True)
+        if n % 2
+        else Pair("Karl Weber sold 40 boats.", f"Ana Ruiz won the race in town {n}.", False)
+        for n in range(20)
+    ]
+    told: list[int] = []
+    judged = verification(
+        open_verifier(pull_encoder()), {"plain": pairs}, lambda done, total: told.append(done)
+    )
+    plain = judged.sets["plain"]
+    assert (plain.pairs, plain.holding) == (20, 0.5)
+    assert plain.overlap == plain.likeness == Judged(1.0, 1.0)
+    assert plain.model.balanced_accuracy == judged.macro
+    assert sum(each.pairs for each in plain.reliability) == 20
+    assert judged.encoder_bytes + judged.head_bytes < 30e6
+    assert told == list(range(20))
+
+
+def test_a_judge_that_guesses_is_found_out() -> None:
+    pairs = [Pair(f"claim number {n}", "nothing of it", n % 3 == 0) for n in range(300)]
+    guessed = np.random.default_rng(0).random(300)
+    judged = judged_set(pairs, guessed, np.zeros(300), 0.5)
+    assert abs(judged.model.balanced_accuracy - 0.5) < 0.1
+    assert abs(judged.as_shipped.balanced_accuracy - 0.5) < 0.1
+    assert judged.calibration_error > 0.1
+    knows = np.array([0.9 if pair.holds else 0.1 for pair in pairs])
+    assert judged_set(pairs, knows, knows, 0.5).as_shipped == Judged(1.0, 1.0)

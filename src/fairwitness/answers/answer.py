@@ -37,6 +37,9 @@ class Sentence(msgspec.Struct, frozen=True):
     citations: tuple[Citation, ...]
     support: float
     """0 to 1: how much of the sentence its citations carry; 1 for a quote."""
+    entailed: float | None = None
+    """0 to 1: how surely a claim follows from its citations, as our model finds; null where rules
+    alone judged: the model is not on the machine, or a text is not in English."""
 
 
 class CitedSource(msgspec.Struct, frozen=True):
@@ -138,6 +141,8 @@ class Answer(msgspec.Struct, frozen=True):
     timing_ms: Timing
     id: str = ""
     """Under which it is kept; empty when it is not."""
+    verifier: str = ""
+    """The model that read claims after the rules had; empty when rules alone judged."""
 
     def but_for_time(self) -> "Answer":
         """Return the answer without how long it took: the same posts give the same bytes."""

@@ -50,6 +50,7 @@ from fairwitness.answers.weigh import Weighed
 from fairwitness.answers.witness import Origin
 from fairwitness.engine.chat import ChatError, ChatModel
 from fairwitness.index import LiveIndex
+from fairwitness.models.verifier import Verifier, the_verifier
 from fairwitness.posts.clock import to_iso
 from fairwitness.posts.health import HealthReport
 from fairwitness.posts.post import FOREVER_MS, Post
@@ -72,6 +73,12 @@ class Desk:
     """How the sources stand at a moment."""
     chat: Callable[[], ChatModel | None]
     """The model that writes claims; None answers with quotes and counts alone."""
+    verifier: Callable[[], Verifier | None] = the_verifier
+    """The model that reads claims after the rules have; None leaves it to the rules."""
+
+    def reads(self, lang: str) -> Verifier | None:
+        """Return the model that reads claims in a language, if there is one: English alone."""
+        return self.verifier() if lang == "en" else None
 
 
 @dataclass
@@ -107,14 +114,20 @@ class _Court:
             )
         return Citation(self.sources[post.id].n, span.start, span.end)
 
-    def say(self, text: str, kind: Kind, citations: Sequence[Citation], support: float) -> Said:
+    def say(
+        self,
+        text: str,
+        kind: Kind,
+        citations: Sequence[Citation],
+        support: float,
+        entailed: float | None = None,
+    ) -> Said:
         known = {c.source for s in self.sentences for c in s.citations}
-        sentence = Sentence(text, kind, tuple(citations), support)
+        sentence = Sentence(text, kind, tuple(citations), support, entailed)
         self.sentences.append(sentence)
         self.first_ms = self.first_ms or self.elapsed_ms()
-        new = [s for s in self.sources.values() if s.n not in known]
-        cited = {c.source for c in citations}
-        return Said(sentence, tuple(s for s in new if s.n in cited))
+        new = {c.source for c in citations} - known
+        return Said(sentence, tuple(s for s in self.sources.values() if s.n in new))
 
 
 def ask(
@@ -254,15 +267,15 @@ def _write(desk: Desk, court: _Court, leading: Sequence[Stance]) -> Iterator[Sai
     except ChatError as error:
         court.dropped.append(f"(the model could not write: {error})")
         return
-    closed = sides.has_short_answer(court.asked)
-    verdict = verify.verify(claim, quotes, voices=1 if closed else 2)
+    voices = 1 if sides.has_short_answer(court.asked) else 2
+    verdict = verify.verify(claim, quotes, voices=voices, verifier=desk.reads(court.lang))
     problem = verdict.problem or _beside_the_point(court, claim, leading[0], quotes)
     if problem:
         court.dropped.append(f"{claim} ({problem})")
         return
     carrying = (cited[at] for at in verdict.cites)
     citations = [court.cite(span, stance.witnesses, origin) for stance, span, origin in carrying]
-    yield court.say(claim, "claim", citations, verdict.support)
+    yield court.say(claim, "claim", citations, verdict.support, verdict.entailed)
 
 
 def _beside_the_point(court: _Court, claim: str, lead: Stance, quotes: Sequence[Span]) -> str:
@@ -302,6 +315,7 @@ def _answer(desk: Desk, court: _Court, sides: Sequence[Stance], *, outcome_pendi
         else " ".join(_shown(sentence) for sentence in court.sentences)
     )
     chat = None if abstained else desk.chat()
+    verifier = desk.reads(court.lang) if chat else None
     return Answer(
         question=court.asked.text,
         as_of=to_iso(court.as_of_ms),
@@ -317,6 +331,7 @@ def _answer(desk: Desk, court: _Court, sides: Sequence[Stance], *, outcome_pendi
         dropped=tuple(court.dropped),
         freshness=freshness,
         timing_ms=Timing(court.search_ms, court.first_ms, court.elapsed_ms()),
+        verifier=verifier.name if verifier else "",
     )
 
 

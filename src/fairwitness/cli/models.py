@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from fairwitness.cli.asking import fail, json_option, print_json, said_plainly
-from fairwitness.cli.opening import progress_bar, pulled
+from fairwitness.cli.opening import encoder_pulled, progress_bar, pulled
 from fairwitness.models import ModelError, registry
 from fairwitness.models.convert import convert as convert_model
+from fairwitness.models.encoder_download import ENCODER, encoder_listing
 from fairwitness.models.model import describe
 from fairwitness.models.parity import FamilyStatus, statuses
 from fairwitness.models.quantise import WRITABLE
@@ -41,7 +42,7 @@ def list_models(as_json: bool) -> None:
     Example:
       fairwitness models list --json
     """
-    listings, families = registry.available(), statuses()
+    listings, families = [*registry.available(), encoder_listing()], statuses()
     if as_json:
         print_json({"models": listings, "families": families})
         return
@@ -74,8 +75,9 @@ def pull(name: str, as_json: bool) -> None:
     \b
     Example:
       fairwitness models pull
+      fairwitness models pull all-minilm-l6-v2
     """
-    path = pulled(name)
+    path = encoder_pulled() if name == ENCODER else pulled(name)
     if as_json:
         print_json({"name": name, "path": str(path)})
     else:

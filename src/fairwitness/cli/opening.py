@@ -22,6 +22,7 @@ from fairwitness.engine.engine import NO_ADAPTERS
 from fairwitness.home import Home, HomeBusy, Reading, holder
 from fairwitness.index import IndexFault
 from fairwitness.models import ModelError, registry
+from fairwitness.models.encoder_download import ENCODER, find_encoder, pull_encoder
 from fairwitness.posts.log import LogError
 
 errors = Console(stderr=True)
@@ -121,7 +122,27 @@ def pulled(name: str) -> Path:
     if found:
         return found
     with progress_bar(f"fetching {name}", count="bytes") as told:
-        return registry.pull(name, told)
+        path = registry.pull(name, told)
+    if name == registry.DEFAULT_MODEL:
+        _pull_encoder_beside()
+    return path
+
+
+def encoder_pulled() -> Path:
+    """Return the encoder that reads claims, fetched with a progress bar when it is not here."""
+    found = find_encoder()
+    if found:
+        return found
+    with progress_bar(f"fetching {ENCODER}", count="bytes") as told:
+        return pull_encoder(told)
+
+
+def _pull_encoder_beside() -> None:
+    """Have what reads claims come with what writes them; rules check them without it."""
+    try:
+        encoder_pulled()
+    except ModelError as error:
+        errors.print(f"claims are checked by rules alone: {error}", style="yellow", markup=False)
 
 
 @contextmanager

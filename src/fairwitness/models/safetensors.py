@@ -74,15 +74,16 @@ class Safetensors:
         return tensor.data
 
 
-def open_safetensors(path: Path) -> Safetensors:
-    """Map one `.safetensors` file.
+def open_safetensors(path: Path, *, aside: frozenset[str] = frozenset()) -> Safetensors:
+    """Map one `.safetensors` file; tensors named in `aside` are no weights and are not read.
 
     Raises:
         ModelFileError: cut short, damaged, or with a number format other than F32, F16, BF16.
     """
     data = map_file(path)
     entries, body = _header(path, data)
-    tensors = {name: _place(path, name, entry, body) for name, entry in entries.items()}
+    weights = {name: entry for name, entry in entries.items() if name not in aside}
+    tensors = {name: _place(path, name, entry, body) for name, entry in weights.items()}
     spans = ((name, *entry.data_offsets) for name, entry in entries.items())
     check_disjoint(path, ((begin, end - begin, name) for name, begin, end in spans))
     return Safetensors(path, tensors)
