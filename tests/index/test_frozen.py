@@ -84,6 +84,12 @@ def test_frozen_moments_compare_the_same(both: tuple[Columns, Frozen]) -> None:
             assert np.array_equal(frozen.seen_until(moment_ms, rows), told)
 
 
+def test_the_last_that_was_seen_is_known(both: tuple[Columns, Frozen]) -> None:
+    grown, frozen = both
+    for rows in (0, 1, 1_000, 1_023, 1_024, 1_025, len(frozen.author)):
+        assert frozen.latest_seen_ms(rows) == grown.latest_seen_ms(rows)
+
+
 def test_frozen_names_are_kept_the_same(both: tuple[Columns, Frozen]) -> None:
     grown, frozen = both
     for numbers in ([], [3], [0, 7, 299], [65_535], [3, 65_535]):

@@ -83,6 +83,10 @@ class Columns(Mapped):
         """Return which of `rows` we had seen at a moment."""
         return self.since_ms[rows] <= moment_ms
 
+    def latest_seen_ms(self, rows: int) -> int:
+        """Return when the last of the first rows was seen, 0 for none."""
+        return int(self.since_ms[:rows].max(initial=0))
+
     def keep_made_from(self, kept: Mask, moment_ms: int, *, negated: bool) -> int:
         """Keep of the first rows those made at a moment or later, or not; return how many."""
         return masks.keep_from(kept, self.made_ms[: len(kept)], moment_ms, negated=negated)

@@ -86,6 +86,12 @@ class Moments:
             whole[start:end] = self._later[start:end] <= later
         return whole
 
+    def latest(self, rows: int) -> int:
+        """Return the latest of the first rows, 0 for none; of whole stretches it is known."""
+        whole = rows // _STRETCH_ROWS
+        known = int(self._last_ms[:whole].max(initial=0))
+        return max(known, int(self[whole * _STRETCH_ROWS : rows].max(initial=0)))
+
 
 class Clusters:
     """Ordinals by row of the first post that said the same; most posts are their own."""
@@ -195,6 +201,10 @@ class Frozen:
         if isinstance(rows, slice) and not rows.start:
             return self.since_ms.until(moment_ms, rows.stop)
         return self.since_ms[rows] <= moment_ms
+
+    def latest_seen_ms(self, rows: int) -> int:
+        """Return when the last of the first rows was seen, 0 for none."""
+        return self.since_ms.latest(rows)
 
     def keep_made_from(self, kept: Mask, moment_ms: int, *, negated: bool) -> int:
         """Keep of the first rows those made at a moment or later, or not; return how many."""

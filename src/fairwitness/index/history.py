@@ -240,11 +240,10 @@ class History:
 
     def tally(self, rows: int) -> None:
         """Count what the first rows show."""
-        flags = self.marks.flags[:rows]
-        self.visible = int(np.count_nonzero(flags & (GONE | SUPERSEDED) == 0))
+        showing, _ = masks.unmarked(self.marks.flags[:rows], GONE | SUPERSEDED, SUPERSEDED)
+        self.visible = int(np.count_nonzero(showing))
         ends_ms = self._changes.until_ms[: int(self.marks.change[:rows].max(initial=0))]
-        since_ms = self.columns.since_ms[:rows]
-        self.latest_ms = int(max(since_ms.max(initial=0), ends_ms.max(initial=0)))
+        self.latest_ms = max(self.columns.latest_seen_ms(rows), int(ends_ms.max(initial=0)))
 
     def discard_after(self, rows: int, index_rows: int) -> None:
         """Bring back what held when there were so many, as far as the log does not say it again."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fairwitness.index import saved
+from fairwitness.index import beside, saved
 from fairwitness.index.errors import IndexDiskFull
 from fairwitness.index.saved import Arrays, Kept
 
@@ -56,8 +56,7 @@ class Keeper:
             self._working.join()
 
     def _begin(self, work: Callable[[], None]) -> None:
-        self._working = threading.Thread(target=work, name="save noticed")
-        self._working.start()
+        self._working = beside.thread(work, "save noticed")
 
     def _make_room(self) -> None:
         self._copy = {name: np.full_like(of, 0) for name, of in self._kept.arrays().items()}

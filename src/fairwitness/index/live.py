@@ -20,6 +20,7 @@ import numpy as np
 from fairwitness.index import manifest as manifests
 from fairwitness.index.apply import Applier
 from fairwitness.index.ask import rarest_of
+from fairwitness.index.beside import at_once
 from fairwitness.index.errors import IndexCorrupt, IndexFault, IndexMissing, room_on_disk
 from fairwitness.index.folder import discard_slices_after, lock, size_bytes, slice_folder
 from fairwitness.index.ids import id_hash
@@ -158,8 +159,7 @@ class LiveIndex:
         with self._writing, self._noting_damage():
             self.raise_damage()
             self.refresh()
-            for part in self._table.slices:
-                part.purge()
+            at_once(part.purge for part in self._table.slices)
             self._view = take_view(self._table)
             state = self._state()
             manifests.write(self._folder, state)

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.index import changes, ids
+from fairwitness.index import beside, changes, ids
+from fairwitness.index.beside import at_once
 from fairwitness.index.columns import GONE, Columns
 from fairwitness.index.errors import IndexCorrupt, IndexDiskFull, room_on_disk
 from fairwitness.index.frozen import Frozen, freeze
@@ -218,20 +219,13 @@ class Slice:
             history.to_wipe = rows + history.to_wipe
             raise
         history.wiped(rows)
-        history.sync()
-        self.words.sync()
-        self.codes.sync()
-        columns = self.columns
-        if isinstance(columns, Columns):
-            columns.sync()
-            self._check = columns.hash_of(self.rows)
+        at_once([history.sync, self.words.sync, self.codes.sync, self._sync_columns])
         history.unsynced = False
 
     def seal(self) -> None:
         """Take no more rows; what sealed slices have is made in the background."""
         self.commit()
-        self._sealing = threading.Thread(target=self._become_sealed, name="sealing")
-        self._sealing.start()
+        self._sealing = beside.thread(self._become_sealed, "sealing")
 
     def reserve(self, rows: int, said: NDArray[np.int64]) -> None:
         """Make sure that rows can be added and what they `said` counted; raise IndexDiskFull."""
@@ -308,6 +302,12 @@ class Slice:
     def _close_columns(self) -> None:
         if isinstance(self.columns, Columns):
             self.columns.close()
+
+    def _sync_columns(self) -> None:
+        columns = self.columns
+        if isinstance(columns, Columns):
+            columns.sync()
+            self._check = columns.hash_of(self.rows)
 
     def _growing(self) -> Columns:
         assert isinstance(self.columns, Columns), "a sealed slice takes no rows"

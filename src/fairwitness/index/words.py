@@ -12,14 +12,14 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.index import tokens
+from fairwitness.index import beside, tokens
 from fairwitness.index.errors import IndexCorrupt, IndexDiskFull, room_on_disk
 from fairwitness.index.whole import replacing, sync_folder
 from fairwitness.kernels import postings
@@ -109,9 +109,7 @@ class Words:
         if not self._unsynced:
             return
         with room_on_disk(self._folder):
-            for path in self._unsynced:
-                with suppress(FileNotFoundError):  # merged since, and that was synced
-                    _sync(path)
+            beside.at_once(partial(_sync_if_there, path) for path in self._unsynced)
             sync_folder(self._folder)
         self._unsynced = []
 
@@ -136,8 +134,7 @@ class Words:
         if not runs or self._merging is not None:
             return
         self._stale = 0
-        self._merging = threading.Thread(target=self._merge, args=(runs,), name="merge words")
-        self._merging.start()
+        self._merging = beside.thread(partial(self._merge, runs), "merge words")
 
     def _merge(self, runs: Runs) -> None:
         first, end = runs[0].run.first_row, runs[-1].run.end_row
@@ -237,8 +234,11 @@ def _written(folder: Path, data: bytes, *, sync: bool) -> RunFile:
     return RunFile(path, _open(path))
 
 
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
+def _sync_if_there(path: Path) -> None:
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return  # merged since, and that was synced
     try:
         os.fsync(fd)
     finally:
