@@ -1,6 +1,7 @@
 """Postings: what a dict of rows says, from both twins, however the rows are parted into runs."""
 
 import functools
+import gc
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -54,7 +55,7 @@ def keys_of(rows: Sequence[Sequence[int]], apart: int = 0) -> Keys:
     return Keys(np.array(hashes, np.uint64), starts.astype(np.int64))
 
 
-def made(rows: Sequence[Row], first_row: int = FIRST_ROW) -> bytes:
+def made(rows: Sequence[Row], first_row: int = FIRST_ROW) -> bytes | memoryview:
     text, aside = keys_of([row[0] for row in rows]), keys_of([row[1] for row in rows], int(ASIDE))
     return build(first_row, text, aside)
 
@@ -397,3 +398,11 @@ def test_norms_of_no_texts_are_those_of_the_mean() -> None:
     assert np.allclose(bm25.norms(0.0), 1.2)
     assert math.isclose(bm25.norms(10.0)[10], 1.2)
     assert ASIDE.dtype == np.uint64
+
+
+@pytest.mark.skipif(native.library() is None, reason="NO NATIVE KERNELS: no compiler")
+def test_what_a_kernel_made_is_there_as_long_as_anybody_looks_at_it() -> None:
+    run = made([([1], []), ([2], [])])
+    looked_at = [memoryview(merge([Run(run)]))[at:] for at in range(50)]
+    gc.collect()
+    assert all(look == run[at:] for at, look in enumerate(looked_at))

@@ -224,7 +224,7 @@ def _name(run: Run) -> str:
     return f"{run.first_row:010d}-{run.end_row:010d}.run"
 
 
-def _written(folder: Path, data: bytes, *, sync: bool) -> RunFile:
+def _written(folder: Path, data: bytes | memoryview, *, sync: bool) -> RunFile:
     """Write a run, whole or not at all, and open it."""
     path = folder / _name(Run(data))
     with replacing(path, sync=sync) as file:

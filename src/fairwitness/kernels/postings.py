@@ -239,7 +239,7 @@ class _Made(ctypes.Structure):
     _fields_ = (("data", ctypes.c_void_p), ("bytes", ctypes.c_void_p))
 
 
-def build(first_row: int, text: Keys, aside: Keys) -> bytes:
+def build(first_row: int, text: Keys, aside: Keys) -> bytes | memoryview:
     """Return a run of the rows first_row, first_row + 1 …; raise Oversize.
 
     Text tokens are in order, the index of one is its position. An aside counts once in a row.
@@ -271,7 +271,7 @@ def _in_one_piece(keys: Keys) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
 
 def merge(
     parts: Sequence[Run], gone: NDArray[np.bool_] | None = None, end_row: int | None = None
-) -> bytes:
+) -> bytes | memoryview:
     """Return one run of neighbouring ones, oldest first; raise Oversize or RunDamaged.
 
     gone: of the rows from the first run's first one on, which lose their postings; their lengths
@@ -302,14 +302,30 @@ def merge(
     )
 
 
-def _made(free: Any, call: Any, *arguments: object) -> bytes:
+class _Memory:
+    """Bytes that a kernel made, freed when nobody looks at them any more.
+
+    A run may have 100 MB: to copy it would hold the GIL for as long as a question takes.
+    """
+
+    def __init__(self, made: _Made, size_bytes: int, free: Any) -> None:
+        self._made, self._free = made, free
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": (size_bytes,),
+            "typestr": "|u1",
+            "data": (made.data, True),
+        }
+
+    def __del__(self) -> None:
+        self._free(ctypes.byref(self._made))
+
+
+def _made(free: Any, call: Any, *arguments: object) -> memoryview:
     call.restype = ctypes.c_int64
     made = _Made()
     size_bytes = _done(call(*arguments, ctypes.byref(made)))
-    try:
-        return bytes((ctypes.c_uint8 * size_bytes).from_address(made.data))
-    finally:
-        free(ctypes.byref(made))
+    return np.asarray(_Memory(made, size_bytes, free)).data
 
 
 def _done(code: int) -> int:
