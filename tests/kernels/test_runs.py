@@ -53,7 +53,7 @@ def made(rows: int, first_row: int = 1_000) -> bytes:
         chosen = np.minimum(rng.exponential(1.2, int(starts[-1])).astype(np.int64), 7)
         return Keys(KEYS[chosen] ^ apart, starts)
 
-    return build(first_row, said(5, np.uint64(0)), said(2, ASIDE))
+    return bytes(build(first_row, said(5, np.uint64(0)), said(2, ASIDE)))
 
 
 def everything(data: bytes) -> list[object]:
