@@ -154,9 +154,9 @@ def test_a_part_without_its_files_is_missing_and_the_rest_is_measured(tmp_path: 
 
 def test_the_verifier_is_judged_beside_two_that_read_nothing() -> None:
     pairs = [
-        Pair("Ana Ruiz won the race.", f"Ana Ruiz won the race in town {n}.", True)
+        Pair(f"Ana Ruiz won the race in town {n}.", f"Ana Ruiz won the race in town {n}.", True)
         if n % 2
-        else Pair("Karl Weber sold 40 boats.", f"Ana Ruiz won the race in town {n}.", False)
+        else Pair(f"Karl Weber sold {n} boats.", f"Ana Ruiz won the race in town {n}.", False)
         for n in range(20)
     ]
     told: list[int] = []

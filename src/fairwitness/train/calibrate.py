@@ -14,7 +14,7 @@ def calibrated(logits: Scores, holds: Sequence[bool]) -> tuple[float, float, flo
     which on to say yes for the best balanced accuracy."""
     y = np.array(holds, np.float64)
     x = np.stack([logits, np.ones(len(logits))], axis=1)
-    weights = np.array([1.0, 0.0])
+    weights = np.zeros(2)  # from further out Newton's first steps may leap too far
     for _ in range(_STEPS):
         said = 1 / (1 + np.exp(-(x @ weights)))
         # a touch of ridge keeps it finite where all is told apart
