@@ -4,7 +4,7 @@ Of a hundred posts a search wants the texts, of those that it returns the rest. 
 meanwhile is gone from then on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -26,6 +26,11 @@ class Reading:
         self._slices = slices
         self._opened: dict[tuple[int, int], bytes] = {}
         """By slice and number of the block."""
+
+    def ahead(self, places: Iterable[Place]) -> None:
+        """Open the blocks of rows that will be read; raise IndexCorrupt."""
+        for at, row in places:
+            self._open(at, self._slices[at].texts.block_of(row))
 
     def texts(self, places: Sequence[Place]) -> Texts:
         """Return the text of each row, an empty one where it is gone; raise IndexCorrupt."""

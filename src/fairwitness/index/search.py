@@ -5,7 +5,9 @@ the writer does meanwhile shows only in columns, where each store is whole: a ro
 not, and an edited post is seen in its old version until the view has the new one.
 """
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import filterfalse, islice
 from typing import NamedTuple
 
@@ -44,6 +46,9 @@ _NEAREST = 50
 """How many posts are read for what they mean because their codes are near."""
 _REREAD = 50
 """How many are because of all else."""
+
+_beside = ThreadPoolExecutor(os.cpu_count(), "nearest")
+"""Where codes are looked through while words are ranked."""
 
 Rows = NDArray[np.int64]
 
@@ -135,9 +140,13 @@ class Search:
         ask = compile_query(query, statistics(self._view, self._as_of_ms))
         if not query.phrases and any(map(asks_for_words, clauses)):
             return self._with_or_without_words(ask, looked)
-        found = self._matching(ask, looked)
         if query.meaning and not query.phrases and not any(map(is_said, clauses)):
-            found = self._with_nearest(found, looked)
+            # Kernels do both, without the interpreter's lock: each may have a core.
+            rows_near = _beside.submit(self._nearest, looked)
+            found = self._matching(ask, looked)
+            found = [_with(*each) for each in zip(found, rows_near.result(), strict=True)]
+        else:
+            found = self._matching(ask, looked)
         return self._ranked(found, WEIGHTS, matched=sum(len(part.rows) for part in found))
 
     def _newest_first(self, looked: Sequence[Looked]) -> Results:
@@ -154,11 +163,16 @@ class Search:
             found.append(self._newest(each))
         return self._ranked(found, WEIGHTS, self._matched)
 
-    def _with_nearest(self, found: Sequence[Found], looked: Sequence[Looked]) -> list[Found]:
-        """Mark which posts are the nearest to what is asked, and add those that no word found."""
+    def _nearest(self, looked: Sequence[Looked]) -> list[Rows]:
+        """Return of each slice the rows that are among the nearest of all to what is asked."""
         (query,) = meaning.codes(pack([self._query.meaning]))
-        rows_near = nearest(list(map(self._place, looked)), query, _NEAREST)
-        return [_with(*each) for each in zip(found, rows_near, strict=True)]
+        found = nearest(list(map(self._place, looked)), query, _NEAREST)
+        self._reading.ahead(
+            (part.at, row)
+            for part, rows in zip(looked, found, strict=True)
+            for row in rows.tolist()
+        )
+        return found
 
     def _place(self, looked: Looked) -> Place:
         """Return where to look for what posts mean."""
