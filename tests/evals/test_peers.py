@@ -129,7 +129,7 @@ def test_tables_say_how_much_faster_ours_is_and_what_failed() -> None:
     assert "| **fairwitness** | 30,000 | 2.0 / 9.0 | 0.3 / 0.8 | 300.0 | 3.0% |" in made
     assert "| broken | OSError: no such / thing |  |  |  |  |" in made
     assert "| 20,000,000 | 1.0 / 5.0 | 2.0 / 90.0 | 200.0 | 100.0 | 4.0 |" in made
-    assert "| **sum** | 3.5 |" in made
+    assert "**sum**" not in made  # stages hold each other: reading is split, decode, …
     widths = {line.count("|") for line in made.splitlines() if line.startswith("| rival")}
     assert widths == {7}
 
