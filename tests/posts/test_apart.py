@@ -131,5 +131,5 @@ class Odd:
 def test_what_the_log_cannot_hold_is_left_out_and_counted(wrong: object) -> None:
     (batch,) = asyncio.run(heard(Apart(Odd(wrong))))
     assert batch.events == (Deleted("a", 1), Deleted("c", 3))
-    assert batch.encoded == msgspec.msgpack.encode(tuple(batch.events))
+    assert batch.events.encoded == msgspec.msgpack.encode(tuple(batch.events))
     assert (batch.cursor, batch.gaps, batch.dropped) == ("x", (Gap(1, 2, "why"),), 5)

@@ -9,7 +9,6 @@ from typing import Protocol
 
 import msgspec
 
-from fairwitness.posts.encoded import Encoded
 from fairwitness.posts.post import Event
 
 
@@ -26,17 +25,12 @@ class SourceBatch(msgspec.Struct, frozen=True):
     """Events in the order of the source, and the cursor to resume after the last of them."""
 
     events: Sequence[Event]
-    """`Encoded` where they were made as bytes: nobody need look whether the log can hold them."""
+    """`encoded.Encoded` where they were made as bytes: nobody need look whether the log can hold them."""
     cursor: str
     """Opaque to all but the source that made it. Empty when the source cannot resume."""
     gaps: tuple[Gap, ...] = ()
     dropped: int = 0
     """Frames that could not be read and were left out, each logged with its reason."""
-
-    @property
-    def encoded(self) -> bytes:
-        """The events as a list in MessagePack; empty where they were not made so."""
-        return self.events.encoded if isinstance(self.events, Encoded) else b""
 
 
 class Source(Protocol):
