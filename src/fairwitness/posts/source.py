@@ -25,7 +25,7 @@ class SourceBatch(msgspec.Struct, frozen=True):
     """Events in the order of the source, and the cursor to resume after the last of them."""
 
     events: Sequence[Event]
-    """`encoded.Encoded` where they were made as bytes: nobody need look whether the log can hold them."""
+    """`Encoded` where they were made as bytes: the log can hold those, and nobody need look."""
     cursor: str
     """Opaque to all but the source that made it. Empty when the source cannot resume."""
     gaps: tuple[Gap, ...] = ()
