@@ -23,11 +23,11 @@ def opened(folder: Path) -> str:
             said = f"{type(error).__name__}: {error}"
         os.write(writing, said.encode())
         os._exit(0)
-    os.wait()
+    os.close(writing)
     said = os.read(reading, 10_000).decode()
     os.close(reading)
-    os.close(writing)
-    return said
+    _, status = os.wait()
+    return said or f"ended with {os.waitstatus_to_exitcode(status)}"
 
 
 def fill(path: Path) -> None:
@@ -45,9 +45,14 @@ def main() -> None:
     subprocess.run(mount, check=True)
     said = {"room": opened(disk / "home")}
     fill(disk / "ballast")
+    # What an orderly end leaves gives room when it is taken up; a kill leaves nothing.
+    said["full, after an orderly end"] = opened(disk / "home")
+    (disk / "home/index/slices/000000000000/rest").unlink()
+    fill(disk / "more ballast")
     said["full"] = opened(disk / "home")
     said["full, new"] = opened(disk / "new")
     (disk / "ballast").unlink()
+    (disk / "more ballast").unlink()
     said["room again"] = opened(disk / "home")
     said["room again, new"] = opened(disk / "new")
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)

@@ -334,7 +334,7 @@ def test_a_full_or_read_only_disk_is_named_and_harms_nothing(tmp_path: Path) -> 
     )
     assert done.returncode == 0, done.stderr[-2000:]
     said = json.loads(done.stdout)
-    for fine in ("room", "room again", "room again, new"):
+    for fine in ("room", "full, after an orderly end", "room again", "room again, new"):
         assert said[fine] == "opened"
     assert said["full"].startswith("IndexDiskFull: no room on the disk")
     assert f"home {disk / 'new'} cannot be used: No space left" in said["full, new"]
