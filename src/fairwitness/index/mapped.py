@@ -64,9 +64,16 @@ class Mapped:
             self._reserve_stretch(int(stretch))
 
     def hash_of(self, rows: int) -> int:
-        """Return a hash of the first rows of all arrays, 0 for none.
+        """Return a hash of the first rows of all arrays, which were stored to; 0 for none."""
+        digest = xxhash.xxh3_64()
+        for name in self.FIELDS if rows else ():
+            digest.update(getattr(self, name)[:rows])
+        return digest.intdigest() if rows else 0
 
-        Read from the file: to look at rows that nobody has stored to would need room on some disks.
+    def hash_on_disk(self, rows: int) -> int:
+        """Return the same, read from the file before it is closed.
+
+        To look at rows that nobody has stored to would need room on some disks, and end us there.
         """
         digest = xxhash.xxh3_64()
         for _, kind, start in self._layout(self._rows_max):

@@ -57,8 +57,8 @@ def _rest(marks: Marks, changes: Changes, changed: int, reports: Path, reports_b
     return _Rest(
         changes=changed,
         reports_bytes=reports_bytes,
-        marks_hash=marks.hash_of(len(marks.flags)),
-        changes_hash=changes.hash_of(changed),
+        marks_hash=marks.hash_on_disk(len(marks.flags)),
+        changes_hash=changes.hash_on_disk(changed),
         reports_hash=_hash_of(reports, reports_bytes),
     )
 
