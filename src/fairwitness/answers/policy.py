@@ -6,9 +6,13 @@ alone, before anything is searched, so that the same question is always treated 
 
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+STRETCH_CHARS = 240
+"""A request for help is shorter; a longer question is looked at by stretches."""
 
 _LIST = re.compile(r"<(\w+)>")
 
@@ -38,8 +42,25 @@ class _Rule:
 
 def declined(question: str) -> Decline | None:
     """Return why `question` is declined, None when it is answered."""
-    plain = question.replace("’", "'").replace("\n", " ")
-    return next((rule.decline for rule in _rules() if rule.holds(plain)), None)
+    stretches = list(_stretches(question.replace("’", "'")))
+    return next((r.decline for r in _rules() if any(map(r.holds, stretches))), None)
+
+
+def _stretches(text: str) -> Iterator[str]:
+    """Yield stretches of whole words, each half of the one before and half new.
+
+    What patterns take grows with a power of what they look at: a question of 4,000 characters
+    that was made for it would take hours.
+    """
+    words = text.split()
+    begin = end = 0
+    while end < len(words):
+        end, size = begin, 0
+        while end < len(words) and (end == begin or size + len(words[end]) < STRETCH_CHARS):
+            size += len(words[end]) + 1
+            end += 1
+        yield " ".join(words[begin:end])[:STRETCH_CHARS]
+        begin = max(begin + 1, (begin + end) // 2)
 
 
 @cache
