@@ -1,5 +1,7 @@
 """A search for what is meant finds posts in other words and other languages."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,3 +106,15 @@ def test_copies_share_a_cluster_also_after_a_restart(tmp_path: Path, post: Make)
     assert {clusters[f"c{n}"] for n in range(5)} == {clusters["after"]} == {clusters["rt"]}
     assert clusters["other"] != clusters["after"]
     index.close()
+
+
+def test_a_process_that_forks_after_a_search_can_search_again(
+    told: LiveIndex, tmp_path: Path
+) -> None:
+    told.checkpoint()
+    told.close()
+    program = Path(__file__).with_name("forking.py")
+    command = [sys.executable, str(program), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    before, after = map(int, done.stdout.split())
+    assert before == after > 0

@@ -8,6 +8,7 @@ not, and an edited post is seen in its old version until the view has the new on
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import filterfalse, islice
 from typing import NamedTuple
 
@@ -46,9 +47,6 @@ _NEAREST = 50
 """How many posts are read for what they mean because their codes are near."""
 _REREAD = 50
 """How many are because of all else."""
-
-_beside = ThreadPoolExecutor(os.cpu_count(), "nearest")
-"""Where codes are looked through while words are ranked."""
 
 Rows = NDArray[np.int64]
 
@@ -142,7 +140,7 @@ class Search:
             return self._with_or_without_words(ask, looked)
         if query.meaning and not query.phrases and not any(map(is_said, clauses)):
             # Kernels do both, without the interpreter's lock: each may have a core.
-            rows_near = _beside.submit(self._nearest, looked)
+            rows_near = _threads(os.getpid()).submit(self._nearest, looked)
             found = self._matching(ask, looked)
             found = [_with(*each) for each in zip(found, rows_near.result(), strict=True)]
         else:
@@ -344,6 +342,12 @@ class Search:
     def _reactions(self, found: Found, weights: Weights) -> NDArray[np.float64]:
         part = self._view.slices[found.at].part
         return rank.reactions(part.history.counts(found.rows, self._as_of_ms), weights)
+
+
+@cache
+def _threads(process: int) -> ThreadPoolExecutor:
+    """Return where a process looks codes through; a fork has none of its parent's threads."""
+    return ThreadPoolExecutor(os.cpu_count(), f"nearest of {process}")
 
 
 def _with(found: Found, nearest_rows: Rows) -> Found:
