@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fairwitness.index import IndexCorrupt, LiveIndex, Query
+from fairwitness.index import IndexCorrupt, LiveIndex, Query, manifest
 from fairwitness.posts.post import Deleted, Edited, Engagement, Event, Post, Posted
 
 Make = Callable[..., Post]
@@ -85,21 +85,38 @@ def test_a_clock_that_jumps_back_edits_all_the_same(index: LiveIndex, post: Make
 
 
 SEALED = "frozen ids texts blocks words meanings meanings.sums marks changes reports rest".split()
+GROWING = "columns texts blocks words codes centres marks changes reports rest".split()
+FILES = [f"000000000000/{name}" for name in SEALED] + [f"000000000300/{name}" for name in GROWING]
+HELD_AFTER_A_KILL = [
+    path
+    for path in FILES
+    if path.partition("/")[2] not in {"marks", "changes", "reports", "rest", "codes", "centres"}
+]
+Said = list[Post | None]
 
 
 @pytest.fixture(scope="module")
 def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose first slice is sealed and has all that a slice may have, closed in order."""
+    """A home whose slices, one sealed and one that grows, have all that they may have, closed in
+    order."""
     folder = tmp_path_factory.mktemp("rest") / "index"
     index = LiveIndex.open(folder, slice_rows=300)
     said = [_post(f"{n}", f"storm number {n} over the harbour") for n in range(310)]
     put(index, *map(Posted, said))
-    liked = _post("3", said[3].text, engagement=Engagement(likes=9))
-    put(index, Posted(liked), Edited(_post("4", "calm again")), Deleted("5", 5_000))
+    for first in (0, 300):
+        text = said[first + 3].text
+        liked = _post(f"{first + 3}", text, engagement=Engagement(likes=9))
+        edited = Edited(_post(f"{first + 4}", "calm again"))
+        put(index, Posted(liked), edited, Deleted(f"{first + 5}", 5_000))
     index.checkpoint()
     index.close()
     _open_and_read(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def whole(at_rest: Path, tmp_path_factory: pytest.TempPathFactory) -> Said:
+    return _open_and_read(Path(shutil.copytree(at_rest, tmp_path_factory.mktemp("whole") / "it")))
 
 
 def _post(id: str, text: str, engagement: Engagement = UNSAID) -> Post:
@@ -109,11 +126,7 @@ def _post(id: str, text: str, engagement: Engagement = UNSAID) -> Post:
     )  # fmt: skip
 
 
-def _read_copy(at_rest: Path, tmp_path: Path) -> list[Post | None]:
-    return _open_and_read(Path(shutil.copytree(at_rest, tmp_path / "whole")))
-
-
-def _open_and_read(folder: Path) -> list[Post | None]:
+def _open_and_read(folder: Path) -> Said:
     index = LiveIndex.open(folder)
     try:
         ids(index, "storm", meaning="storm")
@@ -122,28 +135,75 @@ def _open_and_read(folder: Path) -> list[Post | None]:
         index.close()
 
 
-def test_each_file_of_a_sealed_slice_is_flipped(at_rest: Path) -> None:
-    sealed = at_rest / "slices" / "000000000000"
-    assert {path.name for path in sealed.iterdir()} == set(SEALED)
+def _flipped(path: Path, dice: random.Random) -> None:
+    """Turn over a bit of a byte that is in use."""
+    path = next(path.iterdir()) if path.is_dir() else path
+    data = bytearray(path.read_bytes())
+    used = [at for at, byte in enumerate(data) if byte]
+    data[dice.choice(used)] ^= 1 << dice.randrange(8)
+    path.write_bytes(data)
 
 
-@pytest.mark.parametrize("name", SEALED)
-def test_a_flipped_bit_is_noticed(tmp_path: Path, at_rest: Path, name: str) -> None:
-    dice, whole = random.Random(name), _read_copy(at_rest, tmp_path)
-    for turn in range(5):
-        folder = tmp_path / f"{turn}"
-        shutil.copytree(at_rest, folder)
-        path = folder / "slices" / "000000000000" / name
-        path = next(path.iterdir()) if path.is_dir() else path
-        data = bytearray(path.read_bytes())
-        used = [at for at, byte in enumerate(data) if byte]
-        data[dice.choice(used)] ^= 1 << dice.randrange(8)
-        path.write_bytes(data)
-        try:
-            read = _open_and_read(folder)
-        except IndexCorrupt as error:
-            assert "rebuilt from the log" in str(error)  # noqa: PT017
-            continue
-        # A block that is said to be longer than it is ends where it ends.
-        assert name == "blocks"
+def _is_noticed(folder: Path, name: str, whole: Said) -> None:
+    try:
+        read = _open_and_read(folder)
+    except IndexCorrupt as error:
+        assert "rebuilt from the log" in str(error)  # noqa: PT017
+    else:  # A block that is said to be longer than it is ends where it ends.
+        assert name.endswith("/blocks")
         assert read == whole
+
+
+def test_each_file_of_the_slices_is_flipped(at_rest: Path) -> None:
+    slices = at_rest / "slices"
+    assert {str(path.relative_to(slices)) for path in slices.glob("*/*")} == set(FILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_flipped_bit_is_noticed(tmp_path: Path, at_rest: Path, name: str, whole: Said) -> None:
+    dice = random.Random(name.partition("/")[2])
+    for turn in range(5):
+        folder = Path(shutil.copytree(at_rest, tmp_path / f"{turn}"))
+        _flipped(folder / "slices" / name, dice)
+        _is_noticed(folder, name, whole)
+
+
+@pytest.mark.parametrize("name", HELD_AFTER_A_KILL)
+def test_a_flipped_bit_is_noticed_after_a_kill(
+    tmp_path: Path, at_rest: Path, name: str, whole: Said
+) -> None:
+    folder = Path(shutil.copytree(at_rest, tmp_path / "killed"))
+    for rest in folder.glob("slices/*/rest"):  # all that a writer leaves that ends in order
+        rest.unlink()
+    _flipped(folder / "slices" / name, random.Random(name))
+    _is_noticed(folder, name, whole)
+
+
+@pytest.mark.parametrize("name", ["marks", "codes", "centres"])
+def test_a_file_that_is_gone_is_noticed(tmp_path: Path, at_rest: Path, name: str) -> None:
+    folder = Path(shutil.copytree(at_rest, tmp_path / "lost"))
+    (folder / "slices" / "000000000300" / name).unlink()
+    with pytest.raises(IndexCorrupt, match=f"{name}: is not there"):
+        LiveIndex.open(folder)
+
+
+def test_a_flipped_bit_anywhere_in_a_manifest_is_noticed(at_rest: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(at_rest / "manifest.json", tmp_path))
+    data, dice = path.read_bytes(), random.Random(1)
+    for at in range(len(data)):
+        for bit in (dice.randrange(7), 7):  # the last makes what is no UTF-8
+            path.write_bytes(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :])
+            with pytest.raises(IndexCorrupt, match="rebuilt from the log"):
+                manifest.read(tmp_path)
+
+
+@pytest.mark.parametrize("bit", [0, 7])
+def test_a_flipped_bit_in_what_readers_follow_sends_them_to_the_checkpoint(
+    at_rest: Path, tmp_path: Path, bit: int
+) -> None:
+    shutil.copy(at_rest / "manifest.json", tmp_path)
+    data, told = (at_rest / "live.json").read_bytes(), manifest.read(tmp_path)
+    for at in range(0, len(data), 5):
+        flipped = data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
+        (tmp_path / "live.json").write_bytes(flipped)
+        assert manifest.read_live(tmp_path) == told

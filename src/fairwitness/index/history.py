@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.index import rest
 from fairwitness.index.columns import (
     COUNTED,
     GONE,
@@ -26,6 +25,7 @@ from fairwitness.index.columns import (
 from fairwitness.index.errors import IndexCorrupt
 from fairwitness.index.frozen import Frozen
 from fairwitness.index.growing import GrowingFile
+from fairwitness.index.mapped import Stretch
 from fairwitness.index.reports import (
     REPORT_BYTES,
     UNCOUNTED,
@@ -60,7 +60,6 @@ class History:
         self.columns = columns
         self._texts = texts
         self._rows_max = rows_max
-        self._read_only = read_only
         self._changed = 0
         """How many changes there are, the free ones among them included."""
         self._free: list[int] = []
@@ -76,8 +75,6 @@ class History:
             opened = files.enter_context
             self.marks = opened(closing(Marks(folder / "marks", rows_max, read_only=read_only)))
             changes = opened(closing(Changes(folder / "changes", rows_max, read_only=read_only)))
-            if not read_only and (folder / "reports").exists():
-                rest.take(self.marks, changes, folder / "reports")
             file = GrowingFile(folder / "reports", reports_bytes, read_only=read_only)
             self._changes = changes
             self.reports = Reports(opened(closing(file)), changes)
@@ -238,6 +235,14 @@ class History:
         self.marks.sync()
         self._changes.sync()
 
+    def in_use(self) -> dict[str, list[Stretch]]:
+        """Say which parts of the files are in use, by the names of the files."""
+        return {
+            "marks": [*self.marks.stretches(self._rows_max)],
+            "changes": [*self._changes.stretches(self._changed)],
+            "reports": [(0, self.reports.size_bytes)],
+        }
+
     def tally(self, rows: int) -> None:
         """Count what the first rows show."""
         showing, _ = masks.unmarked(self.marks.flags[:rows], GONE | SUPERSEDED, SUPERSEDED)
@@ -260,8 +265,6 @@ class History:
 
     def close(self) -> None:
         """Let go of the files."""
-        if not self._read_only and not self.unsynced:
-            rest.leave(self.marks, self._changes, self._changed, self.reports.path)
         self._files.close()
 
     def _drop_lost(self, rows: int) -> None:

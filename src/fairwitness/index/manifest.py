@@ -120,7 +120,7 @@ def _read(path: Path, salt: bytes) -> Manifest | None:
         if stated.format != FORMAT:
             raise IndexCorrupt(path, f"format {stated.format} where this version reads {FORMAT}")
         return msgspec.json.decode(sealed.manifest, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise IndexCorrupt(path, f"not a manifest ({error})") from error
 
 

@@ -20,11 +20,12 @@ from fairwitness.index.errors import IndexCorrupt, room_on_disk
 
 _ALIGN_BYTES = 64
 _STRETCH_ROWS = 4_096
-_TOGETHER_BYTES = 1 << 20
 """Rows for which room is reserved together: a page of the disk for the narrowest array."""
 
 
 Fields = dict[str, DTypeLike]
+Stretch = tuple[int, int]
+"""A part of a file: where it begins, and its length, in bytes."""
 
 
 class Mapped:
@@ -70,17 +71,10 @@ class Mapped:
             digest.update(getattr(self, name)[:rows])
         return digest.intdigest() if rows else 0
 
-    def hash_on_disk(self, rows: int) -> int:
-        """Return the same, read from the file before it is closed.
-
-        To look at rows that nobody has stored to would need room on some disks, and end us there.
-        """
-        digest = xxhash.xxh3_64()
+    def stretches(self, rows: int) -> Iterator[Stretch]:
+        """Say where in the file the first rows of each array are."""
         for _, kind, start in self._layout(self._rows_max):
-            end = start + rows * kind.itemsize
-            for at in range(start, end, _TOGETHER_BYTES):
-                digest.update(os.pread(self._fd, min(_TOGETHER_BYTES, end - at), at))
-        return digest.intdigest() if rows else 0
+            yield start, rows * kind.itemsize
 
     def sync(self) -> None:
         """Return once every store would survive a power cut."""

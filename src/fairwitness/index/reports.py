@@ -39,7 +39,6 @@ class Reports:
     """The reports about one slice's rows, and the changes that hold the newest of each."""
 
     def __init__(self, file: GrowingFile, changes: Changes) -> None:
-        self.path = file.path
         self._file = file
         self._changes = changes
         self.sync = file.sync

@@ -1,71 +1,67 @@
 """What changes in place, held to a hash while nobody writes.
 
-Marks, changes and reports of a slice may change at any moment, and a kill leaves them as they were
-then: no hash could say of that whether it is right. But a writer that closes in order leaves hashes
-of what it has synced; the next one holds it to them, and removes them before anything changes.
+Marks, changes and reports of a slice, and the codes of one that grows, may change at any moment,
+and a kill leaves them as they were then: no hash could say of that whether it is right. But a
+writer that closes in order leaves hashes of what it has synced; the next one holds it to them, and
+removes them before anything changes.
 """
 
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import xxhash
 
-from fairwitness.index.columns import Changes, Marks
 from fairwitness.index.errors import IndexCorrupt, IndexDiskFull
+from fairwitness.index.mapped import Stretch
 from fairwitness.index.whole import replacing, sync_folder
 
 _NAME = "rest"
 _TOGETHER_BYTES = 1 << 20
 
 
-class _Rest(msgspec.Struct, frozen=True):
-    changes: int
-    """How many there were."""
-    reports_bytes: int
-    marks_hash: int
-    changes_hash: int
-    reports_hash: int
+class _File(msgspec.Struct, frozen=True):
+    stretches: tuple[Stretch, ...]
+    hash: int
+    """Of all its stretches, xxh3-64."""
 
 
-def leave(marks: Marks, changes: Changes, changed: int, reports: Path) -> None:
-    """Leave hashes of a slice that is closed in order, or nothing where that cannot be."""
+def leave(folder: Path, files: Mapping[str, Iterable[Stretch]]) -> None:
+    """Leave hashes of a slice that is closed in order, or nothing where that cannot be.
+
+    `files` says by name which parts of a file are in use.
+    """
     with suppress(IndexDiskFull, FileNotFoundError):
-        rest = _rest(marks, changes, changed, reports, reports.stat().st_size)
-        with replacing(marks.path.with_name(_NAME)) as file:
+        rest = {name: _read(folder / name, tuple(each)) for name, each in files.items()}
+        with replacing(folder / _NAME) as file:
             file.write(msgspec.json.encode(rest))
 
 
-def take(marks: Marks, changes: Changes, reports: Path) -> None:
+def take(folder: Path) -> None:
     """Hold a slice to what was left, if it was, and remove that; raise IndexCorrupt."""
-    path = marks.path.with_name(_NAME)
+    path = folder / _NAME
     try:
-        told = msgspec.json.decode(path.read_bytes(), type=_Rest)
+        told = msgspec.json.decode(path.read_bytes(), type=dict[str, _File])
     except FileNotFoundError:
         return
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise IndexCorrupt(path, f"no hashes ({error})") from error
-    found = _rest(marks, changes, told.changes, reports, told.reports_bytes)
-    for name in ("marks", "changes", "reports"):
-        if getattr(found, f"{name}_hash") != getattr(told, f"{name}_hash"):
-            raise IndexCorrupt(path.with_name(name), "not what was written")
+    for name, each in told.items():
+        if not (folder / name).exists():
+            raise IndexCorrupt(folder / name, "is not there")
+        if _read(folder / name, each.stretches) != each:
+            raise IndexCorrupt(folder / name, "not what was written")
     path.unlink()
-    sync_folder(path.parent)
+    sync_folder(folder)
 
 
-def _rest(marks: Marks, changes: Changes, changed: int, reports: Path, reports_bytes: int) -> _Rest:
-    return _Rest(
-        changes=changed,
-        reports_bytes=reports_bytes,
-        marks_hash=marks.hash_on_disk(len(marks.flags)),
-        changes_hash=changes.hash_on_disk(changed),
-        reports_hash=_hash_of(reports, reports_bytes),
-    )
-
-
-def _hash_of(path: Path, size_bytes: int) -> int:
+def _read(path: Path, stretches: tuple[Stretch, ...]) -> _File:
+    # Read, not mapped: to look at what nobody has stored to would need room on some disks.
     digest = xxhash.xxh3_64()
-    with path.open("rb") as file:
-        for at in range(0, size_bytes, _TOGETHER_BYTES):
-            digest.update(file.read(min(_TOGETHER_BYTES, size_bytes - at)))
-    return digest.intdigest()
+    with path.open("rb", buffering=0) as file:
+        for start, size_bytes in stretches:
+            file.seek(start)
+            for done in range(0, size_bytes, _TOGETHER_BYTES):
+                digest.update(file.read(min(_TOGETHER_BYTES, size_bytes - done)))
+    return _File(stretches, digest.intdigest())

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.index import beside, changes, ids
+from fairwitness.index import beside, changes, ids, rest
 from fairwitness.index.beside import at_once
 from fairwitness.index.columns import GONE, Columns
 from fairwitness.index.errors import IndexCorrupt, IndexDiskFull, room_on_disk
@@ -93,6 +93,8 @@ class Slice:
         self._grown, self._looked_s = extent, time.monotonic()
         self.masks = Masks(read_only=read_only)
         with ExitStack() as files:
+            if not read_only:
+                rest.take(folder)
             if not sealed and not read_only:
                 self._forget_sealing()
             self._open_files(files, extent, centres)
@@ -263,6 +265,8 @@ class Slice:
         """Let go of the files."""
         if self._sealing is not None:
             self._sealing.join()
+        if not self._read_only and not self.history.unsynced:
+            rest.leave(self.folder, {**self.history.in_use(), **self.codes.in_use(self.rows)})
         self._files.close()
 
     def _open_files(

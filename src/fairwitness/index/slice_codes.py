@@ -11,6 +11,7 @@ from fairwitness.index.codes import Growing, Inverted, centres_of, lists_of
 from fairwitness.index.columns import Codes
 from fairwitness.index.errors import IndexCorrupt, IndexDiskFull
 from fairwitness.index.history import Rows
+from fairwitness.index.mapped import Stretch
 from fairwitness.index.sums import Sums, told_in
 from fairwitness.index.whole import replacing
 from fairwitness.kernels.hamming import CODE_BYTES
@@ -35,7 +36,8 @@ class SliceCodes:
         self._sorted: Inverted | None = None
         self._sums: Sums | None = None
         self._forgetting = threading.Lock()
-        self._centres = _kept(folder / "centres", centres)
+        self._centres_path = folder / "centres"
+        self._centres = _kept(self._centres_path, centres)
         if not self._open_sorted():
             self._flat = Codes(self._flat_path, rows_max, read_only=read_only)
 
@@ -111,6 +113,13 @@ class SliceCodes:
         self._flat, self._sorted, self._sums = flat, None, None
         told_in(self._sorted_path).unlink(missing_ok=True)
         self._sorted_path.unlink()
+
+    def in_use(self, rows: int) -> dict[str, list[Stretch]]:
+        """Say which parts of what is not sorted are in use, by the names of the files."""
+        if self._flat is None:
+            return {}
+        lists = {"centres": [(0, self._centres.nbytes)]} if self._centres_path.exists() else {}
+        return {self._flat_path.name: [*self._flat.stretches(rows)], **lists}
 
     def sync(self) -> None:
         """Return once all of it would survive a power cut."""
