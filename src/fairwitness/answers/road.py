@@ -17,11 +17,9 @@ from fairwitness.answers import (
     policy,
     quote,
     sides,
-    verify,
     voice,
     weigh,
     witness,
-    write,
 )
 from fairwitness.answers.answer import (
     Answer,
@@ -41,6 +39,7 @@ from fairwitness.answers.answer import (
     Told,
     source_of,
 )
+from fairwitness.answers.claims import Evidence, written
 from fairwitness.answers.policy import Decline
 from fairwitness.answers.quote import Span
 from fairwitness.answers.retrieve import Retrieved, retrieve
@@ -48,12 +47,12 @@ from fairwitness.answers.sides import Stance
 from fairwitness.answers.understand import Asked, understand
 from fairwitness.answers.weigh import Weighed
 from fairwitness.answers.witness import Origin
-from fairwitness.engine.chat import ChatError, ChatModel
+from fairwitness.engine.chat import ChatModel
 from fairwitness.index import LiveIndex
 from fairwitness.models.verifier import Verifier, the_verifier
 from fairwitness.posts.clock import to_iso
 from fairwitness.posts.health import HealthReport
-from fairwitness.posts.post import FOREVER_MS, Post
+from fairwitness.posts.post import FOREVER_MS
 
 QUOTES_OF_A_SIDE = 3
 QUOTES_OF_AN_OPEN_QUESTION = 4
@@ -261,48 +260,21 @@ def _write(desk: Desk, court: _Court, leading: Sequence[Stance]) -> Iterator[Sai
     if chat is None:
         return
     cited = [(stance, *pair) for stance in leading for pair in _one_per_witness(stance)]
-    quotes = [span for _, span, _ in cited]
-    try:
-        claim = write.write_claim(chat, court.asked, quotes)
-    except ChatError as error:
-        court.dropped.append(f"(the model could not write: {error})")
-        return
-    voices = 1 if sides.has_short_answer(court.asked) else 2
-    verdict = verify.verify(claim, quotes, voices=voices, verifier=desk.reads(court.lang))
-    problem = verdict.problem or _beside_the_point(court, claim, leading[0], quotes)
-    if problem:
-        court.dropped.append(f"{claim} ({problem})")
-        return
-    carrying = (cited[at] for at in verdict.cites)
-    citations = [court.cite(span, stance.witnesses, origin) for stance, span, origin in carrying]
-    yield court.say(claim, "claim", citations, verdict.support, verdict.entailed)
-
-
-def _beside_the_point(court: _Court, claim: str, lead: Stance, quotes: Sequence[Span]) -> str:
-    """Return why `claim` adds nothing, or does not give the answer that its quotes give."""
-    plain = claim.strip(" .!?\"'“”").casefold()
-    if any(plain in span.text.casefold() for span in quotes):
-        return "repeats a quote"
-    if not lead.says:
-        return ""
-    claimed = Span(
-        Post(
-            id="",
-            network="",
-            author="",
-            author_id="",
-            text=claim,
-            lang=court.lang,
-            created_ms=0,
-            seen_ms=0,
-        ),
-        0,
-        len(claim),
+    evidence = Evidence(
+        court.asked,
+        court.lang,
+        [span for _, span, _ in cited],
+        leading[0].says,
+        court.retrieved.weights,
     )
-    weighed = weigh.weigh(court.asked, [*quotes, claimed], court.retrieved.weights)
-    read = sides.stances(court.asked, weighed, [Origin(n, n) for n in range(len(weighed))])
-    says = next((s.says for s in read if any(e.span is claimed for e, _ in s.spans)), "nothing")
-    return "" if says == lead.says else f"answers {says}, its quotes {lead.says}"
+    found = written(chat, evidence, desk.reads(court.lang))
+    court.dropped += found.dropped
+    if found.verdict is None:
+        return
+    carrying = (cited[at] for at in found.verdict.cites)
+    citations = [court.cite(span, stance.witnesses, origin) for stance, span, origin in carrying]
+    support, entailed = found.verdict.support, found.verdict.entailed
+    yield court.say(found.claim, "claim", citations, support, entailed)
 
 
 def _answer(desk: Desk, court: _Court, sides: Sequence[Stance], *, outcome_pending: bool) -> Answer:

@@ -6,6 +6,7 @@ part of it can be given by hand instead.
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -75,11 +76,11 @@ def understand(question: str, now_ms: int, lang: str = "") -> Asked:
         raise QuestionError(
             f"the question has {len(text):,} characters; the most is {MAX_QUESTION_CHARS:,}"
         )
-    spoken = lang or _language_of(text)
+    spoken = lang or language_of(text)
     window, without_time = window_in(text, now_ms)
     phrases = tuple(phrase.strip() for phrase in _QUOTED.findall(text))
     terms = _terms(without_time, spoken, phrases)
-    asks = _asks(words.fold(text))
+    asks = kind_of(text) or "what"
     if asks != "why":
         # "How many deaths did it cause": only a why asks about causes.
         terms = tuple(t for t in terms if t.sense is None or t.sense.name != "cause") or terms
@@ -90,16 +91,19 @@ def understand(question: str, now_ms: int, lang: str = "") -> Asked:
     return Asked(text, spoken, asks, terms, window, phrases)
 
 
-def _language_of(question: str) -> str:
+def language_of(question: str) -> str:
+    """Return the language that `question` is surely in, else English."""
     detected, confidence = language.detect(question)
     return detected if confidence >= 0.4 else "en"
 
 
-def _asks(folded: str) -> Asks:
+def kind_of(question: str) -> Asks | None:
+    """Return what `question` asks for, None when no word of it says so."""
+    folded = words.fold(question)
     for kind, pattern in ASKING:
         if re.search(pattern, folded):
             return cast(Asks, kind)
-    return "what"
+    return None
 
 
 def _terms(
@@ -112,22 +116,24 @@ def _terms(
         word = match.group()
         folded = words.fold(word)
         bare = re.sub(r"['’]\w+$", "", folded)
-        glue = (
-            folded in _FOLDED_GLUE
-            or bare in _FOLDED_GLUE
-            or (len(folded) == 1 and folded.isalpha())
-        )
+        glue = is_glue(word) or bare in _FOLDED_GLUE
         marked = text[match.start() - 1 : match.start()] in ("#", "@")
         if glue and not marked and not keep_glue:
             continue
         capital = word[0].isupper() and at > 0 and lang in _CAPITALS_ARE_NAMES and not shouting
         name = marked or capital or folded in quoted or (word[0].isdigit() and len(word) > 1)
-        term = _term(word, name=name)
+        term = term_of(word, name=name)
         found.setdefault(min(term.stems), term)
     for run in words.unspaced_runs(GLUE_UNSPACED.sub("\n", text)):
         for piece in _pieces(run.group()):
-            found.setdefault(piece, _term(piece, name=False))
-    return tuple(_merge_senses(list(found.values())))
+            found.setdefault(piece, term_of(piece, name=False))
+    return tuple(merged(found.values()))
+
+
+def is_glue(word: str) -> bool:
+    """Whether a search does without `word`: it only glues, or is a letter."""
+    folded = words.fold(word)
+    return folded in _FOLDED_GLUE or (len(folded) == 1 and folded.isalpha())
 
 
 def _pieces(run: str) -> list[str]:
@@ -141,7 +147,8 @@ def _pieces(run: str) -> list[str]:
     return found or words.pairs(run)
 
 
-def _term(word: str, *, name: bool) -> Term:
+def term_of(word: str, *, name: bool) -> Term:
+    """Return `word` as a thing that a question is about."""
     folded = words.fold(word)
     same = _SAME_PLACE.get(folded)
     if same:
@@ -156,8 +163,8 @@ def _term(word: str, *, name: bool) -> Term:
     return Term(word, frozenset({words.stem(word)}), (word, *_forms(word)), name=name)
 
 
-def _merge_senses(terms: list[Term]) -> list[Term]:
-    """Make one term of the words of one sense ("people killed, the death toll")."""
+def merged(terms: Iterable[Term]) -> list[Term]:
+    """Return `terms`, with one of the words of one sense ("people killed, the death toll")."""
     kept: list[Term] = []
     by_sense: dict[str, int] = {}
     for term in terms:
