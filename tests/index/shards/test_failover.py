@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,6 @@ from fairwitness.index.shards.local import NatsServer
 from fairwitness.index.shards.message import shard_of
 from fairwitness.posts.post import Event, Post, Posted
 
-from .. import test_conformance as conformance
-
-OBJECT_STORE_BYTES = 80 << 20
 DEADLINE_S = 2.0
 SLACK_S = 2.0  # two busy cores, many processes
 Wait = Callable[..., float]
@@ -45,12 +43,12 @@ class Load:
         self.failed: list[BaseException] = []
         self._stop = threading.Event()
         self._threads = [
-            threading.Thread(target=self._guard, args=(work,)) for work in (self._write, self._ask)
+            threading.Thread(target=self.guard, args=(work,)) for work in (self._write, self._ask)
         ]
         for thread in self._threads:
             thread.start()
 
-    def _guard(self, work: Callable[[], None]) -> None:
+    def guard(self, work: Callable[[], None]) -> None:
         try:
             work()
         except BaseException as error:
@@ -103,25 +101,6 @@ def said(id_: str) -> Post:
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def nodes(untold: None) -> Iterator[RayCluster]:
-    """Return a cluster of a head that works nothing and two nodes that do."""
-    cluster = RayCluster(
-        initialize_head=True,
-        head_node_args={
-            "num_cpus": 0,
-            "object_store_memory": OBJECT_STORE_BYTES,
-            "include_dashboard": False,
-        },
-    )
-    for _ in range(2):
-        cluster.add_node(num_cpus=6, object_store_memory=OBJECT_STORE_BYTES)
-    ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
-
-
 @pytest.fixture
 def load(
     tmp_path: Path, nats: NatsServer, nodes: RayCluster, whole: Callable[[Cluster], float],
@@ -151,6 +130,36 @@ def kill(load: Load, *keys: tuple[int, int]) -> dict[tuple[int, int], int]:
         pids[key] = each.pid
         os.kill(each.pid, signal.SIGKILL)
     return pids
+
+
+@contextmanager
+def kept_down(load: Load, shard: int) -> Iterator[None]:
+    """Kill what comes up of a shard as long as this lasts, however soon Ray starts it again."""
+    enough = threading.Event()
+
+    def keep() -> None:
+        while not enough.wait(0.01):
+            for (of, _), each in load.asking.standing().items():
+                if of == shard and each is not None:
+                    with suppress(ProcessLookupError):
+                        os.kill(each.pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=load.guard, args=(keep,))
+    thread.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join()
+
+
+def refuses(cluster: Cluster, post_id: str) -> bool:
+    """Say whether a post cannot be had because its shard is away."""
+    try:
+        cluster.get(post_id)
+    except ShardDown as error:
+        return "no replica of shard 1 answers" in str(error)
+    return False
 
 
 def all_serve(load: Load) -> bool:
@@ -201,15 +210,17 @@ def test_a_shard_without_replicas_is_said_to_be_missing(
 ) -> None:
     begun_s = time.monotonic()
     mine = next(id_ for id_ in load.acknowledged if shard_of(id_, 3) == 1)
-    kill(load, (1, 0), (1, 1))
-    with pytest.raises(ShardDown, match="no replica of shard 1 answers"):
-        load.asking.get(mine)
+
+    def partial() -> list[Coverage]:
+        return [coverage for _, coverage in load.since(begun_s) if coverage.answered == 2]
+
+    with kept_down(load, 1):
+        wait_until(lambda: refuses(load.asking, mine))
+        wait_until(lambda: len(partial()) > 0)
     back_s = whole(load.asking)
     since = load.since(begun_s)
-    partial = [coverage for _, coverage in since if coverage.answered == 2]
-    assert partial
-    assert {lag.shard for coverage in partial for lag in coverage.lags if not lag.answered} == {1}
-    assert all(lag.fresh_ms > 0 for coverage in partial for lag in coverage.lags)
+    assert {lag.shard for coverage in partial() for lag in coverage.lags if not lag.answered} == {1}
+    assert all(lag.fresh_ms > 0 for coverage in partial() for lag in coverage.lags)
     assert {coverage.answered for _, coverage in since} <= {2, 3}
     assert max(took_s for took_s, _ in since) < DEADLINE_S + SLACK_S
     wait_until(lambda: all_serve(load))
@@ -218,7 +229,11 @@ def test_a_shard_without_replicas_is_said_to_be_missing(
 
 
 def test_a_killed_node_is_not_missed(
-    load: Load, nodes: RayCluster, wait_until: Wait, whole: Callable[[Cluster], float]
+    load: Load,
+    nodes: RayCluster,
+    another_node: Callable[[], None],
+    wait_until: Wait,
+    whole: Callable[[Cluster], float],
 ) -> None:
     where = {key: each.node for key, each in load.asking.standing().items() if each}
     assert all(where[shard, 0] != where[shard, 1] for shard in range(3))
@@ -227,7 +242,7 @@ def test_a_killed_node_is_not_missed(
     nodes.remove_node(node, allow_graceful=False)
     time.sleep(1.0)
     assert len(load.since(begun_s)) > 2
-    nodes.add_node(num_cpus=6, object_store_memory=OBJECT_STORE_BYTES)
+    another_node()
     back_s = wait_until(lambda: all_serve(load), 60)
     whole(load.asking)
     since = load.since(begun_s)
@@ -236,47 +251,6 @@ def test_a_killed_node_is_not_missed(
     assert slowest_s < DEADLINE_S
     nothing_is_lost(load)
     print(f"slowest question {slowest_s:.2f} s, all replicas after {back_s + 1:.1f} s")
-
-
-class Wounded(conformance.Kept):
-    """Loses a node after the first events that it is told; the rest of a case goes on without."""
-
-    def __init__(self, plan: Plan, nodes: RayCluster, whole: Callable[[Cluster], float]) -> None:
-        def opened() -> Cluster:
-            cluster = Cluster(plan, deadline_s=20)
-            whole(cluster)
-            return cluster
-
-        super().__init__(opened, lambda _: None)
-        self._nodes = nodes
-
-    def tell(self, *events: Event) -> None:
-        super().tell(*events)
-        if len(self.told) == 1:
-            where = {each.node for each in self.index.standing().values() if each}
-            assert len(where) == 2
-            node = next(each for each in self._nodes.worker_nodes if each.node_id in where)
-            self._nodes.remove_node(node, allow_graceful=False)
-
-
-def test_cases_of_any_index_hold_while_a_node_is_killed(
-    tmp_path: Path,
-    nats: NatsServer,
-    nodes: RayCluster,
-    whole: Callable[[Cluster], float],
-    post: Callable[..., Post],
-) -> None:
-    while len(nodes.worker_nodes) < 2:
-        nodes.add_node(num_cpus=6, object_store_memory=OBJECT_STORE_BYTES)
-    plan = Plan(servers=(nats.url,), folder=str(tmp_path), shards=3, replicas=2, name="wounded")
-    wounded = Wounded(plan, nodes, whole)
-    try:
-        conformance.test_a_deletion_holds_for_the_past_and_for_good(wounded, post)
-        assert len(nodes.worker_nodes) == 1
-        conformance.test_each_moment_has_its_posts_versions_and_engagement(wounded, post)
-    finally:
-        nodes.add_node(num_cpus=6, object_store_memory=OBJECT_STORE_BYTES)
-        wounded.index.end()
 
 
 def test_a_killed_nats_server_takes_nothing_along(
