@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from fairwitness.answers import write
+from fairwitness.answers import Budget, deep, write
 from fairwitness.answers.quote import spans_of
 from fairwitness.answers.understand import understand
 from fairwitness.engine import LocalChat, RemoteChat
@@ -66,6 +66,30 @@ def test_a_true_claim_is_shown_with_its_quotes(scene):
     assert {c.source for c in claim.citations} <= {1, 2}
     assert answer.model == "writer"
     assert answer.dropped == ()
+
+
+def test_a_report_gives_the_model_no_more_than_its_tokens(scene):
+    race(scene)
+    with model_that_says("The race was won by Ana Ruiz.") as (chat, asked):
+        *_, dry = deep(scene.desk(chat), "Who won the race?", budget=Budget(tokens=100))
+        assert not asked
+        assert (dry.report.without_model, dry.report.tokens) == (True, 0)
+        assert dry.report.sections[0].sentences
+        *_, some = deep(scene.desk(chat), "Who won the race?", budget=Budget(tokens=2_000))
+        assert asked
+        assert 0 < some.report.tokens <= 2_000
+        assert "claim" in {s.kind for s in some.report.sections[0].sentences}
+
+
+def test_a_claim_that_its_quotes_do_not_carry_is_in_no_section_of_a_report(scene):
+    race(scene)
+    with model_that_says("Ana Ruiz won the race by 900 metres.") as (chat, asked):
+        *_, last = deep(scene.desk(chat), "Who won the race?")
+    assert asked
+    said = [s for section in last.report.sections for s in section.sentences]
+    assert said
+    assert all("900" not in s.text for s in said)
+    assert any("900" in each for each in last.report.dropped)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx2
@@ -118,6 +121,67 @@ def test_ask_through_the_server_and_directly_is_one_answer(home, server):
     found = json.loads(run(home, "search", "ferry", "--json").stdout)
     assert [hit["post"]["text"] for hit in found["hits"]] == [POSTS[2]["text"]]
     assert json.loads(run(home, "status", "--json").stdout)["running"] == server
+
+
+@contextmanager
+def model_that_never_ends() -> Iterator[tuple[str, threading.Event]]:
+    """A model server that is asked and says nothing; the event is set when it is asked."""
+    asked, ended = threading.Event(), threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            asked.set()
+            ended.wait(30)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1", asked
+    finally:
+        ended.set()
+        server.shutdown()
+        server.server_close()
+
+
+def test_ctrl_c_in_a_report_shows_what_there_is_and_says_so(home):
+    with model_that_never_ends() as (url, asked):
+        words = ["ask", "--deep", "Who won the race?", "--model-server", url, "--model", "m"]
+        asking = subprocess.Popen(
+            [sys.executable, "-m", "fairwitness", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**ENV, "FAIRWITNESS_HOME": str(home)},
+        )
+        assert asked.wait(60)
+        asking.send_signal(signal.SIGINT)
+        told, progress = asking.communicate(timeout=20)
+    assert asking.returncode == 130
+    assert "“Ana Ruiz won the race in Portville” [1]" in told
+    assert "PARTIAL: interrupted" in told
+    assert "1/1 Who won the race?" in progress
+    assert "Traceback" not in progress
+
+
+def test_a_report_through_the_server_and_directly_is_one_report(home, server):
+    words = ("ask", "--deep", "Who won the race?", "--as-of", "2024-05-05T00:00:00Z", "--json")
+    through = json.loads(run(home, *words).stdout)
+    body = {"question": "Who won the race?", "as_of": "2024-05-05T00:00:00Z"}
+    asked = httpx2.post(f"{server}/v1/deep", json=body, trust_env=False).json()
+    for one in (through, asked):
+        one.pop("seconds")
+    assert through == asked
+    assert through["partial"] == ""
+
+
+def test_a_budget_without_a_report_is_asked_wrongly(tmp_path):
+    done = run(tmp_path, "ask", "Who?", "--seconds", "5")
+    assert (done.returncode, done.stderr) == (1, "Error: --seconds needs --deep\n")
 
 
 def test_search_directly_and_through_the_server_have_one_form(home, tmp_path):

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from fairwitness import answers
-from fairwitness.answers import Answer, Finished, Said
+from fairwitness.answers import Answer, Finished, Progressed, Reported, Said
 from fairwitness.posts.clock import from_iso
 
 QUAKE = "Was there an earthquake in Valparaíso?"
@@ -115,3 +115,24 @@ def test_an_unknown_route_and_method_are_said_in_the_same_shape(reading) -> None
     reply = reading.client.get("/v1/ask")
     assert reply.status_code == 405
     assert "does not take GET" in reply.json()["error"]["message"]
+
+
+def test_a_report_grows_sentence_by_sentence_and_ends_whole(reading) -> None:
+    body = {"question": QUAKE, "as_of": "2026-11-20T09:00:00Z", "stream": True}
+    with reading.client.stream("POST", "/v1/deep", json=body) as reply:
+        told = list(events(reply))
+    assert {name for name, _ in told[:-1]} == {"progressed"}
+    steps = [msgspec.json.decode(data, type=Progressed) for _, data in told[:-1]]
+    assert len(steps[0].report.sections[0].sentences) == 1
+    assert told[-1][0] == "reported"
+    report = msgspec.json.decode(told[-1][1], type=Reported).report
+    assert report.partial == ""
+    assert len(report.sections[0].sentences) >= 3
+    assert len(report.timeline) == len({moment.quote.text for moment in report.timeline})
+
+
+@pytest.mark.parametrize("field", [{"seconds": -1}, {"tokens": 10**9}, {"as_of": "soon"}])
+def test_a_report_of_no_possible_budget_is_refused(reading, field) -> None:
+    reply = reading.client.post("/v1/deep", json={"question": QUAKE, **field})
+    assert reply.status_code == 400
+    assert reply.json()["error"]["param"] == next(iter(field))

@@ -14,6 +14,7 @@ from fairwitness.answers.answer import (
     Standing,
     Told,
 )
+from fairwitness.answers.deep import Budget, Progressed, Report, Reported, deep
 from fairwitness.answers.explain import UnknownPost, explain
 from fairwitness.answers.kept import Kept, ReadBack, keep, read_back
 from fairwitness.answers.living import Change, Changed, Difference, changes, difference
@@ -21,6 +22,7 @@ from fairwitness.answers.road import Desk, ask
 
 __all__ = [
     "Answer",
+    "Budget",
     "Change",
     "Changed",
     "Citation",
@@ -32,8 +34,11 @@ __all__ = [
     "Freshness",
     "Kept",
     "Mode",
+    "Progressed",
     "QuestionError",
     "ReadBack",
+    "Report",
+    "Reported",
     "Said",
     "Sentence",
     "Standing",
@@ -41,6 +46,7 @@ __all__ = [
     "UnknownPost",
     "ask",
     "changes",
+    "deep",
     "difference",
     "explain",
     "keep",

@@ -131,7 +131,7 @@ class _Court:
 
 def ask(
     desk: Desk,
-    question: str,
+    question: str | Asked,
     *,
     mode: Mode = "regular",
     lang: str = "",
@@ -143,7 +143,7 @@ def ask(
     """
     started_s = time.perf_counter()
     moment_ms = desk.now_ms() if as_of_ms is None else as_of_ms
-    asked = understand(question, moment_ms, lang)
+    asked = question if isinstance(question, Asked) else understand(question, moment_ms, lang)
     if decline := policy.declined(asked.text):
         yield Finished(_declined(desk, asked, decline, mode, moment_ms, started_s))
         return

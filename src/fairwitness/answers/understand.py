@@ -99,7 +99,7 @@ def language_of(question: str) -> str:
 
 def kind_of(question: str) -> Asks | None:
     """Return what `question` asks for, None when no word of it says so."""
-    folded = words.fold(question)
+    folded = words.fold(question).lstrip("¿¡ ")
     for kind, pattern in ASKING:
         if re.search(pattern, folded):
             return cast(Asks, kind)

@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Console
 
 from fairwitness import answers
-from fairwitness.answers import Finished, Mode, QuestionError, Said, Told
+from fairwitness.answers import Budget, Finished, Mode, QuestionError, Said, Told
 from fairwitness.cli import client
 from fairwitness.cli.asking import (
     fail,
@@ -20,6 +20,7 @@ from fairwitness.cli.asking import (
     print_json,
     said_plainly,
 )
+from fairwitness.cli.deep import reported_by, show_report
 from fairwitness.cli.opening import chat_model, readable
 from fairwitness.cli.telling import tell
 from fairwitness.home import holder
@@ -28,11 +29,13 @@ from fairwitness.posts.clock import to_iso
 _HELP = """Answer QUESTION from the posts of this home.
 
 Sentences appear as they are verified, with numbered sources under them. Nobody witnessed it: it
-says so.
+says so. With --deep many questions are asked of the matter, and the answer is a report; Ctrl-C ends
+it with what there is.
 
 \b
 Example:
   fairwitness ask "Who won the fight?" --as-of 2017-08-27T04:15:00Z
+  fairwitness ask --deep "What happened in Valparaíso?" --seconds 20
 """
 
 
@@ -41,6 +44,9 @@ Example:
 @click.option("--as-of", callback=moment, metavar="TIME", help="Answer from what was known then.")
 @click.option("--mode", type=click.Choice(["regular", "fun"]), default="regular", show_default=True)
 @click.option("--lang", default="", metavar="CODE", help="Language of the answer, such as es.")
+@click.option("--deep", "is_deep", is_flag=True, help="Report from many searches.")
+@click.option("--seconds", type=click.FloatRange(0, 300), help="With --deep.  [default: 30]")
+@click.option("--tokens", type=click.IntRange(0, 100_000), help="With --deep.  [default: 8000]")
 @model_options
 @home_option
 @json_option
@@ -50,23 +56,50 @@ def ask(
     as_of: int | None,
     mode: str,
     lang: str,
+    is_deep: bool,
+    seconds: float | None,
+    tokens: int | None,
     model: str,
     model_server: str | None,
     home: Path,
     as_json: bool,
 ) -> None:
     """Answer a question from the posts of a home."""
+    budget = _budget(is_deep, seconds, tokens)
     running = holder(home)
     if running and running.url:
         if model or model_server:
             fail(f"the model is chosen by `fairwitness up`, which runs at {running.url}")
+        if budget is not None:
+            body = {"question": question, "mode": mode, "lang": lang, "as_of": _iso(as_of)}
+            show_report(reported_by(running.url, body, budget), as_json)
+            return
         told = _through(running.url, question, as_of, mode, lang)
         _show(told, as_json)
         return
     with readable(home, "ask") as opened:
         desk = opened.desk(chat_model(model, model_server))
+        if budget is not None:
+            report = answers.deep(
+                desk, question, mode=cast(Mode, mode), lang=lang, as_of_ms=as_of, budget=budget
+            )
+            show_report(report, as_json)
+            return
         told = answers.ask(desk, question, mode=cast(Mode, mode), lang=lang, as_of_ms=as_of)
         _show(told, as_json)
+
+
+def _budget(is_deep: bool, seconds: float | None, tokens: int | None) -> Budget | None:
+    """Return what a report may cost, None when none is asked for."""
+    given = {"seconds": seconds, "tokens": tokens}
+    said = {name: value for name, value in given.items() if value is not None}
+    if not is_deep and said:
+        fail(f"--{next(iter(said))} needs --deep")
+    return msgspec.convert(said, Budget) if is_deep else None
+
+
+def _iso(as_of: int | None) -> str:
+    return "" if as_of is None else to_iso(as_of)
 
 
 def _show(told: Iterator[Told], as_json: bool) -> None:

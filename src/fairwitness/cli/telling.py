@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.text import Text
 
-from fairwitness.answers import Answer, CitedSource, Finished, Said, Sentence, Told
+from fairwitness.answers import Answer, CitedSource, Dispute, Finished, Said, Sentence, Told
 
 # What could move the cursor, recolour the terminal or turn the reading order round.
 _UNSAFE = {
@@ -32,19 +32,20 @@ def tell(told: Iterable[Told], console: Console) -> Answer:
     for each in told:
         match each:
             case Said():
-                console.print(_sentence(each.sentence))
+                console.print(shown(each.sentence))
             case Finished():
                 answer = each.answer
     assert answer is not None
     if answer.abstained:
         console.print(Text(answer.answer))
-    _disputes(answer, console)
-    _sources(answer.sources, console)
+    show_disputes(answer.disputes, console)
+    show_sources(answer.sources, console)
     _freshness(answer, console)
     return answer
 
 
-def _sentence(sentence: Sentence) -> Text:
+def shown(sentence: Sentence) -> Text:
+    """Return a sentence with its marks."""
     marks = "".join(f"[{n}]" for n in dict.fromkeys(c.source for c in sentence.citations))
     text = Text()
     if sentence.kind == "quote":
@@ -54,17 +55,20 @@ def _sentence(sentence: Sentence) -> Text:
     return text.append(f" {marks}", style="cyan")
 
 
-def _disputes(answer: Answer, console: Console) -> None:
-    for dispute in answer.disputes:
+def show_disputes(disputes: Iterable[Dispute], console: Console) -> None:
+    """Print what sources disagree about: each side, its witnesses, when it was first seen."""
+    for dispute in disputes:
         console.print(Text("\nThe sources disagree:", style="yellow"))
         for side in dispute.sides:
             times = "witness" if side.witnesses == 1 else "witnesses"
-            console.print(Text(f"  {safe(side.says)}: {side.witnesses} {times}", style="bold"))
+            line = f"  {safe(side.says)}: {side.witnesses} {times}, first {side.first_seen_at}"
+            console.print(Text(line, style="bold"))
             for sentence in side.quotes:
-                console.print(Text("    ").append(_sentence(sentence)))
+                console.print(Text("    ").append(shown(sentence)))
 
 
-def _sources(sources: Iterable[CitedSource], console: Console) -> None:
+def show_sources(sources: Iterable[CitedSource], console: Console) -> None:
+    """Print the sources by their numbers."""
     for source in sources:
         line = Text("\n" if source.n == 1 else "")
         line.append(f"[{source.n}] ", style="cyan")

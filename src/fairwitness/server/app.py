@@ -18,6 +18,7 @@ from fairwitness.index import IndexCorrupt
 from fairwitness.server import (
     ask,
     completions,
+    deep,
     embeddings,
     errors,
     explain,
@@ -50,6 +51,7 @@ def create_app(house: House) -> Starlette:
     app = Starlette(
         routes=[
             Route("/v1/ask", ask.ask, methods=["POST"]),
+            Route("/v1/deep", deep.deep, methods=["POST"]),
             Route("/v1/answers/{id}", kept.answer),
             Route("/v1/watch", watch.watch, methods=["POST"]),
             Route("/v1/explain/{named:path}", explain.explain),
