@@ -79,6 +79,17 @@ def test_sources_that_contradict_each_other_stand_side_by_side(scene):
     assert all(side.witnesses == 2 for side in dispute.sides)
 
 
+def test_the_dead_are_not_the_injured(scene):
+    scene.say(
+        "At least 245 dead in the Portville factory fire", "245 dead, fire in Portville factory"
+    )
+    question = "In the Portville factory fire, how many were injured?"
+    assert scene.ask(question).abstained
+    scene.say("Portville factory fire: 245 dead and 116 injured")
+    assert "116" in scene.ask(question).answer
+    assert scene.ask(question).disputes == ()
+
+
 def test_a_magnitude_is_no_count_of_people(scene):
     scene.say(
         "7.6 earthquake, 2 dead in Oldtown",

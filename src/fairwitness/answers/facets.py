@@ -96,10 +96,10 @@ def _hear(index: LiveIndex, asked: Asked, as_of_ms: int) -> tuple[list[Weighed],
 
 
 def _aimed(asked: Asked, asks: Asks, form: str, what: str = "", term: Term | None = None) -> Asked:
-    """Return the question with another aim, and with `term` beside its own."""
+    """Return the question with another aim, and with `term` before its own."""
     about = " ".join(each.shown for each in asked.terms)
     text = form.format(about=about or what, what=what)
-    return replace(asked, text=text, asks=asks, terms=asked.terms + ((term,) if term else ()))
+    return replace(asked, text=text, asks=asks, terms=((term,) if term else ()) + asked.terms)
 
 
 def _counts(

@@ -27,19 +27,31 @@ _OTHER_UNIT = re.compile(
 def figure(asked: Asked, each: Weighed) -> str | None:
     """Return the number that stands nearest to what is counted, as plain digits, or None."""
     text = each.span.text
-    if each.anchor < 0:
+    stems = [t.stems for t in asked.terms if t.sense is not None and t.sense.name in _PEOPLE]
+    of_people = bool(stems)
+    anchor = _people(text, frozenset().union(*stems), each.anchor) if stems else each.anchor
+    if anchor < 0:
         return None
-    counted = sorted(
-        _numbers(text, each.span.post.lang, asked), key=lambda n: abs(n[0] - each.anchor)
-    )
-    of_people = any(t.sense is not None and t.sense.name in _PEOPLE for t in asked.terms)
+    counted = sorted(_numbers(text, each.span.post.lang, asked), key=lambda n: abs(n[0] - anchor))
     for at, value in counted:
         if of_people and value % 1 != 0:
             continue  # the magnitude beside the dead
-        between = text[min(at, each.anchor) : max(at, each.anchor)]
+        between = text[min(at, anchor) : max(at, anchor)]
         if len(words.spaced(between)) <= _REACH_WORDS and len(between) < _REACH_CHARS:
             return f"{value:g}" if value < 1e6 else f"{value:.0f}"
     return None
+
+
+def _people(text: str, stems: frozenset[str], anchor: int) -> int:
+    """Return where the people are that are counted: at `anchor`, if it is they; else -1 if nowhere.
+
+    "At least 245 dead in a nightclub fire" does not say how many are injured.
+    """
+    if anchor < 0:
+        return -1
+    places = [m.start() for m in words.spaced(text) if words.stem(m.group()) in stems]
+    places += [text.index(stem) for stem in stems if words.is_unspaced(stem) and stem in text]
+    return anchor if anchor in places else min(places, default=-1)
 
 
 def numbers_in(text: str) -> frozenset[float]:

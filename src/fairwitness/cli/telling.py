@@ -58,7 +58,7 @@ def shown(sentence: Sentence) -> Text:
 def show_disputes(disputes: Iterable[Dispute], console: Console) -> None:
     """Print what sources disagree about: each side, its witnesses, when it was first seen."""
     for dispute in disputes:
-        console.print(Text("\nThe sources disagree:", style="yellow"))
+        console.print(Text(f"\nThe sources disagree: {safe(dispute.about)}", style="yellow"))
         for side in dispute.sides:
             times = "witness" if side.witnesses == 1 else "witnesses"
             line = f"  {safe(side.says)}: {side.witnesses} {times}, first {side.first_seen_at}"
