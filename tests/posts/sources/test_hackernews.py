@@ -23,6 +23,7 @@ class News:
         self.items: dict[int, dict[str, object]] = {}
         self.changed: list[int] = []
         self.null_answers: dict[int, int] = {}
+        self.not_text: set[int] = set()
         self.failing = ""
         self.at_once = self.most_at_once = 0
         for _ in range(count):
@@ -56,7 +57,8 @@ class News:
             if self.null_answers.get(number, 0):
                 self.null_answers[number] -= 1
                 item = None
-            http.respond(writer, 200, json.dumps(item).encode())
+            body = b"\xff" if number in self.not_text else b""
+            http.respond(writer, 200, json.dumps(item).encode().replace(b"tale", b"tale" + body))
         else:
             http.respond(writer, 401, b'{"error" : "Permission denied"}')
 
@@ -139,11 +141,12 @@ def test_items_not_yet_written_are_waited_for_but_not_for_ever() -> None:
 
 def test_an_item_out_of_shape_is_left_out() -> None:
     async def run() -> None:
-        news = News(2)
+        news = News(3)
         news.items[1] = {"id": "one", "kids": 3}
+        news.not_text.add(3)
         async with http.Loopback(news.answer) as server:
             batch = await anext(source(server).batches(""))
-            assert (ids(batch), batch.dropped) == (["hackernews:2"], 1)
+            assert (ids(batch), batch.dropped) == (["hackernews:2"], 2)
 
     asyncio.run(run())
 

@@ -155,7 +155,7 @@ class HackerNews:
                     item: Item | None = _item_or_null(
                         await self._get(client, f"item/{number}.json")
                     )
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 log.warning("%s: left out item %d: %s", self.name, number, error)
                 return None
             except SourceLost:
