@@ -2,28 +2,24 @@
 
 Each post of a key pours a minute's share into its bucket, and time drains it, so the level says how
 many posts came more than the rate allows; below the rate it stays at about one. A key has only its
-own time: clocks that jump or disagree cannot close the window of another. When a row of the table
-is full, the key that was silent longest is forgotten, so nobody is ever accused for another.
+own time: clocks that jump or disagree cannot close the window of another. A key that is forgotten
+(`ways.py`) is calm again, so nobody is ever accused for another.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.kernels import native
+from fairwitness.kernels import native, ways
 
 MINUTE_MS = 60_000
-_WAYS = 4
 _LEVEL_MAX_MINUTES = 10
 """A bucket holds no more, so the loudest are heard as calm again after so long a silence."""
-_MULTIPLY = 0x9E3779B97F4A7C15
 
 
 def empty_rates(keys_max: int) -> NDArray[np.int64]:
     """Return a table for `keys_max` keys, a power of two, 24 bytes each: key, when last, level;
     shape (buckets, 4, 3)."""
-    assert keys_max >= _WAYS
-    assert keys_max & (keys_max - 1) == 0
-    return np.zeros((keys_max // _WAYS, _WAYS, 3), np.int64)
+    return ways.empty(keys_max, 2)
 
 
 def count(
@@ -67,12 +63,9 @@ def _count_plainly(
     for at, (key, now_ms) in enumerate(zip(signed, seen_ms.tolist(), strict=True)):
         if key == 0:
             continue
-        bucket = rates[((key * _MULTIPLY) >> 32) & (len(rates) - 1)]
-        held = bucket[:, 0].tolist()
-        way = held.index(key) if key in held else _WAYS - 1
-        last_ms, level_ms = bucket[way, 1:].tolist() if held[way] == key else (now_ms, 0)
+        bucket = ways.met(rates, key, [now_ms, 0])
+        last_ms, level_ms = bucket.tolist()
         level_ms = max(level_ms - max(now_ms - last_ms, 0), 0) + cost_ms
         level_ms = min(level_ms, level_max_ms)
-        bucket[1 : way + 1] = bucket[:way].copy()
-        bucket[0] = key, now_ms, level_ms
+        bucket[:] = now_ms, level_ms
         posts[at] = level_ms // cost_ms
