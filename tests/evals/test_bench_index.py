@@ -11,10 +11,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from fairwitness.cli import bench_index as bench_index_module
 from fairwitness.evals import scale_run
 from fairwitness.evals.apart import RunFailed
-from fairwitness.evals.bench_index import Plan, bench_index
+from fairwitness.evals.bench_index import Plan, Report, bench_index
 from fairwitness.evals.live_run import running
 from fairwitness.evals.scale_run import ScaleRow, grow
 
@@ -22,6 +24,13 @@ KEYS = (
     "ingest_posts_per_s minutes query_ms freshness_s rss_gb burst scale stage_us peers machine"
     " commit"
 ).split()
+PARTS = {
+    "query_ms": {"p50", "p99"},
+    "freshness_s": {"p50", "p99"},
+    "burst": {"posts", "lost", "searchable_s"},
+    "scale": {"posts", "query_day_p99_ms", "query_all_p99_ms", "bytes_per_post", "open_s"},
+    "stage_us": {"read", "apply", "fsync"},
+}
 PEER = {
     "ingest_posts_per_s": 100,
     "query_ms": {"p50": 1.0, "p99": 2.0},
@@ -49,6 +58,9 @@ def test_all_figures_are_there(report: dict[str, Any]) -> None:
     assert report["missing"] == {}
     assert not report["partial"]
     assert list(report)[: len(KEYS)] == KEYS
+    for key, parts in PARTS.items():
+        (row,) = report[key] if isinstance(report[key], list) else [report[key]]
+        assert parts <= row.keys(), key
     (rival,) = report["peers"].values()
     assert {key: rival[key] for key in PEER} == PEER
     assert rival["ours_is"].keys() == {
@@ -80,6 +92,31 @@ def test_the_scale_has_its_size(report: dict[str, Any]) -> None:
     told = [limit["what"] for limit in report["limits"]]
     assert told == ["code scan", "ingest", "freshness", "open"]
     assert all(0 < limit["share"] <= 1 for limit in report["limits"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "minutes", "sizes"),
+    [
+        (["--quick"], 0.5, (100_000, 1_000_000)),
+        ([], 10.0, (100_000, 1_000_000, 5_000_000, 20_000_000)),
+    ],
+)
+def test_what_is_asked_for_is_planned_and_marked(
+    asked: list[str], minutes: float, sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[Plan] = []
+
+    def planned(_work: Path, plan: Plan, *_: object) -> Report:
+        plans.append(plan)
+        return Report(quick=plan.quick)
+
+    monkeypatch.setattr(bench_index_module, "bench_index", planned)
+    done = CliRunner().invoke(bench_index_module.bench_index_command, [*asked, "--json"])
+    (plan,) = plans
+    assert (plan.minutes, plan.sizes, plan.burst_posts) == (minutes, sizes, 143_199)
+    printed = json.loads(done.stdout)
+    assert list(printed)[: len(KEYS)] == KEYS
+    assert printed["quick"] is bool(asked)
 
 
 def test_texts_that_are_not_there_are_named(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def test_what_is_alike_is_found_in_the_stream_too() -> None:
     joined = [int(one) == int(other) for one, other in zip(firsts, clusters, strict=True)]
     copies = [pair["copy"] for pair in pairs]
     found = sum(is_one and copy for is_one, copy in zip(joined, copies, strict=True))
+    assert found / sum(joined) >= 0.95
     assert found / sum(copies) >= 0.85
 
 

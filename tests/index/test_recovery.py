@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from fairwitness.kernels import postings
 from fairwitness.kernels.postings import Run
 from fairwitness.posts.post import Deleted, Edited, Engagement, Event, Post, Posted
 
-from . import killed_writer
+from . import killed_merging, killed_writer
 
 Make = Callable[..., Post]
 KILLS = 20
@@ -276,4 +277,29 @@ def test_what_a_full_disk_stopped_is_noticed_once_and_counted(small_disk: Path, 
     index.checkpoint()
     assert len(index.search(parse("boats min_faves:9", 10_000), limit=99).hits) == 50
     assert index.stats().copies == 0
+    index.close()
+
+
+@pytest.mark.parametrize("when", ["half", "whole"])
+def test_a_writer_killed_in_mid_merge_loses_nothing(tmp_path: Path, when: str) -> None:
+    """Half of the merged run is written, or all of it and what it stands for is still there."""
+    script = [sys.executable, killed_merging.__file__, str(tmp_path), when]
+    killed = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert (killed.returncode, killed.stderr) == (-signal.SIGKILL, "")
+    *_, position, where = killed.stdout.split()
+    assert where == when
+    (folder,) = tmp_path.glob("slices/*/words")
+    left = {path.name for path in folder.iterdir()}
+    assert any(name.endswith(".new") for name in left) == (when == "half")
+    reader = LiveIndex.open(tmp_path, read_only=True)
+    assert len(reader.search(Query(words="fire"), limit=99).hits) >= int(position)
+    reader.close()
+    index = LiveIndex.open(tmp_path)
+    assert index.position >= int(position)
+    assert not [path for path in folder.iterdir() if path.suffix != ".run"]
+    for number in range(index.position, killed_merging.POSTS):
+        index.apply([killed_merging.said(number)], number + 1)
+        index.refresh()
+    found = [hit.post.id for hit in index.search(Query(words="fire"), limit=99).hits]
+    assert sorted(found, key=int) == [f"{n}" for n in range(killed_merging.POSTS)]
     index.close()

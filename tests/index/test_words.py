@@ -1,11 +1,15 @@
 """Which words find which posts, in scripts of every kind, and what no question can do."""
 
+import random
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from fairwitness.index import LiveIndex, Query
+from fairwitness.index import words as words_module
 from fairwitness.posts.post import Post, Posted
 
 Make = Callable[..., Post]
@@ -138,3 +142,20 @@ def test_a_huge_question_is_bounded_and_keeps_its_rarest_words(
     assert time.perf_counter() - started_s < 2
     assert "italian" in [hit.post.id for hit in hits]
     assert filled.search(Query(words=" ".join(f"q{i}" for i in range(10_000)))).hits == ()
+
+
+@pytest.mark.parametrize("rows_max", [1, 200, 10_000])
+def test_runs_stay_few_and_words_are_seldom_written_again(rows_max: int) -> None:
+    """In an hour of four commits a second a question never asks many: its tail is flat."""
+    dice, sizes, written, most = random.Random(rows_max), list[int](), 0, 0
+    for _ in range(14_400):
+        sizes.append(dice.randint(1, rows_max))
+        runs = [SimpleNamespace(run=SimpleNamespace(rows=rows)) for rows in sizes]
+        merged = len(words_module._of_like_size(tuple(runs)))  # type: ignore[arg-type]
+        if merged:
+            sizes[-merged:] = [sum(sizes[-merged:])]
+            written += sizes[-1]
+        most = max(most, len(sizes))
+    levels = len(np.base_repr(sum(sizes), words_module.FAN_IN))
+    assert most < words_module.FAN_IN * levels
+    assert written < levels * sum(sizes)
