@@ -21,6 +21,18 @@ def test_a_difference_says_what_came_and_what_went(scene) -> None:
     assert [c.what for c in back.changes] == ["gone"]
 
 
+def test_an_alert_counts_who_agrees_on_an_open_question_too(scene) -> None:
+    scene.say("The lighthouse of Marwick is on fire")
+    before = scene.ask(QUESTION)
+    scene.say("Fire in the top of the Marwick lighthouse, seen from a boat")
+    after = scene.ask(QUESTION)
+    assert (before.witnesses, after.witnesses) == (1, 2)
+    told = {c.what: c.why for c in changes(before, after, scene.index, alert=2)}
+    assert told["alert"] == "2 independent witnesses"
+    assert told["corroborated"] == "1 → 2 witnesses"
+    assert "alert" not in {c.what for c in changes(before, after, scene.index, alert=3)}
+
+
 def test_the_same_answer_has_not_changed(scene) -> None:
     scene.say("The lighthouse of Marwick is on fire")
     one, other = scene.ask(QUESTION), scene.ask(QUESTION)

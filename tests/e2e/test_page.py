@@ -340,6 +340,26 @@ def test_it_works_without_a_mouse(visit: Visit) -> None:
     assert unnamed == []
 
 
+def test_an_answer_stays_open_and_says_what_changed(visit: Visit, up: Up) -> None:
+    page = visit.page
+    ask(page, "What happened to the lighthouse of Marwick?")
+    expect(page.locator(".nobody h3")).to_have_text("No witness")
+    page.fill("#alert-at", "2")
+    page.get_by_role("button", name="Keep this answer open").click()
+    expect(page.locator("#watching")).to_contain_text("Open:")
+    up.take_in("fire", {"nan": "The lighthouse of Marwick is on fire"})
+    expect(page.locator(".changes li.new")).to_contain_text("The lighthouse of Marwick is on fire")
+    expect(page.locator("figure.quote")).to_have_count(1)
+    expect(page.locator(".nobody")).to_have_count(0)
+    up.take_in("more", {"ole": "Fire in the top of the Marwick lighthouse, seen from a boat"})
+    expect(page.locator("figure.quote")).to_have_count(2)
+    expect(page.locator(".changes li.corroborated")).to_have_count(1)
+    expect(page.locator(".changes li[role=alert]")).to_contain_text("2 independent witnesses")
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("button", name="Keep this answer open")).to_be_visible()
+    expect(page.locator("figure.quote")).to_have_count(2)
+
+
 def test_what_is_wrong_is_said_and_can_be_asked_again(visit: Visit) -> None:
     page = visit.page
     page.fill("#question", "?!")

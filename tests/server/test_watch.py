@@ -110,6 +110,32 @@ def test_an_answer_is_born_corroborated_denied_and_withdrawn(served, happen) -> 
         assert second.text not in msgspec.json.encode(fewer).decode()
 
 
+WITHIN_S = 2.0
+"""From a post to the event that tells what it changed: what is promised."""
+
+
+def test_every_kind_of_change_is_told_within_two_seconds_of_its_post(served, happen) -> None:
+    first = said("ana", "The lighthouse of Marwick is on fire")
+    second = said("bo", "Fire in the top of the Marwick lighthouse, seen from a boat")
+    denial = said("kim", "@ana fake, it is a drill", reply_to=first.id)
+    lived = (
+        ("new", lambda: Posted(first)),
+        ("corroborated", lambda: Posted(second)),
+        ("contradicted", lambda: Posted(denial)),
+        ("withdrawn", lambda: Deleted(first.id, SystemClock().now_ms())),
+    )
+    late: dict[str, float] = {}
+    happen(Posted(said("lee", "Bread is half price in Oldtown")))  # whoever takes in is awake
+    with watching(served.url) as answer:
+        for what, event in lived:
+            began_s = time.monotonic()
+            happen(event())
+            while what not in kinds(answer.next()):
+                pass
+            late[what] = time.monotonic() - began_s
+    assert max(late.values()) < WITHIN_S, late
+
+
 def test_an_edit_withdraws_what_it_took_away_and_an_account_takes_all(served, happen) -> None:
     post = said("ana", "The lighthouse of Marwick is on fire")
     other = said("bo", "Smoke over the bay, fire in the lighthouse of Marwick")

@@ -143,6 +143,9 @@ class Answer(msgspec.Struct, frozen=True):
     """Under which it is kept; empty when it is not."""
     verifier: str = ""
     """The model that read claims after the rules had; empty when rules alone judged."""
+    witnesses: int = 0
+    """Independent witnesses that say the same: what leads the answer, or, where it has no short
+    answer, what most of its quotes have in common."""
 
     def but_for_time(self) -> "Answer":
         """Return the answer without how long it took: the same posts give the same bytes."""

@@ -61,8 +61,8 @@ def changes(before: Answer, after: Answer, index: LiveIndex, alert: int = 0) -> 
     With `alert`, that so many witnesses agree is told when they first do.
     """
     found = [*withdrawn(before, index), *_added(before, after)]
-    if alert and witnesses(before) < alert <= witnesses(after) and after.standing == "agreed":
-        found.append(Change("alert", f"{witnesses(after)} independent witnesses"))
+    if alert and before.witnesses < alert <= after.witnesses and after.standing == "agreed":
+        found.append(Change("alert", f"{after.witnesses} independent witnesses"))
     return found
 
 
@@ -77,11 +77,6 @@ def withdrawn(answer: Answer, index: LiveIndex) -> list[Change]:
             post = ids[gone[0]] if sentence.kind == "quote" else ""
             found.append(Change("withdrawn", lost[gone[0]], at, post))
     return found
-
-
-def witnesses(answer: Answer) -> int:
-    """Return how many independent witnesses stand behind the leading answer."""
-    return answer.sources[0].witnesses if answer.sources else 0
 
 
 def _lost(answer: Answer, n: int, index: LiveIndex) -> str:
@@ -104,9 +99,9 @@ def _added(before: Answer, after: Answer) -> Iterator[Change]:
         yield Change("new", "said", at, post)
     if after.standing in ("disputed", "denied") and before.standing != after.standing:
         yield Change("contradicted", after.standing)
-    more = witnesses(after) > witnesses(before) > 0
+    more = after.witnesses > before.witnesses > 0
     if after.standing == "agreed" and (before.standing == "lone" or more):
-        yield Change("corroborated", f"{witnesses(before)} → {witnesses(after)} witnesses")
+        yield Change("corroborated", f"{before.witnesses} → {after.witnesses} witnesses")
 
 
 def _only_in(one: Answer, other: Answer) -> list[tuple[int, str]]:

@@ -96,6 +96,7 @@ class _Court:
     dropped: list[str] = field(default_factory=list)
     heard: list[Weighed] = field(default_factory=list)
     standing: Standing = "none"
+    witnesses: int = 0
     first_ms: float = 0.0
     search_ms: float = 0.0
 
@@ -198,7 +199,8 @@ def _testify(court: _Court, leading: Sequence[Stance]) -> Iterator[Said]:
             yield court.say(span.text, "quote", [citation], 1.0)
     told = [pair for each in leading for pair in each.spans]
     witnesses = len({origin.witness for _, origin in told})
-    court.standing = _standing(court.asked, leading)
+    court.witnesses = _agreeing(court.asked, leading)
+    court.standing = _standing(leading, court.witnesses)
     if court.standing != "agreed" or leading[0].says:
         facts = {"witnesses": witnesses, "first": _clock(leading[0].first_seen_ms)}
         apart = court.standing == "lone" and witnesses > 1
@@ -206,14 +208,19 @@ def _testify(court: _Court, leading: Sequence[Stance]) -> Iterator[Said]:
         yield court.say(text, "count", citations, 1.0)
 
 
-def _standing(asked: Asked, leading: Sequence[Stance]) -> Standing:
+def _agreeing(asked: Asked, leading: Sequence[Stance]) -> int:
+    """Return how many independent witnesses say the same."""
+    return leading[0].witnesses if leading[0].says else max(1, sides.bearing_out(asked, leading))
+
+
+def _standing(leading: Sequence[Stance], agreeing: int) -> Standing:
     told = [pair for each in leading for pair in each.spans]
     firm = {o.witness for each, o in told if not attitude.hearsay(each.span.text)}
     if len({origin.witness for _, origin in told}) == 1:
         return "lone"
     if len(firm) < 2:
         return "rumoured"
-    return "agreed" if leading[0].says or sides.bearing_out(asked, leading) > 1 else "lone"
+    return "agreed" if leading[0].says or agreeing > 1 else "lone"
 
 
 _COUNTED = {"agreed": "agree", "lone": "lone", "rumoured": "hearsay"}
@@ -304,6 +311,7 @@ def _answer(desk: Desk, court: _Court, sides: Sequence[Stance], *, outcome_pendi
         freshness=freshness,
         timing_ms=Timing(court.search_ms, court.first_ms, court.elapsed_ms()),
         verifier=verifier.name if verifier else "",
+        witnesses=court.witnesses,
     )
 
 

@@ -27,6 +27,17 @@ export class AnswerView {
     this.waiting.before(this.sentence(sentence));
   }
 
+  /** Show an answer that is whole in place of what is shown. */
+  show(answer, shareLink) {
+    this.begin();
+    const sources = new Map(answer.sources.map((source) => [source.n, source]));
+    answer.sentences.forEach((sentence) => {
+      const cited = sentence.citations.map(({ source }) => sources.get(source));
+      this.said({ sentence, sources: cited });
+    });
+    this.finished({ answer }, shareLink);
+  }
+
   /** Show what is only known at the end. `shareLink` returns the address of this very answer. */
   finished({ answer }, shareLink) {
     this.end();

@@ -15,6 +15,16 @@ export async function* ask(body, signal) {
   if (!ended) throw new AskError("The connection broke before the answer was whole.");
 }
 
+/** Yield {name, data} of each event of an answer that stays open; throws AskError. */
+export async function* watch(body, signal) {
+  const response = await post("/v1/watch", body, signal);
+  for await (const event of read(response)) {
+    if (event.name === "error") throw new AskError(event.data.error.message);
+    yield event;
+  }
+  if (!signal.aborted) throw new AskError("The connection broke: this answer is closed.");
+}
+
 async function post(path, body, signal) {
   let response;
   try {

@@ -6,10 +6,12 @@ import { ask, AskError } from "/page/events.js";
 import { lightUp } from "/page/links.js";
 import { follow } from "/page/live.js";
 import { Sources } from "/page/sources.js";
+import { Watching } from "/page/watching.js";
 
 const at = (id) => document.getElementById(id);
 const form = at("form");
 const view = new AnswerView(at("answer"), at("about"), new Sources(at("sources-section"), at("sources")));
+const watching = new Watching(at("watching"), (told) => view.show(told, () => address(told)));
 let asking = new AbortController();
 
 form.addEventListener("submit", (event) => {
@@ -77,6 +79,7 @@ function open() {
     answer({ question, mode: form.elements.mode.value, as_of: query.get("as_of") ?? "" });
   } else {
     asking.abort();
+    watching.end();
     document.body.classList.remove("asked");
     at("found").hidden = true;
     document.title = "fairwitness";
@@ -92,12 +95,14 @@ async function answer(asked) {
   at("found").hidden = false;
   at("asked").textContent = asked.question;
   view.begin();
+  watching.end();
   try {
     for await (const { name, data } of ask(asked, mine.signal)) {
       if (mine.signal.aborted) return;
       if (name === "said") view.said(data);
       if (name === "finished") {
-        view.finished(data, () => address({ ...asked, as_of: data.answer.as_of }));
+        view.finished(data, () => address(data.answer));
+        if (!asked.as_of && data.answer.standing !== "declined") watching.offer(asked);
       }
     }
   } catch (error) {
