@@ -15,7 +15,7 @@ import numpy as np
 
 from fairwitness.engine.forms import Form, Forms, GrammarForm, JsonForm, PatternForm, QuoteForm
 from fairwitness.engine.request import Request
-from fairwitness.engine.sample import sample, top_logprobs
+from fairwitness.engine.sample import rows_of, sample, top_logprobs
 from fairwitness.models import Tokenizer, open_model
 from fairwitness.models.registry import DEFAULT_MODEL, pull
 
@@ -54,7 +54,8 @@ def main() -> None:
 
 
 def draws(vocabulary: int) -> Iterator[dict[str, object]]:
-    logits_v = np.random.default_rng(0).normal(0, 3, vocabulary).astype(np.float32)
+    logits_wv = np.random.default_rng(0).normal(0, 3, (1, vocabulary)).astype(np.float32)
+    logits = rows_of(logits_wv)[0]
     prompt = tuple(range(1500))
     requests = {
         "greedy": Request(prompt, 1),
@@ -65,13 +66,14 @@ def draws(vocabulary: int) -> Iterator[dict[str, object]]:
         "penalties over 1,500 tokens": Request(prompt, 1, repetition_penalty=1.1),
     }
     counts = dict.fromkeys(prompt, 0)
+    yield row("what all draws need", [spent(lambda: rows_of(logits_wv)) for _ in range(TIMES)])
     for name, request in requests.items():
         taken = [
-            spent(lambda place=place, r=request: sample(logits_v, r, place, counts))
+            spent(lambda place=place, r=request: sample(logits, r, place, counts))
             for place in range(TIMES)
         ]
         yield row(f"draw: {name}", taken)
-    yield row("20 top logprobs", [spent(lambda: top_logprobs(logits_v, 20)) for _ in range(TIMES)])
+    yield row("20 top logprobs", [spent(lambda: top_logprobs(logits, 20)) for _ in range(TIMES)])
 
 
 def masks(tokenizer: Tokenizer) -> Iterator[dict[str, object]]:

@@ -25,13 +25,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fairwitness.engine.engine import Engine
 from fairwitness.engine.loop import Steps
 from fairwitness.engine.request import Request
-from fairwitness.engine.sequence import Piece
+from fairwitness.engine.sequence import Piece, Shown
 from fairwitness.evals.machine import commit, machine
 from fairwitness.models import registry
 from fairwitness.planner.serving.arrivals import Arrival
@@ -114,7 +111,7 @@ class Watched:
         self._model = model
         self._noted: list[Noted] = []
 
-    def step(self, pieces: Sequence[Piece]) -> list[NDArray[np.float32]]:
+    def step(self, pieces: Sequence[Piece]) -> list[Shown]:
         self._noted.append(Noted(composed(pieces)))
         return self._model.step(pieces)
 

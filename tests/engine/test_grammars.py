@@ -9,6 +9,7 @@ from tokenizers import models, pre_tokenizers
 from fairwitness.engine.choosing import Choosing
 from fairwitness.engine.grammars import Grammars
 from fairwitness.engine.request import Request, RequestError
+from fairwitness.engine.sample import rows_of
 from fairwitness.models import Tokenizer
 
 PERSON = {
@@ -58,7 +59,8 @@ def answers(tokenizer: Tokenizer, rule, count: int, limit: int = 400) -> list[st
         request = Request((1,), limit, 1.0, seed=seed, stop_ids=(265, 266), rule=rule)
         choosing, raw = Choosing(request, limit), b""
         while True:
-            token = choosing.next(rng.normal(0, 3, len(tokenizer.token_bytes)).astype(np.float32))
+            logits_wv = rng.normal(0, 3, (1, len(tokenizer.token_bytes))).astype(np.float32)
+            token = choosing.next(rows_of(logits_wv)[0])
             raw += tokenizer.token_bytes[token.id]
             if token.finish:
                 assert token.finish == "stop", raw

@@ -5,9 +5,14 @@ from hypothesis import strategies as st
 
 from fairwitness.engine import NonFiniteLogitsError, Request
 from fairwitness.engine.choosing import Choosing
-from fairwitness.engine.sample import _place_at, adjusted, sample, top_logprobs
+from fairwitness.engine.sample import Logits, adjusted, rows_of, sample, top_logprobs
 
-LOGITS = np.log(np.array([0.5, 0.25, 0.15, 0.1], np.float32))
+
+def row(numbers) -> Logits:
+    return rows_of(np.array(numbers, np.float32)[None])[0]
+
+
+LOGITS = row(np.log([0.5, 0.25, 0.15, 0.1]))
 
 
 def draws(**settings) -> np.ndarray:
@@ -16,7 +21,7 @@ def draws(**settings) -> np.ndarray:
 
 
 def test_temperature_zero_takes_the_likeliest():
-    token, logprob = sample(LOGITS[::-1], Request((1,), 1), 0)
+    token, logprob = sample(row(np.log([0.1, 0.15, 0.25, 0.5])), Request((1,), 1), 0)
     assert token == 3
     assert logprob == pytest.approx(np.log(0.5), abs=1e-6)
 
@@ -50,7 +55,7 @@ def test_cuts_keep_the_likeliest(settings, kept):
 
 def test_logprob_is_the_models_own():
     token, logprob = sample(LOGITS, Request((1,), 1, temperature=3.0, top_k=2), 17)
-    assert logprob == pytest.approx(float(LOGITS[token]), abs=1e-6)
+    assert logprob == pytest.approx(float(LOGITS.row_v[token]), abs=1e-6)
 
 
 @given(
@@ -65,15 +70,15 @@ def test_any_setting_gives_a_token_and_the_same_again(
     logits, temperature, top_k, top_p, seed, place
 ):
     request = Request((1,), 1, temperature, top_k, top_p, seed)
-    first = sample(np.array(logits, np.float32), request, place)
+    first = sample(row(logits), request, place)
     assert 0 <= first[0] < len(logits)
-    assert first == sample(np.array(logits, np.float32), request, place)
+    assert first == sample(row(logits), request, place)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_logits_that_are_no_numbers_are_refused(bad):
     with pytest.raises(NonFiniteLogitsError):
-        sample(np.array([0.0, bad], np.float32), Request((1,), 1), 0)
+        sample(row([0.0, bad]), Request((1,), 1), 0)
 
 
 def sorted_draw(logits_v: np.ndarray, request: Request, place: int) -> int:
@@ -90,18 +95,6 @@ def sorted_draw(logits_v: np.ndarray, request: Request, place: int) -> int:
     return int(ids[np.searchsorted(drawn_v, uniform * drawn_v[-1], side="right")])
 
 
-@given(
-    weights=st.lists(st.integers(0, 9), min_size=1, max_size=1500).filter(any),
-    share=st.floats(0, 1, exclude_max=True),
-)
-def test_the_place_of_a_share_is_where_the_running_sum_passes_it(weights, share):
-    place = _place_at(np.array(weights, np.float32), share)
-    reached = np.cumsum(weights)
-    assert reached[place] > share * reached[-1]
-    assert weights[place] > 0
-    assert place == 0 or reached[place - 1] <= share * reached[-1]
-
-
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 5.0, 50.0])
 @pytest.mark.parametrize("top_p", [0.5, 0.95, 1.0])
 @pytest.mark.parametrize("top_k", [0, 40, 1000])
@@ -110,7 +103,7 @@ def test_sorting_few_draws_what_sorting_all_does(temperature, top_p, top_k):
     logits_v = np.random.default_rng(4).normal(0, 3, 5000).astype(np.float32).round(1)
     request = Request((1,), 1, temperature=temperature, top_p=top_p, top_k=top_k, seed=8)
     same = [
-        sample(logits_v, request, place)[0] == sorted_draw(logits_v, request, place)
+        sample(row(logits_v), request, place)[0] == sorted_draw(logits_v, request, place)
         for place in range(40)
     ]
     assert sum(same) >= 39
@@ -180,7 +173,7 @@ def test_a_token_is_drawn_as_the_book_says(data, logits, settings, counts, place
     allowed = data.draw(st.none() | st.lists(st.booleans(), min_size=12, max_size=12).filter(any))
     mask = None if allowed is None else np.array(allowed)
     request = Request((1,), 1, **settings)
-    token, logprob = sample(spread, request, place, counts, mask)
+    token, logprob = sample(row(spread), request, place, counts, mask)
     book = by_the_book(spread.tolist(), request, counts, allowed)
     told = dict(book)
     assert token in told or min(told.values()) < 1e-6
@@ -216,11 +209,11 @@ def test_penalties_mind_what_was_written_and_repetition_what_was_read_too():
     logits_v = np.array([1.0, 0.5, -1.0], np.float32)
     present = Request((1,), 1, presence_penalty=0.6)
     frequent = Request((1,), 1, frequency_penalty=0.2)
-    assert sample(logits_v, present, 0, once)[0] == 1
-    assert sample(logits_v, present, 0, read)[0] == 0
-    assert sample(logits_v, frequent, 0, {0: 2})[0] == 0
-    assert sample(logits_v, frequent, 0, {0: 3})[0] == 1
-    assert sample(logits_v, Request((1,), 1, repetition_penalty=2.1), 0, read)[0] == 1
+    assert sample(row(logits_v), present, 0, once)[0] == 1
+    assert sample(row(logits_v), present, 0, read)[0] == 0
+    assert sample(row(logits_v), frequent, 0, {0: 2})[0] == 0
+    assert sample(row(logits_v), frequent, 0, {0: 3})[0] == 1
+    assert sample(row(logits_v), Request((1,), 1, repetition_penalty=2.1), 0, read)[0] == 1
     changed_v = adjusted(logits_v, Request((1,), 1, repetition_penalty=2.0), {0: 0, 2: 1})
     np.testing.assert_array_equal(changed_v, [0.5, 0.5, -2.0])
     np.testing.assert_array_equal(logits_v, [1.0, 0.5, -1.0])
@@ -229,7 +222,7 @@ def test_penalties_mind_what_was_written_and_repetition_what_was_read_too():
 @given(logits=st.lists(st.integers(-9, 9), min_size=1, max_size=40), most=st.integers(1, 50))
 def test_top_logprobs_are_the_likeliest_in_order(logits, most):
     logits_v = np.array(logits, np.float32)
-    top = top_logprobs(logits_v, most)
+    top = top_logprobs(row(logits_v), most)
     expected = sorted(range(len(logits)), key=lambda token: (-logits[token], token))[:most]
     assert [token for token, _ in top] == expected
     for token, logprob in top:
@@ -249,21 +242,21 @@ def test_an_answer_counts_what_it_wrote():
     flat_v = np.zeros(5, np.float32)
     flat_v[2] = 1.0
     choosing = Choosing(Request((1,), 9, frequency_penalty=0.6), 4)
-    tokens = [choosing.next(flat_v) for _ in range(4)]
+    tokens = [choosing.next(row(flat_v)) for _ in range(4)]
     assert [token.id for token in tokens] == [2, 2, 0, 1], "1.0, 0.4, -0.2 and others 0"
     assert [token.finish for token in tokens] == [None, None, None, "length"]
 
 
 def test_repetition_minds_the_prompt_from_the_start():
     logits_v = np.array([1.0, 0.9], np.float32)
-    assert Choosing(Request((0,), 9), 9).next(logits_v).id == 0
-    assert Choosing(Request((0,), 9, repetition_penalty=1.2), 9).next(logits_v).id == 1
-    assert Choosing(Request((0,), 9, presence_penalty=1.2), 9).next(logits_v).id == 0
+    assert Choosing(Request((0,), 9), 9).next(row(logits_v)).id == 0
+    assert Choosing(Request((0,), 9, repetition_penalty=1.2), 9).next(row(logits_v)).id == 1
+    assert Choosing(Request((0,), 9, presence_penalty=1.2), 9).next(row(logits_v)).id == 0
 
 
 def test_a_stop_id_ends_it_and_top_logprobs_come_with_each_token():
     logits_v = np.array([0.0, 3.0, 1.0], np.float32)
-    token = Choosing(Request((0,), 9, stop_ids=(1,), top_logprobs=2), 9).next(logits_v)
+    token = Choosing(Request((0,), 9, stop_ids=(1,), top_logprobs=2), 9).next(row(logits_v))
     assert (token.id, token.finish) == (1, "stop")
     assert [each for each, _ in token.top] == [1, 2]
     assert token.top[0][1] == token.logprob
@@ -286,7 +279,7 @@ def test_checking_a_draft_by_asking_row_for_row_changes_no_token(seed, draft, se
             start = choosing.place
             guesses = drafted[start:]
             for before, place in zip([said[-1], *guesses], range(start, 8), strict=False):
-                token = choosing.next(table[place, before])
+                token = choosing.next(row(table[place, before]))
                 said.append(token.id)
                 if place == 7 or token.id != guesses[place - start]:
                     break

@@ -10,11 +10,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fairwitness.engine.request import Request, Token
-from fairwitness.engine.sample import sample, top_logprobs
+from fairwitness.engine.sample import Logits, sample, top_logprobs
 
 
 class Choosing:
@@ -30,9 +27,9 @@ class Choosing:
         is_read = request.repetition_penalty != 1  # the one penalty that minds the prompt
         self._counts = dict.fromkeys(request.prompt_ids, 0) if is_read else {}
 
-    def next(self, logits_v: NDArray[np.float32]) -> Token:
-        """Choose the next token by the logits after the last, logits_v; it is the last one if its
-        `finish` is set.
+    def next(self, logits: Logits) -> Token:
+        """Choose the next token by the logits after the last; it is the last one if its `finish`
+        is set.
 
         Raises:
             NonFiniteLogitsError: the logits are not numbers to choose by.
@@ -40,8 +37,8 @@ class Choosing:
         """
         request = self._request
         allowed_v = self._constraint.mask() if self._constraint else None
-        token, logprob = sample(logits_v, request, self.place, self._counts, allowed_v)
-        top = top_logprobs(logits_v, request.top_logprobs) if request.top_logprobs else ()
+        token, logprob = sample(logits, request, self.place, self._counts, allowed_v)
+        top = top_logprobs(logits, request.top_logprobs) if request.top_logprobs else ()
         return Token(token, logprob, self.take(token), top)
 
     def guess(self, most: int) -> tuple[int, ...]:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from fairwitness.engine.draft import MODEL, Guess
 from fairwitness.engine.ledger import Ledger
 from fairwitness.engine.native import NativeRunner
@@ -97,8 +95,8 @@ class Drafter:
 
     def _run(self, following: _Following, ids: list[int]) -> int:
         """Run tokens behind those that were run; return the likeliest next one."""
-        start, table = len(following.ids), np.array(following.table, np.int32)
-        rows = [Row(token, start + i, table) for i, token in enumerate(ids)]
-        logits_wv = self._runner.stack.step(rows, [len(rows) - 1], self._runner.pages)
+        start = len(following.ids)
+        rows = [Row(token, start + i, following.table) for i, token in enumerate(ids)]
+        out = self._runner.stack.run(rows, [len(rows) - 1], (), self._runner.pages)
         following.ids += ids
-        return int(np.argmax(logits_wv[0]))
+        return int(out.likeliest_w[0])

@@ -14,12 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fairwitness.engine.request import EngineError
 from fairwitness.engine.scheduler import Counts, Rules, Scheduler
-from fairwitness.engine.sequence import Piece
+from fairwitness.engine.sequence import Piece, Shown
 from fairwitness.engine.tasks import Task
 from fairwitness.models import DecoderConfig
 
@@ -34,9 +31,8 @@ class Steps(Protocol):
     config: DecoderConfig
     rules: Rules
 
-    def step(self, pieces: Sequence[Piece]) -> list[NDArray[np.float32]]:
-        """Run the pieces; return the logits that each wants, (wants, vocabulary), or where hidden
-        states are shown these, after the last norm, (wants, width)."""
+    def step(self, pieces: Sequence[Piece]) -> list[Shown]:
+        """Run the pieces; return what each wants."""
 
     def warm_up(self, positions: int) -> list[Callable[[], None]]:
         """What the first requests of up to `positions` would wait for, in bits of work."""
@@ -170,31 +166,27 @@ class Loop:
 
     def _step(self, pieces: list[Piece]) -> None:
         try:
-            logits = self.model.step(pieces)
+            shown = self.model.step(pieces)
         except Exception as error:  # whatever it is, nobody may wait for ever
             with self._lock:
                 for piece in pieces:
                     failure = EngineError(f"the model's step failed: {error!r}")
                     self._end(self._tasks[piece.sequence], failure)
             return
-        for piece, logits_wv in zip(pieces, logits, strict=True):
-            self._hand_out(self._tasks[piece.sequence], piece, logits_wv)
-
-    def _hand_out(self, task: Task, piece: Piece, logits_wv: NDArray[np.float32]) -> None:
-        try:
-            chosen = task.take(piece, logits_wv)
-        except Exception as error:  # a rule can break in its own ways; it is its own answer's end
-            broken = EngineError(f"the answer broke off: {error!r}")
-            failure = error if isinstance(error, EngineError) else broken
-            task.tell()
-            with self._lock:
-                self._end(task, failure)
-            return
+        tasks = [self._tasks[piece.sequence] for piece in pieces]
+        taken = list(map(_taken, tasks, pieces, shown))
+        # Readers are told when all have chosen: each that wakes up wants the GIL.
         with self._lock:
-            self._scheduler.ran(piece, chosen)
-            if task.is_finished:
-                self._end(task)
-        task.tell()
+            for task, piece, chosen in zip(tasks, pieces, taken, strict=True):
+                if isinstance(chosen, EngineError):
+                    task.tell()  # what came before
+                    self._end(task, chosen)
+                    continue
+                self._scheduler.ran(piece, chosen)
+                if task.is_finished:
+                    self._end(task)
+        for task in tasks:
+            task.tell()
 
     def _tidy(self) -> None:
         """Let go of those who left, and of those whose time is over."""
@@ -225,3 +217,13 @@ class Loop:
         except BaseException as error:  # raised again where it was asked for
             chore.failure = error
         chore.is_done.set()
+
+
+def _taken(task: Task, piece: Piece, shown: Shown) -> list[int] | EngineError:
+    """The tokens that a task chose, or why it cannot go on."""
+    try:
+        return task.take(piece, shown)
+    except EngineError as error:
+        return error
+    except Exception as error:  # a rule can break in its own ways; it is its own answer's end
+        return EngineError(f"the answer broke off: {error!r}")

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fairwitness.engine.sample import Logits
 from fairwitness.engine.scheduler import DRAFT_ROWS, Rules
-from fairwitness.engine.sequence import Piece
+from fairwitness.engine.sequence import Piece, Shown
 from fairwitness.kernels.pages import PAGE, Kind, Pages
 from fairwitness.kernels.stack import Row, Stack, Weights
 from fairwitness.models import Model
@@ -52,25 +54,28 @@ class NativeRunner:
         self.pages = Pages(shape, pages, kind)
         self.rules = Rules(PAGE, pages, budget, draft_rows=DRAFT_ROWS if drafts else 0)
 
-    def step(self, pieces: Sequence[Piece]) -> list[NDArray[np.float32]]:
-        """Run the pieces in one step; return what each wants, as `Steps` has it."""
+    def step(self, pieces: Sequence[Piece]) -> list[Shown]:
+        """Run the pieces in one step; return what each wants."""
         rows: list[Row] = []
         wanted: tuple[list[int], list[int]] = [], []  # logits, and what the head would see
         for piece in pieces:
-            table = np.array(piece.sequence.table, np.int32)
-            adapter = self._adapters.get(piece.sequence.adapter)
-            rows += [
-                Row(token, piece.start + i, table, adapter) for i, token in enumerate(piece.ids)
-            ]
-            wanted[piece.sequence.shows_hidden].extend(range(len(rows) - piece.wants, len(rows)))
-        logits_wv, x_wd = self.stack.run(rows, *wanted, self.pages)
-        told = logits_wv, self._normed(x_wd)
-        taken, out = [0, 0], []
+            sequence = piece.sequence
+            adapter = self._adapters.get(sequence.adapter)
+            for place, token in enumerate(piece.ids, piece.start):
+                rows.append(Row(token, place, sequence.table, adapter))
+            wanted[sequence.shows_hidden].extend(range(len(rows) - piece.wants, len(rows)))
+        out = self.stack.run(rows, *wanted, self.pages)
+        told = out.likeliest_w.tolist(), out.log_total_w.tolist()
+        logits = map(Logits, out.logits_wv, *told)
+        hidden_wd = self._normed(out.hidden_sd) if wanted[True] else out.hidden_sd
+        shown, taken = [], 0
         for piece in pieces:
-            which = piece.sequence.shows_hidden
-            out.append(told[which][taken[which] : taken[which] + piece.wants])
-            taken[which] += piece.wants
-        return out
+            if piece.sequence.shows_hidden:
+                shown.append(Shown(hidden_wd=hidden_wd[taken : taken + piece.wants]))
+                taken += piece.wants
+            else:
+                shown.append(Shown(list(islice(logits, piece.wants))))
+        return shown
 
     def _normed(self, x_wd: NDArray[np.float32]) -> NDArray[np.float32]:
         mean_square_w1 = np.mean(np.square(x_wd), axis=1, keepdims=True)
@@ -80,7 +85,7 @@ class NativeRunner:
 
     def warm_up(self, positions: int) -> list[Callable[[], None]]:
         """Run the step once on nothing, so that its memory is there."""
-        table = np.zeros(1, np.int32)
+        table = [0]
         rows = [Row(0, place, table) for place in range(PAGE)]
         spare = Pages(self.stack.shape, 1, "f32")
         return [partial(self._try_out, rows, spare)]

@@ -22,6 +22,7 @@ from jax import Array, lax
 from numpy.typing import NDArray
 
 from fairwitness.engine import sequence as host
+from fairwitness.engine.sample import rows_of
 from fairwitness.engine.scheduler import Rules
 from fairwitness.kernels.pages import Kind
 from fairwitness.models import DecoderConfig, Model, decoder
@@ -69,8 +70,8 @@ class Runner:
         self._held: WeakKeyDictionary[host.Sequence, _Held] = WeakKeyDictionary()
         self._copies: dict[int, list[NDArray[Any]]] = {}  # by page
 
-    def step(self, pieces: Sequence[host.Piece]) -> list[NDArray[np.float32]]:
-        """Run the pieces; return what each wants, as `Steps` has it."""
+    def step(self, pieces: Sequence[host.Piece]) -> list[host.Shown]:
+        """Run the pieces; return what each wants."""
         for sequence in [each for each in self._held if not each.table]:
             del self._held[sequence]  # it is over, or had to stand back
         return [self._run(piece) for piece in pieces]
@@ -88,7 +89,7 @@ class Runner:
         x_td = self._fill(held, (0,) * piece, capacity - PAGE, "")
         self._predict(self._parameters, x_td, jnp.int32(0)).block_until_ready()
 
-    def _run(self, piece: host.Piece) -> NDArray[np.float32]:
+    def _run(self, piece: host.Piece) -> host.Shown:
         size = len(piece.ids)
         held = self._cache_of(piece)
         x_td = self._fill(held, piece.ids, piece.start, piece.sequence.adapter)
@@ -96,12 +97,15 @@ class Runner:
             page = piece.sequence.table[piece.start // PAGE]
             self._copies[page] = _cut(held.cache, piece.start)
         if piece.wants == 0:
-            return np.empty((0, self.config.vocabulary), np.float32)
+            return host.Shown()
+        wanted = slice(size - piece.wants, size)
         if piece.sequence.shows_hidden:
-            return np.asarray(self._last_norm(self._parameters, x_td))[size - piece.wants : size]
+            return host.Shown((), np.asarray(self._last_norm(self._parameters, x_td))[wanted])
         if piece.wants == 1:
-            return np.asarray(self._predict(self._parameters, x_td, jnp.int32(size - 1)))
-        return np.asarray(self._predict_all(self._parameters, x_td))[size - piece.wants : size]
+            logits_wv = self._predict(self._parameters, x_td, jnp.int32(size - 1))
+            return host.Shown(rows_of(np.asarray(logits_wv)))
+        logits_tv = np.asarray(self._predict_all(self._parameters, x_td))
+        return host.Shown(rows_of(logits_tv[wanted]))
 
     def _fill(self, held: _Held, ids: tuple[int, ...], start: int, adapter: str) -> Any:
         """Run tokens into a cache; return their hidden states, with what pads them."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Sequence as Ordered
 from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fairwitness.engine.draft import Guess, Odds
 from fairwitness.engine.prefix import Node
+from fairwitness.engine.sample import Logits
 
 Propose = Callable[[list[int], int], Guess]
 """At most so many tokens that may follow these."""
@@ -60,3 +65,12 @@ class Piece:
     ids: tuple[int, ...]
     wants: int
     drafted: int = 0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a piece's wanted rows give: logits, or where hidden states are shown these, after the
+    last norm, (wants, width)."""
+
+    logits: Ordered[Logits] = ()
+    hidden_wd: NDArray[np.float32] | None = None

@@ -5,7 +5,6 @@ The stepping thread calls `take`; whoever asked waits at a queue.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -18,8 +17,8 @@ from numpy.typing import NDArray
 from fairwitness.engine.choosing import Choosing
 from fairwitness.engine.draft import FORM, LONGEST_MATCH, Guess, PromptLookup
 from fairwitness.engine.request import EngineError, NonFiniteLogitsError, Request, Token
-from fairwitness.engine.sample import log_total
-from fairwitness.engine.sequence import Piece, Sequence
+from fairwitness.engine.sample import Logits
+from fairwitness.engine.sequence import Piece, Sequence, Shown
 
 if TYPE_CHECKING:
     from fairwitness.engine.drafter import Drafter
@@ -34,8 +33,8 @@ class Task(Protocol):
     sequence: Sequence
     is_finished: bool
 
-    def take(self, piece: Piece, logits_wv: NDArray[np.float32]) -> list[int]:
-        """Use the logits of a piece's wanted rows; return the tokens chosen from them.
+    def take(self, piece: Piece, shown: Shown) -> list[int]:
+        """Use what a piece's wanted rows give; return the tokens chosen from them.
 
         Raises:
             EngineError: the task cannot go on.
@@ -93,12 +92,12 @@ class Writing:
         self._lookup = PromptLookup()
         self._drafter = drafter
 
-    def take(self, piece: Piece, logits_wv: NDArray[np.float32]) -> list[int]:
+    def take(self, piece: Piece, shown: Shown) -> list[int]:
         """Choose from each row, until a choice is not what the next row guessed."""
         chosen: list[int] = []
         guesses = piece.ids[len(piece.ids) - piece.drafted :]
-        for place, logits_v in enumerate(logits_wv):
-            token = self._choosing.next(logits_v)
+        for place, logits in enumerate(shown.logits):
+            token = self._choosing.next(logits)
             chosen.append(token.id)
             self._taken.append(token)
             if token.finish is not None:
@@ -138,15 +137,11 @@ class Scoring:
         self._ids = ids
         self._logprobs: list[float] = []
 
-    def take(self, piece: Piece, logits_wv: NDArray[np.float32]) -> list[int]:
+    def take(self, piece: Piece, shown: Shown) -> list[int]:
         """Look up what each row gives to the token that follows; nothing is chosen."""
         end = piece.start + len(piece.ids)
         targets = self._ids[end - piece.wants + 1 : end + 1]
-        for logits_v, target in zip(logits_wv, targets, strict=True):
-            logprob = float(logits_v[target]) - log_total(logits_v)
-            if not math.isfinite(logprob):
-                raise NonFiniteLogitsError("the model computed logits that are not finite")
-            self._logprobs.append(logprob)
+        self._logprobs += map(Logits.logprob, shown.logits, targets)
         self.is_finished = end == len(self.sequence.ids)
         return []
 
@@ -172,12 +167,13 @@ class Embedding:
         self.is_finished = False
         self._x_d: NDArray[np.float32] | None = None
 
-    def take(self, piece: Piece, x_wd: NDArray[np.float32]) -> list[int]:
+    def take(self, piece: Piece, shown: Shown) -> list[int]:
         """Keep the only row that is wanted; nothing is chosen."""
         if piece.wants:
-            if not np.isfinite(x_wd).all():
+            assert shown.hidden_wd is not None
+            if not np.isfinite(shown.hidden_wd).all():
                 raise NonFiniteLogitsError("the model computed hidden states that are not finite")
-            self._x_d, self.is_finished = x_wd[-1], True
+            self._x_d, self.is_finished = shown.hidden_wd[-1], True
         return []
 
     def tell(self) -> None:

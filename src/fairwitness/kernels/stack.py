@@ -7,9 +7,9 @@ the other rows, nor on how a prompt is cut, nor on threads.
 
 import ctypes
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ __all__ = [
     "PAGE",
     "STAGES",
     "LayerWeights",
+    "Out",
     "Pages",
     "Row",
     "Shape",
@@ -67,16 +68,27 @@ class Weights:
     amplitude: float = 1.0  # what RoPE multiplies by besides (YaRN)
 
 
-@dataclass(frozen=True)
-class Row:
-    """A token at its position; `table` has the numbers of its sequence's pages, int32, in order:
-    what stands at a position is in the page `table[position // PAGE]`. A sequence has one adapter,
-    or none."""
+class Row(NamedTuple):
+    """A token at its position; `table` has the numbers of its sequence's pages in order: what
+    stands at a position is in the page `table[position // PAGE]`. A sequence has one table, and one
+    adapter or none."""
 
     token: int
     position: int
-    table: NDArray[np.int32]
+    table: Sequence[int]
     adapter: Adapter | None = None
+
+
+@dataclass(frozen=True)
+class Out:
+    """What a step gives: logits of the wanted rows, (wants, vocabulary), with what `summarised`
+    says of each; and what comes out of the last layer, before the last norm, of those that are
+    shown, (shows, width)."""
+
+    logits_wv: Floats
+    likeliest_w: NDArray[np.int64]
+    log_total_w: NDArray[np.float64]
+    hidden_sd: Floats
 
 
 class Stack:
@@ -140,16 +152,21 @@ class Stack:
         before them in their sequence has been run. Nobody else's table has the page that a row's
         position is in.
         """
-        return self.run(rows, wants, (), pages)[0]
+        return self.run(rows, wants, (), pages).logits_wv
 
     def run(
         self, rows: Sequence[Row], wants: Sequence[int], shows: Sequence[int], pages: Pages
-    ) -> tuple[Floats, Floats]:
-        """As `step`; also return what comes out of the last layer, before the last norm, for the
-        rows that `shows` names, shape (shows, width)."""
-        logits_wv = np.empty((len(wants), self.shape.vocabulary), np.float32)
-        hidden_sd = np.empty((len(shows), self.shape.width), np.float32)
-        told, wanted, shown = _whole(_rows_told(rows, pages)), _whole(wants), _whole(shows)
+    ) -> Out:
+        """As `step`, for the rows that `wants` names; and show those that `shows` names."""
+        out = Out(
+            np.empty((len(wants), self.shape.vocabulary), np.float32),
+            np.empty(len(wants), np.int64),
+            np.empty(len(wants), np.float64),
+            np.empty((len(shows), self.shape.width), np.float32),
+        )
+        tables = np.array(list(_tables(rows)), np.int32)
+        assert ((tables >= 0) & (tables < pages.count)).all()
+        told, wanted, shown = _whole(_rows_told(rows, tables)), _whole(wants), _whole(shows)
         adapters = [row.adapter for row in rows if row.adapter is not None]
         self._native.fw_decoder_step(
             self._decoder,
@@ -160,12 +177,14 @@ class Stack:
             count(KINDS[pages.kind]),
             at(wanted),
             count(len(wants)),
-            at(logits_wv),
+            at(out.logits_wv),
+            at(out.likeliest_w),
+            at(out.log_total_w),
             at(shown),
             count(len(shows)),
-            at(hidden_sd),
+            at(out.hidden_sd),
         )
-        return logits_wv, hidden_sd
+        return out
 
 
 def interleaved(gate: Rows, up: Rows) -> Rows:
@@ -175,18 +194,23 @@ def interleaved(gate: Rows, up: Rows) -> Rows:
     return joined
 
 
-def _rows_told(rows: Sequence[Row], pages: Pages) -> list[tuple[int, int, int, int]]:
-    told, table, address = [], None, 0
+def _tables(rows: Sequence[Row]) -> Iterator[int]:
+    """The tables of all sequences, one after the other."""
+    table: Sequence[int] = ()
     for row in rows:
         if row.table is not table:
             table = row.table
-            assert table.dtype == np.int32
-            assert table.flags.c_contiguous
-            assert ((table >= 0) & (table < pages.count)).all()
-            address = table.ctypes.data
-        assert 0 <= row.position < PAGE * len(table)
-        adapter = row.adapter.address if row.adapter else 0
-        told.append((row.token, row.position, address, adapter))
+            yield from table
+
+
+def _rows_told(rows: Sequence[Row], tables: NDArray[np.int32]) -> list[tuple[int, int, int, int]]:
+    told, address, size = [], tables.ctypes.data, 0
+    table: Sequence[int] = ()
+    for token, position, own, adapter in rows:
+        if own is not table:
+            address, table, size = address + 4 * len(table), own, PAGE * len(own)
+        assert 0 <= position < size
+        told.append((token, position, address, adapter.address if adapter else 0))
     return told
 
 

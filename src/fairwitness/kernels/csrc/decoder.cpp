@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "choices.h"
 #include "kernel.h"
 
 namespace {
@@ -52,6 +53,27 @@ struct Room {
     }
 };
 
+// Of each row that is wanted its logits, and what `summarise` says of them.
+struct Answer {
+    float *logits;
+    int64_t *likeliest;
+    double *log_totals;
+};
+
+struct Summing {
+    Pool *pool;
+    const Answer *answer;
+    int64_t rows, vocabulary;
+};
+
+void sum_up(void *state, int64_t thread) {
+    const auto &told = *static_cast<const Summing *>(state);
+    const Answer &answer = *told.answer;
+    for (int64_t r; (r = told.pool->take(thread, told.rows)) < told.rows;)
+        summarise(answer.logits + r * told.vocabulary, told.vocabulary, answer.likeliest + r,
+                  answer.log_totals + r);
+}
+
 Matrix matrix_of(const int64_t *told) {
     return {static_cast<int32_t>(told[0]), (told[1] + kRows - 1) / kRows * kRows, told[2],
             reinterpret_cast<const uint8_t *>(told[3])};
@@ -66,7 +88,7 @@ class Decoder {
 
     // Returns the residual stream after the last layer, rows * width; valid until the next run.
     const float *run(const std::vector<Row> &rows, int64_t most_rank, const Pages &pages,
-                     const int64_t *wants, int64_t wanted, float *logits) {
+                     const int64_t *wants, int64_t wanted, const Answer &answer) {
         const Shape &shape = network_.shape;
         const auto count = static_cast<int64_t>(rows.size());
         const std::vector<Run> runs = runs_of(rows);
@@ -104,9 +126,11 @@ class Decoder {
         step.low = room(low_, count * most_rank);
         step.widened_room = columns;
         step.widened = room(widened_, most_rank ? pool_.threads() * columns : 0);
-        step.logits = logits;
+        step.logits = answer.logits;
         step.spent_ns = spent_ns_;
         pool_.run(form_->step, &step);
+        Summing summing{&pool_, &answer, wanted, shape.vocabulary};
+        if (wanted) pool_.run(sum_up, &summing);
         return step.x;
     }
 
@@ -199,10 +223,12 @@ FW_EXPORT void fw_decoder_free(void *decoder) { delete static_cast<Decoder *>(de
 // Runs tokens, each told as itself, its position, and the addresses of its sequence's table of pages
 // and of its adapter, which may be null; those of one sequence stand together in order. No adapter has
 // a higher rank than `most_rank`. `kind` is that of the numbers in the pages. Writes the logits of rows
-// `wants`, one below the other, and so what comes out of the last layer for rows `shows`.
+// `wants`, one below the other, with what `summarise` says of each; and what comes out of the last
+// layer for rows `shows`.
 FW_EXPORT void fw_decoder_step(void *decoder, const int64_t *told, int64_t rows, int64_t most_rank,
                                void *pages, int64_t kind, const int64_t *wants, int64_t wanted,
-                               float *logits, const int64_t *shows, int64_t shown, float *hidden) {
+                               float *logits, int64_t *likeliest, double *log_totals,
+                               const int64_t *shows, int64_t shown, float *hidden) {
     std::vector<Row> row;
     for (const int64_t *one = told; one < told + 4 * rows; one += 4)
         row.push_back({one[0], one[1], reinterpret_cast<const int32_t *>(one[2]),
@@ -212,7 +238,7 @@ FW_EXPORT void fw_decoder_step(void *decoder, const int64_t *told, int64_t rows,
     Pages held{static_cast<uint8_t *>(pages), static_cast<int32_t>(kind), shape.head_size,
                shape.kv_heads, 0};
     held.page_bytes = held.offset(shape.layers, 0);
-    const float *x = self->run(row, most_rank, held, wants, wanted, logits);
+    const float *x = self->run(row, most_rank, held, wants, wanted, {logits, likeliest, log_totals});
     for (int64_t i = 0; i < shown; i++)
         std::copy_n(x + shows[i] * shape.width, shape.width, hidden + i * shape.width);
 }
