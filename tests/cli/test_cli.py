@@ -123,6 +123,38 @@ def test_ask_through_the_server_and_directly_is_one_answer(home, server):
     assert json.loads(run(home, "status", "--json").stdout)["running"] == server
 
 
+def test_a_follow_up_and_an_edited_question_directly_and_through_the_server(home, tmp_path, server):
+    told = run(home, "ask", "where?", "--after", "Who won the race?", "--explain").stdout
+    assert "Understood: where? (Who won the race?)" in told
+    assert "asks where" in told
+    assert "searched 3 posts for" in told
+    both = run(home, "ask", "Who won the race? And who won the chess final?").stdout
+    assert both.index("Who won the race?") < both.index("Ana Ruiz") < both.index("No witness")
+    file = tmp_path / "question.json"
+    file.write_text(run(home, "ask", "What about the boat?", "--explain", "--json").stdout)
+    asked = json.loads(file.read_text())
+    assert asked["abstained"]
+    asked["explained"]["questions"][0]["words"] = ["ferry"]
+    file.write_text(json.dumps(asked))
+    again = json.loads(run(home, "ask", "--edited", str(file), "--json").stdout)
+    assert again["as_of"] == asked["as_of"]
+    assert "the ferry is late" in again["answer"]
+    wrong = run(home, "ask", "--edited", "-", stdin="{}")
+    assert wrong.returncode == 1
+    assert "is not what --explain --json prints" in wrong.stderr
+
+
+def test_edited_and_after_reach_a_home_that_nobody_serves(home):
+    given = (
+        '{"explained": {"questions": [{"question": "What about the boat?", "words": ["ferry"]}]}}'
+    )
+    told = run(home, "ask", "--edited", "-", "--model", "none", stdin=given).stdout
+    assert "the ferry is late" in told
+    missing = run(home, "ask")
+    assert missing.returncode == 2
+    assert "QUESTION" in missing.stderr
+
+
 @contextmanager
 def model_that_never_ends() -> Iterator[tuple[str, threading.Event]]:
     """A model server that is asked and says nothing; the event is set when it is asked."""

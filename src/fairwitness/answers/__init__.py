@@ -8,19 +8,25 @@ from fairwitness.answers.answer import (
     Finished,
     Freshness,
     Mode,
+    Part,
     QuestionError,
     Said,
     Sentence,
     Standing,
     Told,
+    lead,
 )
 from fairwitness.answers.deep import Budget, Progressed, Report, Reported, deep
 from fairwitness.answers.explain import UnknownPost, explain
+from fairwitness.answers.explained import Explained, Parsed, Round
 from fairwitness.answers.kept import Kept, ReadBack, keep, read_back
 from fairwitness.answers.living import Change, Changed, Difference, changes, difference
-from fairwitness.answers.road import Desk, ask
+from fairwitness.answers.message import ask
+from fairwitness.answers.road import Desk
+from fairwitness.answers.split import MAX_QUESTIONS
 
 __all__ = [
+    "MAX_QUESTIONS",
     "Answer",
     "Budget",
     "Change",
@@ -30,15 +36,19 @@ __all__ = [
     "Desk",
     "Difference",
     "Dispute",
+    "Explained",
     "Finished",
     "Freshness",
     "Kept",
     "Mode",
+    "Parsed",
+    "Part",
     "Progressed",
     "QuestionError",
     "ReadBack",
     "Report",
     "Reported",
+    "Round",
     "Said",
     "Sentence",
     "Standing",
@@ -50,5 +60,6 @@ __all__ = [
     "difference",
     "explain",
     "keep",
+    "lead",
     "read_back",
 ]

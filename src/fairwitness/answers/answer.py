@@ -5,10 +5,12 @@ equals that stretch. The JSON form of these structs is the wire format of the co
 the server.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
+from fairwitness.answers.explained import Explained
 from fairwitness.posts.clock import to_iso
 from fairwitness.posts.post import Post
 
@@ -40,6 +42,14 @@ class Sentence(msgspec.Struct, frozen=True):
     entailed: float | None = None
     """0 to 1: how surely a claim follows from its citations, as our model finds; null where rules
     alone judged: the model is not on the machine, or a text is not in English."""
+    of: str = ""
+    """The question that it answers, where the message asks several."""
+
+    @property
+    def shown(self) -> str:
+        """The sentence as an answer's text has it, with its marks."""
+        marks = "".join(f"[{n}]" for n in dict.fromkeys(c.source for c in self.citations))
+        return f"“{self.text}” {marks}" if self.kind == "quote" else f"{self.text} {marks}"
 
 
 class CitedSource(msgspec.Struct, frozen=True):
@@ -118,6 +128,16 @@ class Timing(msgspec.Struct, frozen=True):
     total: float
 
 
+class Part(msgspec.Struct, frozen=True):
+    """What became of one of several questions."""
+
+    question: str
+    """With what it leaves out, in brackets, taken from the question before it."""
+    standing: Standing
+    abstained: bool
+    answer: str
+
+
 class Answer(msgspec.Struct, frozen=True):
     """A question's verified answer, or the statement that nobody witnessed one."""
 
@@ -146,10 +166,32 @@ class Answer(msgspec.Struct, frozen=True):
     witnesses: int = 0
     """Independent witnesses that say the same: what leads the answer, or, where it has no short
     answer, what most of its quotes have in common."""
+    parts: tuple[Part, ...] = ()
+    """One for each question where the message asks several; then `standing` is the weakest of those
+    that are answered, and `abstained` is whether none is."""
+    explained: Explained | None = None
+    """How the message was understood and what was searched, if that was asked for."""
 
     def but_for_time(self) -> "Answer":
         """Return the answer without how long it took: the same posts give the same bytes."""
         return msgspec.structs.replace(self, timing_ms=Timing(0.0, 0.0, 0.0))
+
+
+def lead(before: Sentence | None, sentence: Sentence) -> str:
+    """Return what stands before `sentence` in the text of an answer, after the sentence `before`:
+    where questions are several, each is told before what answers it."""
+    if before is not None and before.of == sentence.of:
+        return " "
+    heading = f"{sentence.of}\n" if sentence.of else ""
+    return f"\n\n{heading}" if before else heading
+
+
+def text_of(sentences: Sequence[Sentence]) -> str:
+    """Return the text of an answer that says `sentences`."""
+    return "".join(
+        lead(before, sentence) + sentence.shown
+        for before, sentence in zip((None, *sentences), sentences, strict=False)
+    )
 
 
 class Said(msgspec.Struct, frozen=True, tag="said"):

@@ -25,8 +25,9 @@ from fairwitness.answers.answer import (
     Standing,
 )
 from fairwitness.answers.facets import facets
+from fairwitness.answers.message import ask
 from fairwitness.answers.ration import Ration
-from fairwitness.answers.road import Desk, ask
+from fairwitness.answers.road import Desk
 from fairwitness.answers.understand import Asked, understand
 from fairwitness.engine.chat import ChatModel
 from fairwitness.posts.clock import to_iso

@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from fairwitness.answers import figures, names, quote, weigh, witness, words
 from fairwitness.answers.answer import QuestionError
+from fairwitness.answers.explained import Asks
 from fairwitness.answers.retrieve import retrieve
-from fairwitness.answers.understand import Asked, Asks, Term, understand
+from fairwitness.answers.understand import Asked, Term, understand
 from fairwitness.answers.weigh import Weighed
 from fairwitness.answers.witness import Origin
 from fairwitness.index import LiveIndex

@@ -21,7 +21,7 @@ ASKING: tuple[tuple[str, str], ...] = (
         "whether",
         r"^(?:is|are|was(?! (?:ist|sind|war|hat|passiert|geschieht|gibt)\b)|were|did|does|do|has|have|had|can) |\bis it true\b"
         r"|^(?:es verdad|es cierto|e vero|e verdade|est-ce|ist es wahr|stimmt es)|^правда ли"
-        r"|是否|是真的吗|是不是|吗[?？]?$|[でま]すか[?？]?$|本当",
+        r"|是否|是真的吗|是不是|吗[?？]?$|^(?!.*(?:誰|何|いつ|どこ|なぜ|いくつ|どう)).*[でま]すか[?？]?$|本当",
     ),
     (
         "who",

@@ -14,7 +14,6 @@ import msgspec
 from fairwitness.answers import (
     attitude,
     denied,
-    policy,
     quote,
     sides,
     voice,
@@ -38,13 +37,14 @@ from fairwitness.answers.answer import (
     Timing,
     Told,
     source_of,
+    text_of,
 )
 from fairwitness.answers.claims import Evidence, written
 from fairwitness.answers.policy import Decline
 from fairwitness.answers.quote import Span
 from fairwitness.answers.retrieve import Retrieved, retrieve
 from fairwitness.answers.sides import Stance
-from fairwitness.answers.understand import Asked, understand
+from fairwitness.answers.understand import Asked
 from fairwitness.answers.weigh import Weighed
 from fairwitness.answers.witness import Origin
 from fairwitness.engine.chat import ChatModel
@@ -59,6 +59,9 @@ QUOTES_OF_AN_OPEN_QUESTION = 4
 OUTCOME_WITNESSES = 2
 """Who won, who died: said only when this many independent witnesses say the same. A count that one
 gives is shown as one voice: counts are disputed anyway, and the first one saves lives."""
+
+
+_NOTHING = Retrieved((), 0, {})
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Desk:
 
 
 @dataclass
-class _Court:
+class Court:
     """One question as it is being answered."""
 
     asked: Asked
@@ -89,7 +92,7 @@ class _Court:
     lang: str
     as_of_ms: int
     started_s: float
-    retrieved: Retrieved
+    retrieved: Retrieved = _NOTHING
     copies: dict[int, set[str]] = field(default_factory=dict)
     sentences: list[Sentence] = field(default_factory=list)
     sources: dict[str, CitedSource] = field(default_factory=dict)
@@ -101,9 +104,11 @@ class _Court:
     search_ms: float = 0.0
 
     def elapsed_ms(self) -> float:
+        """Return how long it has been answered."""
         return round((time.perf_counter() - self.started_s) * 1000, 1)
 
     def cite(self, span: Span, witnesses: int, origin: Origin) -> Citation:
+        """Return the citation of `span`, whose post is a source from now on."""
         post = span.post
         if post.id not in self.sources:
             self.sources[post.id] = source_of(
@@ -122,6 +127,7 @@ class _Court:
         support: float,
         entailed: float | None = None,
     ) -> Said:
+        """Take up a verified sentence, and return it with the sources that it is first to cite."""
         known = {c.source for s in self.sentences for c in s.citations}
         sentence = Sentence(text, kind, tuple(citations), support, entailed)
         self.sentences.append(sentence)
@@ -130,30 +136,12 @@ class _Court:
         return Said(sentence, tuple(s for s in self.sources.values() if s.n in new))
 
 
-def ask(
-    desk: Desk,
-    question: str | Asked,
-    *,
-    mode: Mode = "regular",
-    lang: str = "",
-    as_of_ms: int | None = None,
-) -> Iterator[Told]:
-    """Answer `question` from what was visible at `as_of_ms` (None: now).
-
-    Raises QuestionError when the question cannot be asked.
-    """
-    started_s = time.perf_counter()
-    moment_ms = desk.now_ms() if as_of_ms is None else as_of_ms
-    asked = question if isinstance(question, Asked) else understand(question, moment_ms, lang)
-    if decline := policy.declined(asked.text):
-        yield Finished(_declined(desk, asked, decline, mode, moment_ms, started_s))
-        return
-    retrieved = retrieve(desk.index, asked, moment_ms)
-    court = _Court(asked, mode, lang or asked.lang, moment_ms, started_s, retrieved)
-    court.search_ms = court.elapsed_ms()
-    heard = _hear(court)
+def answered(desk: Desk, court: Court) -> Iterator[Told]:
+    """Yield the sentences that answer one question, then its whole answer."""
+    asked = court.asked
+    heard = hear(desk, court)
     disputes = sides.disputed(asked, heard)
-    leading = _leading(asked, heard)
+    leading = leading_of(asked, heard)
     if leading:
         yield from _testify(court, leading)
         yield from _contradict(desk, court, leading)
@@ -164,7 +152,10 @@ def ask(
     yield Finished(_answer(desk, court, disputes if leading else [], outcome_pending=bool(heard)))
 
 
-def _hear(court: _Court) -> list[Stance]:
+def hear(desk: Desk, court: Court) -> list[Stance]:
+    """Search, and return what the posts that were found say."""
+    court.retrieved = retrieve(desk.index, court.asked, court.as_of_ms)
+    court.search_ms = court.elapsed_ms()
     if not court.asked.terms and court.asked.asks != "happening":
         return []  # only "what is happening?" may be about nothing in particular
     spans = [span for hit in court.retrieved.hits for span in quote.spans_of(hit.post)]
@@ -175,7 +166,7 @@ def _hear(court: _Court) -> list[Stance]:
     return sides.stances(court.asked, weighed, origins)
 
 
-def _leading(asked: Asked, heard: Sequence[Stance]) -> list[Stance]:
+def leading_of(asked: Asked, heard: Sequence[Stance]) -> list[Stance]:
     """Return the stances that the answer is made of; none when it must abstain."""
     if not heard:
         return []
@@ -189,7 +180,7 @@ def _leading(asked: Asked, heard: Sequence[Stance]) -> list[Stance]:
     return good[:QUOTES_OF_AN_OPEN_QUESTION]
 
 
-def _testify(court: _Court, leading: Sequence[Stance]) -> Iterator[Said]:
+def _testify(court: Court, leading: Sequence[Stance]) -> Iterator[Said]:
     """Yield the quotes, then how many witnesses stand behind them."""
     citations = []
     for stance in leading:
@@ -226,7 +217,7 @@ def _standing(leading: Sequence[Stance], agreeing: int) -> Standing:
 _COUNTED = {"agreed": "agree", "lone": "lone", "rumoured": "hearsay"}
 
 
-def _contradict(desk: Desk, court: _Court, leading: Sequence[Stance]) -> Iterator[Said]:
+def _contradict(desk: Desk, court: Court, leading: Sequence[Stance]) -> Iterator[Said]:
     """Yield how many deny what was quoted, with two of them, unless they are few beside it."""
     if court.asked.asks == "whether" and leading[0].says == "no":
         return
@@ -250,7 +241,7 @@ def _contradict(desk: Desk, court: _Court, leading: Sequence[Stance]) -> Iterato
     yield court.say(_voiced(court, "denied", witnesses=witnesses), "count", citations, 1.0)
 
 
-def _voiced(court: _Court, which: str, **facts: object) -> str:
+def _voiced(court: Court, which: str, **facts: object) -> str:
     return voice.say(which, court.asked, court.mode, court.lang, **facts)
 
 
@@ -261,7 +252,7 @@ def _one_per_witness(stance: Stance) -> list[tuple[Span, Origin]]:
     return list(chosen.values())[:QUOTES_OF_A_SIDE]
 
 
-def _write(desk: Desk, court: _Court, leading: Sequence[Stance]) -> Iterator[Said]:
+def _write(desk: Desk, court: Court, leading: Sequence[Stance]) -> Iterator[Said]:
     """Yield a claim in the model's words, if its quotes carry it."""
     chat = desk.chat()
     if chat is None:
@@ -284,14 +275,14 @@ def _write(desk: Desk, court: _Court, leading: Sequence[Stance]) -> Iterator[Sai
     yield court.say(found.claim, "claim", citations, support, entailed)
 
 
-def _answer(desk: Desk, court: _Court, sides: Sequence[Stance], *, outcome_pending: bool) -> Answer:
+def _answer(desk: Desk, court: Court, sides: Sequence[Stance], *, outcome_pending: bool) -> Answer:
     disputes = _disputes(court, sides)
     freshness = _freshness(desk, court)
     abstained = not court.sentences
     text = (
         _abstain(court, freshness, pending=outcome_pending and court.asked.outcome)
         if abstained
-        else " ".join(_shown(sentence) for sentence in court.sentences)
+        else text_of(court.sentences)
     )
     chat = None if abstained else desk.chat()
     verifier = desk.reads(court.lang) if chat else None
@@ -315,23 +306,16 @@ def _answer(desk: Desk, court: _Court, sides: Sequence[Stance], *, outcome_pendi
     )
 
 
-def _declined(
-    desk: Desk, asked: Asked, why: Decline, mode: Mode, as_of_ms: int, started_s: float
-) -> Answer:
+def declined(desk: Desk, court: Court, why: Decline) -> Answer:
     """Return the answer that says what is not helped with; nothing is searched for it."""
-    court = _Court(asked, mode, "en", as_of_ms, started_s, Retrieved((), 0, {}))
+    court.lang = "en"
     parts = ("declined", "help") if why.help else ("declined",)
-    said = " ".join(voice.say(part, asked, "regular", "en", about=why.about) for part in parts)
+    said = (voice.say(part, court.asked, "regular", "en", about=why.about) for part in parts)
     answer = _answer(desk, court, [], outcome_pending=False)
-    return msgspec.structs.replace(answer, answer=said, standing="declined")
+    return msgspec.structs.replace(answer, answer=" ".join(said), standing="declined")
 
 
-def _shown(sentence: Sentence) -> str:
-    marks = "".join(f"[{n}]" for n in dict.fromkeys(c.source for c in sentence.citations))
-    return f"“{sentence.text}” {marks}" if sentence.kind == "quote" else f"{sentence.text} {marks}"
-
-
-def _abstain(court: _Court, freshness: Freshness, *, pending: bool) -> str:
+def _abstain(court: Court, freshness: Freshness, *, pending: bool) -> str:
     facts = {
         "searched": f"{court.retrieved.searched:,}",
         "terms": ", ".join(term.shown for term in court.asked.terms) or "—",
@@ -341,7 +325,7 @@ def _abstain(court: _Court, freshness: Freshness, *, pending: bool) -> str:
     return " ".join(_voiced(court, part, **facts) for part in parts)
 
 
-def _disputes(court: _Court, disputed: Sequence[Stance]) -> tuple[Dispute, ...]:
+def _disputes(court: Court, disputed: Sequence[Stance]) -> tuple[Dispute, ...]:
     if not disputed:
         return ()
     shown = []
@@ -354,7 +338,7 @@ def _disputes(court: _Court, disputed: Sequence[Stance]) -> tuple[Dispute, ...]:
     return (Dispute(court.asked.text, tuple(shown)),)
 
 
-def _freshness(desk: Desk, court: _Court) -> Freshness:
+def _freshness(desk: Desk, court: Court) -> Freshness:
     newest_ms = desk.index.newest_seen_ms(as_of_ms=court.as_of_ms)
     window = court.asked.window
     sources = []

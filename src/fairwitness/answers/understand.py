@@ -8,16 +8,15 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 from fairwitness.answers import words
 from fairwitness.answers.answer import QuestionError
+from fairwitness.answers.explained import Asks
 from fairwitness.answers.grammar import ASKING, GLUE, GLUE_UNSPACED
 from fairwitness.answers.senses import SAME_PLACE, SENSES, Sense
 from fairwitness.answers.when import TimeWindow, window_in
 from fairwitness.posts import language
-
-Asks = Literal["who", "how_many", "when", "where", "why", "whether", "happening", "what"]
 
 MAX_QUESTION_CHARS = 4_000
 """A longer question is a document; it is refused rather than half understood."""
@@ -25,7 +24,11 @@ MAX_QUESTION_CHARS = 4_000
 _QUOTED = re.compile(r"[\"“«「『]([^\"”»」』]{2,80})[\"”»」』]")
 _NAME = re.compile(r"[#@]?[^\W\d_][\w'’-]*", re.UNICODE)
 _NUMBER = re.compile(r"\d[\d.,:]*\d|\d+")
-_CAPITALS_ARE_NAMES = frozenset(
+_WHICH = re.compile(
+    r"\b(?:what|which|que|cual|che|quale|o que|qual|quel\w*|was|welche\w*|что|какой|какая)\b"
+    r"|什么|哪"
+)
+CAPITALS_ARE_NAMES = frozenset(
     {"en", "es", "it", "pt", "fr", "nl", "sv", "ru", "uk", "pl", "und", "ca", "ro", "tr"}
 )
 """German writes every noun with a capital, so there they tell nothing."""
@@ -106,6 +109,11 @@ def kind_of(question: str) -> Asks | None:
     return None
 
 
+def asks_something(text: str) -> bool:
+    """Whether a word of `text` asks, if only for "what" or "which"."""
+    return kind_of(text) is not None or _WHICH.search(words.fold(text)) is not None
+
+
 def _terms(
     text: str, lang: str, phrases: tuple[str, ...], *, keep_glue: bool = False
 ) -> tuple[Term, ...]:
@@ -120,7 +128,7 @@ def _terms(
         marked = text[match.start() - 1 : match.start()] in ("#", "@")
         if glue and not marked and not keep_glue:
             continue
-        capital = word[0].isupper() and at > 0 and lang in _CAPITALS_ARE_NAMES and not shouting
+        capital = word[0].isupper() and at > 0 and lang in CAPITALS_ARE_NAMES and not shouting
         name = marked or capital or folded in quoted or (word[0].isdigit() and len(word) > 1)
         term = term_of(word, name=name)
         found.setdefault(min(term.stems), term)

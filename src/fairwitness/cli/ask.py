@@ -21,32 +21,37 @@ from fairwitness.cli.asking import (
     said_plainly,
 )
 from fairwitness.cli.deep import reported_by, show_report
+from fairwitness.cli.explaining import edited_in, explain_options, show_explained
 from fairwitness.cli.opening import chat_model, readable
 from fairwitness.cli.telling import tell
 from fairwitness.home import holder
-from fairwitness.posts.clock import to_iso
+from fairwitness.posts.clock import from_iso, to_iso
 
 _HELP = """Answer QUESTION from the posts of this home.
 
 Sentences appear as they are verified, with numbered sources under them. Nobody witnessed it: it
 says so. With --deep many questions are asked of the matter, and the answer is a report; Ctrl-C ends
-it with what there is.
+it with what there is. A follow-up takes what it leaves out from the question --after which it is
+asked. --explain tells how it was understood; as JSON it can be changed and given back: --edited.
 
 \b
 Example:
   fairwitness ask "Who won the fight?" --as-of 2017-08-27T04:15:00Z
+  fairwitness ask "And in Paris?" --after "Who won the fight in Madrid?"
+  fairwitness ask "Who won the fight?" --explain --json > q.json; fairwitness ask --edited q.json
   fairwitness ask --deep "What happened in Valparaíso?" --seconds 20
 """
 
 
 @click.command(help=_HELP)
-@click.argument("question")
+@click.argument("question", default="")
 @click.option("--as-of", callback=moment, metavar="TIME", help="Answer from what was known then.")
 @click.option("--mode", type=click.Choice(["regular", "fun"]), default="regular", show_default=True)
 @click.option("--lang", default="", metavar="CODE", help="Language of the answer, such as es.")
 @click.option("--deep", "is_deep", is_flag=True, help="Report from many searches.")
 @click.option("--seconds", type=click.FloatRange(0, 300), help="With --deep.  [default: 30]")
 @click.option("--tokens", type=click.IntRange(0, 100_000), help="With --deep.  [default: 8000]")
+@explain_options
 @model_options
 @home_option
 @json_option
@@ -59,6 +64,9 @@ def ask(
     is_deep: bool,
     seconds: float | None,
     tokens: int | None,
+    after: tuple[str, ...],
+    is_explained: bool,
+    edited: Path | None,
     model: str,
     model_server: str | None,
     home: Path,
@@ -66,26 +74,36 @@ def ask(
 ) -> None:
     """Answer a question from the posts of a home."""
     budget = _budget(is_deep, seconds, tokens)
+    if budget is not None and (after or is_explained or edited):
+        fail("--deep plans its own questions: leave out --after, --explain and --edited")
+    if not question and edited is None:
+        raise click.UsageError("Missing argument 'QUESTION'.")
+    given = edited_in(edited)
+    as_of = from_iso(given.as_of) if as_of is None and given.as_of else as_of
     running = holder(home)
     if running and running.url:
         if model or model_server:
             fail(f"the model is chosen by `fairwitness up`, which runs at {running.url}")
+        body = {"question": question, "mode": mode, "lang": lang, "as_of": _iso(as_of)}
         if budget is not None:
-            body = {"question": question, "mode": mode, "lang": lang, "as_of": _iso(as_of)}
             show_report(reported_by(running.url, body, budget), as_json)
             return
-        told = _through(running.url, question, as_of, mode, lang)
-        _show(told, as_json)
+        more = {"earlier": after, "explain": is_explained, "questions": given.questions}
+        _show(_through(running.url, body | msgspec.to_builtins(more)), as_json)
         return
     with readable(home, "ask") as opened:
         desk = opened.desk(chat_model(model, model_server))
+        spoken = cast(Mode, mode)
         if budget is not None:
             report = answers.deep(
-                desk, question, mode=cast(Mode, mode), lang=lang, as_of_ms=as_of, budget=budget
+                desk, question, mode=spoken, lang=lang, as_of_ms=as_of, budget=budget
             )
             show_report(report, as_json)
             return
-        told = answers.ask(desk, question, mode=cast(Mode, mode), lang=lang, as_of_ms=as_of)
+        told = answers.ask(
+            desk, question, mode=spoken, lang=lang, as_of_ms=as_of,
+            earlier=after, edited=given.questions, explain=is_explained,
+        )  # fmt: skip
         _show(told, as_json)
 
 
@@ -104,18 +122,18 @@ def _iso(as_of: int | None) -> str:
 
 def _show(told: Iterator[Told], as_json: bool) -> None:
     if not as_json:
-        tell(told, Console(highlight=False))
+        console = Console(highlight=False)
+        answer = tell(told, console)
+        if answer.explained:
+            show_explained(answer.explained, console)
         return
     for each in told:
         if isinstance(each, Finished):
             print_json(each.answer)
 
 
-def _through(url: str, question: str, as_of: int | None, mode: str, lang: str) -> Iterator[Told]:
-    body = {"question": question, "mode": mode, "lang": lang, "stream": True}
-    if as_of is not None:
-        body["as_of"] = to_iso(as_of)
-    for event, data in client.events(url, "/v1/ask", body):
+def _through(url: str, body: dict[str, object]) -> Iterator[Told]:
+    for event, data in client.events(url, "/v1/ask", {**body, "stream": True}):
         if event == "said":
             yield msgspec.json.decode(data, type=Said)
         elif event == "finished":

@@ -29,15 +29,23 @@ def safe(text: str) -> str:
 def tell(told: Iterable[Told], console: Console) -> Answer:
     """Print an answer as it comes, and return it whole."""
     answer: Answer | None = None
+    before: Sentence | None = None
     for each in told:
         match each:
             case Said():
+                if each.sentence.of and (before is None or before.of != each.sentence.of):
+                    console.print(Text(safe(each.sentence.of), style="underline"))
                 console.print(shown(each.sentence))
+                before = each.sentence
             case Finished():
                 answer = each.answer
     assert answer is not None
     if answer.abstained:
-        console.print(Text(answer.answer))
+        console.print(Text(safe(answer.answer)))
+    for part in answer.parts:
+        if part.abstained and not answer.abstained:
+            console.print(Text(safe(part.question), style="underline"))
+            console.print(Text(safe(part.answer)))
     show_disputes(answer.disputes, console)
     show_sources(answer.sources, console)
     _freshness(answer, console)

@@ -6,17 +6,22 @@ a stream the events are `said` (a sentence, and the sources that it is the first
 """
 
 from collections.abc import AsyncIterator
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fairwitness.answers import Answer, Finished, Mode, Said, Told
+from fairwitness.answers import MAX_QUESTIONS, Answer, Finished, Mode, Parsed, Said, Told
 from fairwitness.server import kept, sse
 from fairwitness.server.bodies import json, moment_ms, read_body
 from fairwitness.server.errors import ApiError, body_of
 from fairwitness.server.house import House
 from fairwitness.server.workers import Running, while_connected
+
+MOST_EARLIER = 100
+"""Messages of a conversation that one may send along; the last few are looked at."""
 
 
 class AskBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,6 +36,12 @@ class AskBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stream: bool = False
     keep: bool = False
     """Keep the answer, to be read back at `/v1/answers/{id}`."""
+    earlier: Annotated[tuple[str, ...], Meta(max_length=MOST_EARLIER)] = ()
+    """What the same person asked before, the oldest first; a follow-up leans on it."""
+    explain: bool = False
+    """Tell how the question was understood and what was searched, in `explained`."""
+    questions: Annotated[tuple[Parsed, ...], Meta(max_length=MAX_QUESTIONS)] = ()
+    """Questions as `explained` tells them, changed or not, to be asked in place of `question`."""
 
 
 async def ask(request: Request) -> Response:
@@ -38,7 +49,10 @@ async def ask(request: Request) -> Response:
     house: House = request.app.state.house
     body = await read_body(request, AskBody)
     moment = as_of_ms(body.as_of)
-    running = house.ask(body.question, body.mode, body.lang, moment, house.chat.model)
+    running = house.ask(
+        body.question, body.mode, body.lang, moment, house.chat.model,
+        earlier=body.earlier, edited=body.questions, explain=body.explain,
+    )  # fmt: skip
     try:
         first = await while_connected(request, anext(running))
         if not body.stream:

@@ -43,15 +43,19 @@ class SentMessage(msgspec.Struct, frozen=True):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | tuple[Part, ...] | None = None
 
-    def text(self, place: int) -> str:
-        """Return the content as text; raises ApiError when it holds anything else."""
+    def read(self) -> str:
+        """Return what of the content is text."""
         if self.content is None or isinstance(self.content, str):
             return self.content or ""
-        for at, part in enumerate(self.content):
+        return "\n".join(part.text for part in self.content if part.type == "text")
+
+    def text(self, place: int) -> str:
+        """Return the content as text; raises ApiError when it holds anything else."""
+        for at, part in enumerate(self.content if isinstance(self.content, tuple) else ()):
             if part.type != "text":
                 param = f"messages[{place}].content[{at}].type"
                 raise ApiError(400, f"only text can be read here, not {part.type!r}", param=param)
-        return "\n".join(part.text for part in self.content)
+        return self.read()
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
@@ -153,6 +157,11 @@ class ChatBody(msgspec.Struct, frozen=True):
             if self.messages[place].role == "user":
                 return self.messages[place].text(place)
         raise ApiError(400, "no message has the role user", param="messages")
+
+    def earlier(self) -> tuple[str, ...]:
+        """Return what the user said before, the oldest first, as far as it is text."""
+        said = [each.read() for each in self.messages if each.role == "user"]
+        return tuple(said[:-1])
 
     def options(self, choice: int = 0, waited_s: float = 0) -> ChatOptions:
         """Return how the chat model shall answer; each choice draws with a seed of its own.

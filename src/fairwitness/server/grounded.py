@@ -6,12 +6,13 @@ answer. Quotes cost no tokens: the usage is what the chat model read and wrote f
 """
 
 from collections.abc import AsyncIterator, Sequence
+from itertools import accumulate, pairwise
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fairwitness.answers import Answer, CitedSource, Finished, Said, Sentence, Told
+from fairwitness.answers import Answer, CitedSource, Finished, Said, Sentence, Told, lead
 from fairwitness.server import sse
 from fairwitness.server.ask import as_of_ms, whole
 from fairwitness.server.bodies import json
@@ -24,11 +25,11 @@ from fairwitness.server.workers import Running, while_connected
 
 
 async def complete(request: Request, house: House, body: ChatBody) -> Response:
-    """Answer the last question of the conversation by the road of a question."""
+    """Answer what the user said last, in the light of what was said before it."""
     body.refuse_what_posts_have_not()
     chat = Metered.of(house.chat.model)
     moment = as_of_ms(body.as_of)
-    running = house.ask(body.question(), body.mode, body.lang, moment, chat)
+    running = house.ask(body.question(), body.mode, body.lang, moment, chat, earlier=body.earlier())
     head, base = Head(body.model), str(request.base_url)
     try:
         first = await while_connected(request, anext(running))
@@ -54,14 +55,14 @@ async def _chunks(
 ) -> AsyncIterator[bytes]:
     try:
         yield sse.event("", head.chunk({"role": "assistant", "content": ""}))
-        said = ""
+        said, before = "", None
         async for told in _with_first(running, first):
             match told:
                 case None:
                     yield sse.SILENCE
                 case Said(sentence):
-                    text = (" " if said else "") + shown(sentence)[0]
-                    said += text
+                    text = lead(before, sentence) + sentence.shown
+                    said, before = said + text, sentence
                     yield sse.event("", head.chunk({"content": text}))
                 case Finished(answer):
                     yield sse.event("", _last_chunk(head, answer, said, base))
@@ -91,29 +92,26 @@ async def _with_first(running: Running[Told], first: Told) -> AsyncIterator[Told
         yield told
 
 
-def shown(sentence: Sentence) -> tuple[str, list[tuple[int, int, int]]]:
-    """Return a sentence as an answer's text shows it, and (source, start, end) of each mark."""
-    text = f"“{sentence.text}” " if sentence.kind == "quote" else f"{sentence.text} "
-    marks = []
-    for n in dict.fromkeys(citation.source for citation in sentence.citations):
-        mark = f"[{n}]"
-        marks.append((n, len(text), len(text) + len(mark)))
-        text += mark
-    return text, marks
+def marks_of(sentence: Sentence) -> list[tuple[int, int, int]]:
+    """Return (source, start, end) of each mark in a sentence as an answer's text shows it."""
+    sources = list(dict.fromkeys(citation.source for citation in sentence.citations))
+    start = len(sentence.shown) - sum(len(f"[{n}]") for n in sources)
+    ends = accumulate((len(f"[{n}]") for n in sources), initial=start)
+    return [(n, *each) for n, each in zip(sources, pairwise(ends), strict=True)]
 
 
 def annotations(answer: Answer, base: str) -> tuple[Annotation, ...]:
     """Return where the marks stand in the text of the answer, and what they lead to."""
     sources = {source.n: source for source in answer.sources}
     found, at = [], 0
-    for sentence in answer.sentences:
-        text, marks = shown(sentence)
-        for n, start, end in marks:
+    for before, sentence in zip((None, *answer.sentences), answer.sentences, strict=False):
+        at += len(lead(before, sentence))
+        for n, start, end in marks_of(sentence):
             source = sources[n]
             title = f"{source.author} on {source.network}, {source.created_at}"
             address = UrlCitation(at + start, at + end, address_of(source, base), title)
             found.append(Annotation(address))
-        at += len(text) + 1
+        at += len(sentence.shown)
     return tuple(found)
 
 

@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fairwitness import answers
-from fairwitness.answers import Mode, Told
+from fairwitness.answers import Mode, Parsed, Told
 from fairwitness.engine.chat import ChatModel
 from fairwitness.home import Followed, Writer
 from fairwitness.server.chat_slot import ChatSlot, Loader
@@ -59,12 +59,19 @@ class House:
         lang: str,
         as_of_ms: int | None,
         chat: ChatModel | None,
+        *,
+        earlier: Sequence[str] = (),
+        edited: Sequence[Parsed] = (),
+        explain: bool = False,
     ) -> Running[Told]:
         """Begin to answer with `chat` as the writer; raises Busy, the iteration QuestionError."""
         desk = self.home.desk(lambda: chat)
 
         def make() -> Iterator[Told]:
-            told = answers.ask(desk, question, mode=mode, lang=lang, as_of_ms=as_of_ms)
+            told = answers.ask(
+                desk, question, mode=mode, lang=lang, as_of_ms=as_of_ms,
+                earlier=earlier, edited=edited, explain=explain,
+            )  # fmt: skip
             return self.counts.watched(told, asked_s)
 
         asked_s = time.perf_counter()
