@@ -7,7 +7,7 @@ TEST_VENV := .venv-test
 RUN := $(TEST_VENV)/bin
 KERNELS := src/fairwitness/kernels
 
-.PHONY: up install test lint fmt bench soak clean
+.PHONY: up install test lint fmt bench soak sanitize clean
 
 up: install
 	$(VENV)/bin/fairwitness up
@@ -61,6 +61,23 @@ bench: install
 
 soak: $(TEST_VENV)/installed
 	$(RUN)/python -m pytest -m soak
+
+# Whatever hands bytes to C++, and damaged bytes for a while, with kernels that watch what they touch.
+# Their libraries have to come first; what Python itself leaks by design is not looked for.
+WATCHED := tests/kernels tests/posts/test_stream.py tests/posts/test_segment.py \
+  tests/index/test_bad_input.py tests/index/test_words.py
+FUZZ_S ?= 120
+SANITIZERS = $(foreach name,asan ubsan stdc++,$(shell $(CXX) -print-file-name=lib$(name).so))
+WATCH = LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+  UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(RUN)/python
+sanitize: export FAIRWITNESS_SANITIZE := address,undefined
+sanitize: $(TEST_VENV)/installed
+	$(RUN)/python -m fairwitness.kernels.build
+	$(WATCH) -m pytest --capture=no -o timeout=1200 $(WATCHED)
+	$(WATCH) tests/kernels/fuzz.py $(FUZZ_S)
+	mkdir -p build
+	$(CXX) -O1 -g1 -std=c++17 -pthread -fsanitize=thread tests/kernels/pool.cpp -o build/pool
+	setarch --addr-no-randomize build/pool
 
 clean:
 	rm -rf $(VENV) $(TEST_VENV) build dist

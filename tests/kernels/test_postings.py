@@ -13,7 +13,7 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairwitness.kernels import bm25, native, runs
+from fairwitness.kernels import native, runs
 from fairwitness.kernels.postings import (
     ASIDE,
     Ask,
@@ -37,16 +37,6 @@ FIRST_ROW = 1_000
 class Keys(NamedTuple):
     hashes: np.ndarray
     starts: np.ndarray
-
-
-@pytest.fixture(params=["native", "plain"])
-def twin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run a test with each of the twins."""
-    if request.param == "plain":
-        monkeypatch.setattr(native, "library", lambda: None)
-    elif native.library() is None:
-        pytest.skip("NO NATIVE KERNELS: only the plain twin is tested")
-    return str(request.param)
 
 
 def keys_of(rows: Sequence[Sequence[int]], apart: int = 0) -> Keys:
@@ -392,12 +382,6 @@ def test_one_key_may_be_of_text_and_of_asides(twin: str) -> None:
     assert merge([run, later]) == build(
         0, keys_of([[1], [2], [1]] * 2), keys_of([[2], [1], [1]] * 2)
     )
-
-
-def test_norms_of_no_texts_are_those_of_the_mean() -> None:
-    assert np.allclose(bm25.norms(0.0), 1.2)
-    assert math.isclose(bm25.norms(10.0)[10], 1.2)
-    assert ASIDE.dtype == np.uint64
 
 
 @pytest.mark.skipif(native.library() is None, reason="NO NATIVE KERNELS: no compiler")

@@ -9,7 +9,7 @@ import pytest
 import xxhash
 from numpy.typing import NDArray
 
-from fairwitness.kernels import native, runs
+from fairwitness.kernels import runs
 from fairwitness.kernels.postings import (
     ASIDE,
     Ask,
@@ -29,16 +29,6 @@ KEYS = np.array([xxhash.xxh64_intdigest(bytes([name])) for name in range(8)], np
 class Keys(NamedTuple):
     hashes: NDArray[np.uint64]
     starts: NDArray[np.int64]
-
-
-@pytest.fixture(params=["native", "plain"])
-def twin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run a test with each of the twins."""
-    if request.param == "plain":
-        monkeypatch.setattr(native, "library", lambda: None)
-    elif native.library() is None:
-        pytest.skip("NO NATIVE KERNELS: only the plain twin is tested")
-    return str(request.param)
 
 
 def made(rows: int, first_row: int = 1_000) -> bytes:

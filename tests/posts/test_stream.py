@@ -213,6 +213,14 @@ ROW = (
 )
 
 
+def with_urls(text: str, urls: list[str]) -> bytes:
+    full = [{"url": url, "expanded_url": "https://a.example/"} for url in urls]
+    return (
+        ROW.replace(b'"%s"', json.dumps(text).encode() + b',"entities":%s')
+        % json.dumps({"urls": full}).encode()
+    )
+
+
 @needs_library
 @pytest.mark.parametrize(
     "line",
@@ -231,6 +239,9 @@ ROW = (
         ROW.replace(b'"ann"', b'"Ann Lee"'),
         b'{"id": "7", "text": "of another shape"}',
         b"",
+        with_urls(" ", ["https://t.co/a"]),
+        with_urls("a" * 33, ["a"]),
+        with_urls("a", ["b" * size for size in range(1, 103)]),
     ],
 )
 def test_what_is_not_plain_is_left(line: bytes) -> None:

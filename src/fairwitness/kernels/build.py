@@ -3,6 +3,7 @@
 The library carries a hash of the sources that it was made of, so a stale one is noticed. This file
 needs nothing but Python: the build hook runs it before anything is installed, the Makefile with
 whatever `python3` there is, and a developer as `python -m fairwitness.kernels.build`.
+`FAIRWITNESS_SANITIZE=address,undefined` makes and opens another library, which watches itself.
 """
 
 import hashlib
@@ -18,13 +19,20 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 CSRC = FOLDER / "csrc"
-LIBRARY = FOLDER / "_native.so"
+
+SANITIZE = "FAIRWITNESS_SANITIZE"
+"""The environment variable that names what to watch, as the compiler's `-fsanitize` does."""
+
+_WATCHED = os.environ.get(SANITIZE, "")
+LIBRARY = FOLDER / f"_native{_WATCHED and '-' + _WATCHED.replace(',', '-')}.so"
 
 _COMPILERS = ("c++", "g++", "clang++")
 # No -march=native: a wheel may move to another machine. Kernels choose their instructions when
 # they run (`csrc/kernel.h`).
 _WARNINGS = ("-Wall", "-Wextra", "-Wno-psabi")  # wide vectors never cross the library's border
-_FLAGS = ("-O3", "-std=c++17", "-fPIC", "-fvisibility=hidden", "-pthread", *_WARNINGS)
+_WATCHING = (f"-fsanitize={_WATCHED}", "-O1", "-g1")  # with more it takes minutes a file
+_SPEED = _WATCHING if _WATCHED else ("-O3",)
+_FLAGS = (*_SPEED, "-std=c++17", "-fPIC", "-fvisibility=hidden", "-pthread", *_WARNINGS)
 
 
 class BuildFailed(Exception):
@@ -61,7 +69,7 @@ def build() -> Path:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(compile_one, range(len(sources))))
         # Beside its place, so that a rename puts it there whole: others may be loading the old one.
-        fresh = LIBRARY.with_name(f"_native.{os.getpid()}.so")
+        fresh = LIBRARY.with_suffix(f".{os.getpid()}.so")
         try:
             _run([*compiler, *_FLAGS, "-shared", *map(str, objects), "-o", str(fresh)])
             fresh.replace(LIBRARY)

@@ -4,6 +4,7 @@ import msgspec
 
 from fairwitness.posts import clean
 from fairwitness.posts.compose import Parts, events_of
+from fairwitness.posts.markup import MAX_CUTS
 from fairwitness.posts.post import Cut, Edited, Engagement, Posted
 from fairwitness.posts.sources.x_posts import User, XPost, read_post
 
@@ -90,6 +91,13 @@ def test_a_link_that_would_smuggle_text_is_left_short() -> None:
         assert read({"text": "see https://t.co/a", "entities": {"urls": urls}}).post.text == (
             "see https://t.co/a"
         )
+
+
+def test_a_text_of_links_takes_neither_long_nor_much_memory() -> None:
+    urls = [{"url": "a", "expanded_url": "https://a.example/" + "x" * 15_000}]
+    post = read({"text": "a" * 20_000, "entities": {"urls": urls}}).post
+    assert len(post.cuts) == MAX_CUTS
+    assert post.text.endswith("x" + "a" * (20_000 - MAX_CUTS))
 
 
 def test_an_edit_supersedes_the_first_version() -> None:

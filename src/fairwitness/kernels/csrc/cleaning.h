@@ -32,7 +32,7 @@ enum Class : uint16_t {
     AT = 8192,
 };
 constexpr uint16_t LOOKED_AT = SPACE | DOUBTFUL | SELECTOR | COMBINES;
-constexpr size_t LONGEST = 20'000, LONGEST_LINK = 2'048, MOST_ENTITIES = 32, MOST_NAMED = 100;
+constexpr size_t LONGEST = 20'000, LONGEST_LINK = 2'048, MOST_CUTS = 32, MOST_NAMED = 100;
 constexpr size_t SAMPLE_CHARS = 80;
 
 struct Cut {
@@ -107,9 +107,11 @@ class Cleaned {
         for (const Link &link : links) places.push_back(find(at, end, link.shown));
         std::vector<uint8_t> written;
         int64_t chars = 0;  // written by now
+        size_t count = 0;
         while (true) {
             const auto first = std::min_element(places.begin(), places.end());
             if (first == places.end() || *first == end) break;
+            if (++count > MOST_CUTS) throw Doubt{};
             const Link &link = links[first - places.begin()];
             chars += chars_in(done, *first) + chars_in(link.full);
             written.insert(written.end(), done, *first);
@@ -206,6 +208,7 @@ class Cleaned {
     static size_t chars_in(Piece piece) { return chars_in(piece.at, piece.at + piece.size); }
 
     static const uint8_t *find(const uint8_t *at, const uint8_t *end, Piece what) {
+        if (at == end) return end;  // perhaps there is no text at all
         const void *found = memmem(at, end - at, what.at, what.size);
         return found ? static_cast<const uint8_t *>(found) : end;
     }
@@ -226,7 +229,7 @@ class Cleaned {
             const size_t size = known[i].size;
             if (static_cast<size_t>(end - start) < size || std::memcmp(start, known[i].at, size))
                 continue;
-            if (cuts.size() == MOST_ENTITIES) throw Doubt{};
+            if (cuts.size() == MOST_CUTS) throw Doubt{};
             const int64_t chars = chars_in(text_.data(), out);
             cuts.push_back({chars, msgpack::named("entity"), known[i]});
             *out++ = meant[i];

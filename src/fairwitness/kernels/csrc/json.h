@@ -17,7 +17,7 @@ struct Doubt {};
 constexpr int DEEPEST = 32;
 
 inline bool is(Piece piece, Piece name) {
-    return piece.size == name.size && std::memcmp(piece.at, name.at, name.size) == 0;
+    return piece.size == name.size && std::equal(name.at, name.at + name.size, piece.at);
 }
 
 class Reader {

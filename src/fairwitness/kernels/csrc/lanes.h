@@ -10,6 +10,7 @@
 typedef int8_t i8x16 __attribute__((vector_size(16)));
 typedef float f32x16 __attribute__((vector_size(64)));
 typedef int32_t i32x16 __attribute__((vector_size(64)));
+typedef uint32_t u32x16 __attribute__((vector_size(64)));
 typedef float f32x16_loose __attribute__((vector_size(64), aligned(4), may_alias));
 #define FW_INLINE static inline __attribute__((always_inline))
 
@@ -89,8 +90,8 @@ FW_INLINE f32x16 exponential(f32x16 x) {
     p = fma(p, r, all(1.6666665459e-1f));
     p = fma(p, r, all(5.0000001201e-1f));
     p = fma(p, r * r, r + 1.0f);
-    const i32x16 exponent = (i32x16)shifted << 23;
-    const f32x16 scaled = (f32x16)((i32x16)p + exponent);
+    const u32x16 exponent = (u32x16)shifted << 23;  // without a sign, for it may wrap below -87
+    const f32x16 scaled = (f32x16)((u32x16)p + exponent);
     return x < -87.0f ? f32x16{} : scaled;
 }
 

@@ -133,8 +133,9 @@ class Composer {
             const auto same = std::find_if(full_.begin(), full_.end(), [&](const cleaning::Link &each) {
                 return json::is(each.shown, url.url);
             });
-            if (same == full_.end()) full_.push_back({url.url, url.expanded});
-            else same->full = url.expanded;
+            if (same != full_.end()) same->full = url.expanded;
+            else if (full_.size() == cleaning::MOST_NAMED) throw Doubt{};
+            else full_.push_back({url.url, url.expanded});
         }
         if (line_.quoted.size) {
             quoted_.clear();

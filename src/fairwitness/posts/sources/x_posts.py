@@ -9,12 +9,14 @@ after entities are decoded is nowhere said, so links are found by their own uniq
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
 from fairwitness.posts import clean
 from fairwitness.posts.clean import Cleaned
 from fairwitness.posts.compose import Parts
+from fairwitness.posts.markup import MAX_CUTS
 from fairwitness.posts.post import Cut, Engagement
 from fairwitness.posts.sources.captures_values import moment_of
 
@@ -213,7 +215,10 @@ def _is_link(url: str) -> bool:
 
 
 def _with_full_links(cleaned: Cleaned, urls: tuple[Url, ...]) -> Cleaned:
-    """Return the text with each t.co link written as its author wrote it, and that recorded."""
+    """Return the text with t.co links written as their authors wrote them, and that recorded.
+
+    Only as many are as a text may have cuts: a hostile one holds 20,000.
+    """
     full = {
         each.url: each.expanded_url
         for each in urls
@@ -224,7 +229,7 @@ def _with_full_links(cleaned: Cleaned, urls: tuple[Url, ...]) -> Cleaned:
     pieces: list[str] = []
     cuts = list(cleaned.cuts)
     done = grown = 0
-    for start, was in _places(cleaned.text, tuple(full)):
+    for start, was in islice(_places(cleaned.text, tuple(full)), MAX_CUTS):
         now, end = full[was], start + len(was)
         pieces += [cleaned.text[done:start], now]
         done, at = end, end + grown
