@@ -1,8 +1,6 @@
 """A tiny random model in memory, for both runners: one token a byte, three control tokens."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -168,30 +166,6 @@ def make_engine(make_model) -> Callable[..., Engine]:
         return Engine(make_model(damage), cache_bytes, **options)
 
     return make
-
-
-@contextmanager
-def held(engine: Engine) -> Iterator[None]:
-    begun, go = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        begun.set()
-        go.wait(30)
-
-    thread = threading.Thread(target=engine._loop.call, args=(hold,))
-    thread.start()
-    begun.wait(30)
-    try:
-        yield
-    finally:
-        go.set()
-        thread.join(30)
-
-
-@pytest.fixture(scope="session")
-def holding() -> Callable[[Engine], AbstractContextManager[None]]:
-    """Keep an engine from stepping, so that what is asked meanwhile runs together."""
-    return held
 
 
 @pytest.fixture(scope="session")

@@ -13,28 +13,14 @@ from fairwitness.engine import ChatOptions, Engine, LocalChat, Message
 from fairwitness.kernels.native import library
 from fairwitness.kernels.quantised import Q8_0, Tiles, pack, unpack
 from fairwitness.kernels.stack import LayerWeights, Weights, interleaved
-from fairwitness.models import DecoderConfig, Model, ModelCard, open_model
+from fairwitness.models import Model, ModelCard, open_model
 from fairwitness.models.registry import DEFAULT_MODEL, pull
-from fairwitness.models.rope import Yarn, frequencies, yarn_amplitude
+from fairwitness.models.rope import frequencies
+from stretched import LONG, YARN, stretched
 
 pytestmark = pytest.mark.skipif(library() is None, reason="NO NATIVE KERNELS: no compiler")
 
-LONG, FACTOR = 131_072, 16.0
-YARN = Yarn(FACTOR, 8192, yarn_amplitude(FACTOR))
-CONFIG = DecoderConfig(
-    vocabulary=64,
-    width=64,
-    layers=1,
-    query_heads=1,
-    kv_heads=1,
-    head_size=32,
-    hidden=64,
-    context=LONG,
-    rope_base=10_000.0,
-    norm_epsilon=1e-5,
-    tied_head=True,
-    rope_scaling=YARN,
-)
+CONFIG = stretched(64, 32)
 
 
 @cache

@@ -31,7 +31,11 @@ MOMENT = np.array([1_790_000_000_123])
 
 def lines_of(texts: Sequence[str]) -> list[bytes]:
     """Return plain lines of X's stream."""
-    url = {"url": "https://t.co/a", "expanded_url": "https://a.example/b", "unwound_url": "http://c"}
+    url = {
+        "url": "https://t.co/a",
+        "expanded_url": "https://a.example/b",
+        "unwound_url": "http://c",
+    }
     more = {"created_at": "2026-11-23T01:21:59.629Z", "lang": "en", "conversation_id": "7"}
     users = {"users": [{"id": "9", "username": "ann"}]}
     lines = []

@@ -12,27 +12,13 @@ import numpy as np
 import pytest
 
 from fairwitness.models import decoder
-from fairwitness.models.config import DecoderConfig
 from fairwitness.models.grok import GROK_1
-from fairwitness.models.rope import Yarn, amplitude, frequencies, yarn_amplitude
+from fairwitness.models.rope import amplitude, frequencies
 from fairwitness.models.shapes import parameter_shapes
+from stretched import YARN, stretched
 
-CHUNK, FACTOR = 256, 16.0
-YARN = Yarn(FACTOR, 8192, yarn_amplitude(FACTOR))
-CONFIG = DecoderConfig(
-    vocabulary=64,
-    width=16,
-    layers=1,
-    query_heads=1,
-    kv_heads=1,
-    head_size=16,
-    hidden=16,
-    context=131_072,
-    rope_base=10_000.0,
-    norm_epsilon=1e-5,
-    tied_head=True,
-    rope_scaling=YARN,
-)
+CHUNK = 256
+CONFIG = stretched(16, 16)
 
 
 def parameters() -> decoder.Parameters:

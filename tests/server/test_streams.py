@@ -3,11 +3,9 @@
 import json
 import resource
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import httpx2
 import pytest
@@ -36,25 +34,6 @@ def engine_of(served):
     return served.house.chat.model.engine
 
 
-@contextmanager
-def held(engine) -> Iterator[None]:
-    """Keep the engine from stepping."""
-    begun, go = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        begun.set()
-        go.wait(30)
-
-    thread = threading.Thread(target=engine._loop.call, args=(hold,))
-    thread.start()
-    begun.wait(30)
-    try:
-        yield
-    finally:
-        go.set()
-        thread.join(30)
-
-
 def streamed(url: str, sent: dict[str, object]) -> str:
     with httpx2.stream("POST", f"{url}/v1/chat/completions", json=sent | {"stream": True}) as reply:
         assert reply.status_code == 200
@@ -62,7 +41,7 @@ def streamed(url: str, sent: dict[str, object]) -> str:
     return "".join(json.loads(line)["choices"][0]["delta"].get("content", "") for line in lines)
 
 
-def test_thirty_two_streams_run_together(own, wait_until) -> None:
+def test_thirty_two_streams_run_together(own, wait_until, holding) -> None:
     engine, texts = engine_of(own), [f"Count from {n}." for n in range(32)]
     alone = [
         "".join(
@@ -73,7 +52,7 @@ def test_thirty_two_streams_run_together(own, wait_until) -> None:
         for text in texts[::4]
     ]
     with ThreadPoolExecutor(32) as pool:
-        with held(engine):
+        with holding(engine):
             steps = engine.load().counts.steps
             said = [pool.submit(streamed, own.url, body(each, max_tokens=6)) for each in texts]
             wait_until(lambda: engine.load().waiting == 32)
@@ -112,9 +91,9 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def test_a_thousand_wait_and_most_of_them_leave(own, many_files, wait_until) -> None:
+def test_a_thousand_wait_and_most_of_them_leave(own, many_files, wait_until, holding) -> None:
     engine, house = engine_of(own), own.house
-    with held(engine):
+    with holding(engine):
         asked = [sent_raw(own.url, body("Hi", max_tokens=1)) for _ in range(1024)]
         wait_until(lambda: house.chatting.in_flight == 1024)
         late = read_all(sent_raw(own.url, body("Hi", max_tokens=1)))
@@ -145,7 +124,7 @@ def test_a_client_that_vanishes_gives_its_pages_back(own, wait_until) -> None:
     assert own.house.chatting.in_flight == 0
 
 
-def test_time_that_is_over_ends_an_answer_wherever_it_is(own, wait_until) -> None:
+def test_time_that_is_over_ends_an_answer_wherever_it_is(own, wait_until, holding) -> None:
     engine, path = engine_of(own), "/v1/chat/completions"
     endless = body("Tell a long story.", max_tokens=LONG, timeout_s=0.3)
     whole = own.client.post(path, json=endless)
@@ -155,7 +134,7 @@ def test_time_that_is_over_ends_an_answer_wherever_it_is(own, wait_until) -> Non
     assert begun.status_code == 200
     assert json.loads(begun.text.strip().split("data: ")[-1])["error"]["code"] == "deadline"
     assert "[DONE]" not in begun.text
-    with held(engine):
+    with holding(engine):
         begun_s = time.monotonic()
         assert own.client.post(path, json=body("Hi", timeout_s=0.1)).status_code == 504
         assert time.monotonic() - begun_s < 5, "also while nothing steps"
