@@ -1,13 +1,16 @@
 """`fairwitness trends` in a home that nobody runs; tests/server has it over HTTP."""
 
+import itertools
 import json
+import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from fairwitness.cli.main import cli
-from fairwitness.index.trends import Chart, Shown, Trend, chart_path, write_chart
+from fairwitness.index.trends import Chart, Shown, Trend, chart_path, read_chart, write_chart
 
 POSTS = [
     {"id": "1", "ts": "2024-05-04T12:00:00Z", "author": "ana", "text": "Quake in Portville"},
@@ -80,3 +83,44 @@ def test_a_language_without_trends_is_quiet(charted: Path) -> None:
         "0 trends: quiet (as of 2024-05-04T12:01:00Z)"
         in run(charted, "trends", "--lang", "ja").stdout
     )
+
+
+TICKS, BURST_TICKS, AT_S = 100, 6, 1_714_824_000
+OFTEN = list(itertools.accumulate(1 / (rank + 2) for rank in range(3_000)))
+
+
+def chatter() -> Iterator[dict[str, object]]:
+    """Eight minutes of common and rare words by many; in the last half minute, twenty posts of a
+    quake each five seconds."""
+    dice, words, number = random.Random(1), [f"w{n}" for n in range(3_000)], itertools.count(1)
+    for tick in range(TICKS):
+        said = [dice.choices(words, cum_weights=OFTEN, k=10) for _ in range(40)]
+        if tick >= TICKS - BURST_TICKS:
+            said += [["quake", "in", "harbour", *dice.choices(words, k=8)] for _ in range(20)]
+        for at, text in enumerate(said):
+            id = next(number)
+            ts = AT_S + 5 * tick + 5 * at / len(said)
+            yield {"id": id, "ts": ts, "author": f"a{id}", "text": " ".join(text), "lang": "en"}
+
+
+def test_a_burst_is_told_from_posts_alone(tmp_path: Path) -> None:
+    rows = list(chatter())
+    capture = tmp_path / "harbour.jsonl"
+    capture.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run(tmp_path / "home", "replay", str(capture), "--speed", "max")
+    (trend, *others) = json.loads(run(tmp_path / "home", "trends", "--json").stdout)["trends"]
+    assert set(trend["terms"]) == {"quake", "in", "harbour"}
+    assert not others
+    first = next(row for row in rows if "quake" in str(row["text"]))
+    assert trend["first"]["author"] == first["author"]
+    assert trend["growth"] > 100
+    assert len(trend["examples"]) == 5
+
+
+def test_a_chart_that_is_damaged_is_an_empty_one(charted: Path) -> None:
+    path = chart_path(charted / "index")
+    data = path.read_bytes()
+    for at in (data.index(b"quake"), data.index(b"portville"), 0):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 0x80]) + data[at + 1 :])
+        assert read_chart(path) == Chart(0)
+    assert "0 trends" in run(charted, "trends").stdout

@@ -219,6 +219,24 @@ def test_recency_and_reach_lift_equal_words(index: LiveIndex, post: Make) -> Non
     assert all(hit.score == pytest.approx(sum(hit.parts)) for hit in hits)
 
 
+def test_who_said_nothing_before_is_trusted_less(index: LiveIndex, post: Make) -> None:
+    hour_ms = 3_600_000
+    nothing = [post(f"n{n}", f"🔥🔥🔥🔥 {n}", n, author_id="loud") for n in range(40)]
+    poor = "$$$ >>> !!! *** harbour 1000% !!! >>> $$$"
+    said = [
+        post("heard", poor, hour_ms, author_id="loud"),
+        post("unheard", poor, hour_ms, author_id="calm"),
+        post("flood", "harbour #a #b #c #d #e #f #g @a @b @c https://t.co/x", hour_ms),
+    ]
+    put(index, *map(Posted, [*nothing, *said]))
+    hits = {hit.post.id: hit for hit in index.search(Query(words="harbour")).hits}
+    trust = {id: hit.parts.trust for id, hit in hits.items()}
+    assert trust["unheard"] == pytest.approx(0.1)
+    assert 0 < trust["flood"] < trust["heard"] < trust["unheard"]
+    apart = hits["unheard"].score - hits["heard"].score
+    assert apart == pytest.approx(trust["unheard"] - trust["heard"])
+
+
 def test_odd_posts(index: LiveIndex, post: Make) -> None:
     big = "abcdefghi " * 100_000 + "needle"
     odd = "\x00 \u202e a\u0301 👍🏽 ﷽ \U000e0001 İstanbul"

@@ -75,8 +75,8 @@ def write_chart(path: Path, chart: Chart) -> None:
 
 
 def read_chart(path: Path) -> Chart:
-    """Return the chart at `path`; an empty one where there is none, or half of one."""
+    """Return the chart at `path`; an empty one where there is none, or one that is damaged."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Chart)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return Chart(0)
