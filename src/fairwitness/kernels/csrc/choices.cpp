@@ -21,7 +21,7 @@
 namespace {
 
 typedef float f32x16 __attribute__((vector_size(64)));
-typedef int32_t i32x16 __attribute__((vector_size(64)));
+typedef uint32_t u32x16 __attribute__((vector_size(64)));  // without a sign, for it may wrap below -87
 
 #define FW_INLINE __attribute__((always_inline)) inline
 
@@ -52,7 +52,7 @@ FW_INLINE f32x16 exponential(f32x16 x) {
     p = p * f + 2.4022242427e-1f;
     p = p * f + 6.9314700365e-1f;
     p = p * f + 1.0f;
-    const f32x16 scaled = (f32x16)((i32x16)p + ((i32x16)shifted << 23));
+    const f32x16 scaled = (f32x16)((u32x16)p + ((u32x16)shifted << 23));
     return x < -87.0f ? f32x16{} : scaled;
 }
 
