@@ -233,6 +233,41 @@ def test_sequences_in_one_step_do_not_touch_each_other(kind):
     assert np.array_equal(stack.step(rows, [3, 1], pages), np.array(alone)[[3, 1]])
 
 
+@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512, AMX])
+@pytest.mark.parametrize("kind", ["f32", "f16", "int8"])
+def test_one_row_goes_beside_many(kind, instructions):
+    """Pieces of all lengths in one step, for attention goes about few rows and many otherwise."""
+    stack = make(CONFIG, random_weights(CONFIG, Q4_1), 2, instructions)
+    lengths, pieces = (301, 30, 290, 77, 64, 280), (1, 30, 70, 9, 17, 3)
+    texts = [ids(length, seed=length) for length in lengths]
+    alone = [logits(stack, text, [len(text)], pages_of(count=9, kind=kind)) for text in texts]
+    pages, free = pages_of(count=24, kind=kind), iter(np.random.default_rng(2).permutation(24))
+    rows, expected = [], []
+    for text, piece, all_logits in zip(texts, pieces, alone, strict=True):
+        place = table(*(next(free) for _ in range(0, len(text), 64)))
+        told, start = [Row(token, i, place) for i, token in enumerate(text)], len(text) - piece
+        stack.step(told[:start], [], pages)
+        rows += told[start:]
+        expected.append(all_logits[start:])
+    got = stack.step(rows, range(len(rows)), pages)
+    assert np.array_equal(got, np.concatenate(expected))
+
+
+@pytest.mark.parametrize("config", [CONFIG, WIDE])
+def test_tiles_find_what_lanes_find(config):
+    """AMX splits floats in two of bfloat16 for attention; all else has the bits of AVX-512. What
+    that changes is far less than what half precision does."""
+    weights, tokens = random_weights(config, Q8_0), ids(250, config)
+
+    def all_logits(instructions: int, kind: Kind) -> np.ndarray:
+        stack = make(config, weights, 2, instructions)
+        return logits(stack, tokens, [250], pages_of(config, 9, kind))
+
+    lanes, halves = all_logits(AVX512, "f32"), all_logits(AVX512, "f16")
+    tiles = all_logits(AMX, "f32")
+    assert 0 < np.std(tiles - lanes) < 0.5 * np.std(halves - lanes)
+
+
 def test_sequences_share_pages_and_copies_of_them():
     stack, tokens = make(CONFIG, random_weights(CONFIG, Q8_0)), ids(150)
     whole = logits(stack, tokens, [150], pages_of(count=9))

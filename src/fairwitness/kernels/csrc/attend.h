@@ -3,6 +3,9 @@
 
 #include "attention.h"
 #include "dots.h"
+#if FW_AMX
+#include "attention_tiles.h"
+#endif
 
 static void quantise_row(const float *x, const Vectors &out, int64_t vector, int64_t first_block,
                          int64_t blocks) {
@@ -18,9 +21,81 @@ struct Share {
     int64_t layer, kv;
     Run run;
     Sight sight;
+    uint8_t *room;        // the thread's, of `share_bytes`
+    const uint8_t *next;  // what the share behind this one will look at first
 };
 
 static int64_t parts_of(int64_t position) { return position / kPart + 1; }
+
+#if FW_AMX
+
+constexpr int64_t kRunRows = 64;  // for so many keys and values are put in tiles once
+
+static int64_t share_bytes(const Shape &shape) {
+    return bench_bytes(shape.head_size, kRunRows * shape.sharing());
+}
+
+static void begin_share(const Step &step, const Share &share) {
+    const Shape &shape = step.network->shape;
+    const int64_t size = shape.head_size, sharing = shape.sharing();
+    const Bench bench = bench_at(share.room, size);
+    for (int64_t i = 0; i < share.run.count * sharing; i++) {
+        const int64_t head = share.kv * sharing + i % sharing;
+        const float *q = step.q + (share.run.first + i / sharing) * shape.queries() + head * size;
+        put_query(q, size, bench.query_row(i, size));
+    }
+}
+
+template <int kKind>
+static void look_in_part(const Step &step, const Share &share, int64_t part, float *found,
+                         int64_t apart) {
+    const Shape &shape = step.network->shape;
+    const int64_t size = shape.head_size, sharing = shape.sharing();
+    const int64_t count = share.run.count * sharing, first = part * kPart, end = first + kPart;
+    const Row *row = step.row + share.run.first;
+    const Bench bench = bench_at(share.room, size);
+    const int64_t newest = row[share.run.count - 1].position, last = newest < end ? newest : end - 1;
+    const bool is_few = count <= kPairs;
+    const uint8_t *next = last < newest ? share.sight.head(end / kPage) : share.next;
+    if (!is_few) begin_attention();
+    if (!is_few) put_part<kKind>(bench, share.sight, first, last, next);
+    for (int64_t from = 0; from < count;) {
+        Seekers seekers;
+        seekers.count = seekers_of(count - from);
+        seekers.queries = bench.query_row(from, size);
+        seekers.found = found + from * apart;
+        seekers.apart = apart;
+        for (int64_t i = 0; i < seekers.count; i++)
+            seekers.positions[i] = row[(from + i) / sharing].position;
+        if (is_few) return look_as_few<kKind>(bench, share.sight, seekers, first, end, next);
+        look_in_tiles<kKind>(bench, share.sight, seekers, first, end);
+        from += seekers.count;
+    }
+}
+
+// What all queries of a share find in one part, the `i`th at found + i * apart.
+static void look_at_part(const Step &step, const Share &share, int64_t part, float *found,
+                         int64_t apart) {
+    switch (step.pages.kind) {
+        case kFloats: return look_in_part<kFloats>(step, share, part, found, apart);
+        case kHalves: return look_in_part<kHalves>(step, share, part, found, apart);
+        default: return look_in_part<kBytes>(step, share, part, found, apart);
+    }
+}
+
+static void join_part(const Step &step, const Share &share, int64_t, float *found,
+                      const float *next, int64_t apart) {
+    const Shape &shape = step.network->shape;
+    join_tiles(found, next, apart, share.run.count * shape.sharing(), shape.head_size);
+}
+
+#else
+
+constexpr int64_t kRunRows = 16;  // so that threads have enough to share
+
+static int64_t share_bytes(const Shape &) { return 0; }
+static void begin_share(const Step &, const Share &) {}
+static void end_attention() {}
 
 // What all queries of a share find in one part, the `i`th at found + i * apart.
 static void look_at_part(const Step &step, const Share &share, int64_t part, float *found,
@@ -45,6 +120,17 @@ static void look_at_part(const Step &step, const Share &share, int64_t part, flo
     }
 }
 
+// Adds what they find in the part behind.
+static void join_part(const Step &step, const Share &share, int64_t part, float *found,
+                      float *next, int64_t apart) {
+    const Shape &shape = step.network->shape;
+    for (int64_t i = 0; i < share.run.count * shape.sharing(); i++)
+        if (part < parts_of(step.row[share.run.first + i / shape.sharing()].position))
+            join({found + i * apart}, {next + i * apart}, shape.head_size);
+}
+
+#endif
+
 // Ends one query: what it found becomes numbers for the matrix behind attention.
 static void put_mixed(const Step &step, int64_t r, int64_t head, Found found) {
     const int64_t size = step.network->shape.head_size;
@@ -61,9 +147,7 @@ static void attend_in_order(const Step &step, const Share &share, int64_t parts,
     float *found = step.found + 2 * thread * step.found_room, *next = found + step.found_room;
     for (int64_t part = 0; part < parts; part++) {
         look_at_part(step, share, part, part ? next : found, shape.found());
-        for (int64_t i = 0; part && i < count; i++)
-            if (part < parts_of(step.row[share.run.first + i / sharing].position))
-                join({found + i * shape.found()}, {next + i * shape.found()}, shape.head_size);
+        if (part) join_part(step, share, part, found, next, shape.found());
     }
     for (int64_t i = 0; i < count; i++)
         put_mixed(step, share.run.first + i / sharing, share.kv * sharing + i % sharing,
@@ -81,13 +165,17 @@ static void attend_part(const Step &step, const Share &share, int64_t part, int6
     look_at_part(step, share, part, found + part * shape.found(), apart);
     if (__atomic_add_fetch(done, 1, __ATOMIC_ACQ_REL) < parts) return;
     *done = 0;
-    for (int64_t i = 0; i < count; i++) {
-        const int64_t r = share.run.first + i / sharing;
-        const Found all_found{found + i * apart};
-        for (int64_t p = 1; p < parts_of(step.row[r].position); p++)
-            join(all_found, {all_found.told + p * shape.found()}, shape.head_size);
-        put_mixed(step, r, share.kv * sharing + i % sharing, all_found);
-    }
+    for (int64_t p = 1; p < parts; p++)
+        join_part(step, share, p, found, found + p * shape.found(), apart);
+    for (int64_t i = 0; i < count; i++)
+        put_mixed(step, share.run.first + i / sharing, share.kv * sharing + i % sharing,
+                  {found + i * apart});
+}
+
+static Sight sight_of(const Step &step, int64_t layer, int64_t index) {
+    const int64_t kv_heads = step.network->shape.kv_heads;
+    return {&step.pages, step.row[step.run[index / kv_heads].first].table,
+            step.pages.offset(layer, index % kv_heads)};
 }
 
 static void attend_all(const Step &step, int64_t layer, int64_t thread) {
@@ -98,11 +186,14 @@ static void attend_all(const Step &step, int64_t layer, int64_t thread) {
         const int64_t index = shares - 1 - piece / splits;  // the longest first
         const int64_t part = piece % splits, kv = index % shape.kv_heads;
         const Run &run = step.run[index / shape.kv_heads];
-        const Share share{layer, kv, run,
-                          {&step.pages, step.row[run.first].table, step.pages.offset(layer, kv)}};
+        const Share share{layer, kv, run, sight_of(step, layer, index),
+                          step.share_room + thread * step.share_bytes,
+                          sight_of(step, layer, index ? index - 1 : 0).head(0)};
         const int64_t parts = parts_of(step.row[run.first + run.count - 1].position);
+        if (!step.parts || part < parts) begin_share(step, share);
         if (!step.parts) attend_in_order(step, share, parts, thread);
         if (step.parts && part < parts)
             attend_part(step, share, part, parts, step.parts_done + index);
     }
+    end_attention();
 }

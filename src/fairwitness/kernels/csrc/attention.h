@@ -5,12 +5,6 @@
 
 #include "pages.h"
 
-struct Query {
-    const float *q;  // scaled
-    int64_t position;
-    float *found;  // as `Found` has it
-};
-
 // What a query found in some positions: the highest score, the sum of weights relative to it, and the
 // values times these weights.
 struct Found {
@@ -37,6 +31,14 @@ FW_INLINE const float *scales_of(const Sight &sight, int64_t page, bool is_key) 
     return reinterpret_cast<const float *>(sight.head(page) + sight.pages->scales()) +
            (is_key ? 0 : kPage);
 }
+
+#if !FW_AMX  // which has tiles for it
+
+struct Query {
+    const float *q;  // scaled
+    int64_t position;
+    float *found;  // as `Found` has it
+};
 
 // scores[i][s] for positions from 16 * `first` on; those that are ahead of a query are lowest.
 template <int kKind, int Q>
@@ -164,3 +166,4 @@ static void join(Found found, Found next, int64_t size) {
     for (int64_t k = 0; k < size; k += 16)
         store(found.values() + k, load(found.values() + k) * here + load(next.values() + k) * there);
 }
+#endif

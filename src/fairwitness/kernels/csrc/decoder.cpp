@@ -28,7 +28,7 @@ uint64_t summed(const uint64_t *words, int64_t count) {
     return sum;
 }
 
-constexpr int64_t kMostTogether = 16;  // rows of a run, so that threads have enough to share
+constexpr int64_t kMostSplit = 16;  // rows of a step whose runs threads share part by part
 
 struct alignas(64) Line {
     uint8_t bytes[64];
@@ -107,14 +107,16 @@ class Decoder {
         step.q = room(q_, count * shape.queries());
         step.turns = room(turns_, count * shape.head_size);
         step.pages = pages;
-        step.found_room = kMostTogether * shape.sharing() * shape.found();
+        step.found_room = form_->run_rows * shape.sharing() * shape.found();
         step.found = room(found_, 2 * pool_.threads() * step.found_room);
         // Few shares would leave threads without work.
         const int64_t shares = step.runs * shape.kv_heads;
-        const bool is_split = last >= kPart && count <= kMostTogether && shares < 8 * pool_.threads();
+        const bool is_split = last >= kPart && count <= kMostSplit && shares < 8 * pool_.threads();
         step.parts = is_split ? last / kPart + 1 : 0;
         step.part_found = room(part_found_, count * shape.query_heads * step.parts * shape.found());
         step.parts_done = room(parts_done_, shares);
+        step.share_bytes = form_->share_bytes(shape);
+        step.share_room = room(shares_, pool_.threads() * step.share_bytes / 64)->bytes;
         const int64_t columns = std::max({shape.width, shape.queries(), shape.hidden});
         step.panel_room = columns * kRows;
         step.panels = room(panels_, 2 * pool_.threads() * step.panel_room / 64)->bytes;
@@ -166,10 +168,10 @@ class Decoder {
     const Shape &shape() const { return network_.shape; }
 
   private:
-    static std::vector<Run> runs_of(const std::vector<Row> &rows) {
+    std::vector<Run> runs_of(const std::vector<Row> &rows) const {
         std::vector<Run> runs;
         for (int64_t r = 0; r < static_cast<int64_t>(rows.size()); r++) {
-            const bool goes_on = !runs.empty() && runs.back().count < kMostTogether &&
+            const bool goes_on = !runs.empty() && runs.back().count < form_->run_rows &&
                                  rows[r].table == rows[r - 1].table;
             if (goes_on) runs.back().count++;
             if (!goes_on) runs.push_back({r, 1});
@@ -182,7 +184,7 @@ class Decoder {
     Network network_;
     Pool pool_;
     Room normed_, mixed_, hidden_;
-    std::vector<Line> panels_;
+    std::vector<Line> panels_, shares_;
     std::vector<float> x_, q_, turns_, found_, part_found_, low_, widened_;
     std::vector<int32_t> parts_done_;
     int64_t *spent_ns_ = nullptr;

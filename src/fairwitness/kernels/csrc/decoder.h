@@ -94,6 +94,8 @@ struct Step {
     int64_t parts;         // how many of them each share of a run is split in, 0 for none
     float *part_found;     // rows * query_heads * parts, where they are
     int32_t *parts_done;   // runs * kv_heads, zeros
+    uint8_t *share_room;   // for each thread what attention needs, 64-byte aligned
+    int64_t share_bytes;
     uint8_t *panels;  // for each thread two panels unpacked, 64-byte aligned
     int64_t panel_room;
     int64_t most_rank;  // of all adapters here, 0 for none
@@ -115,6 +117,8 @@ using Multiply = void (*)(const Matrix *matrix, const float *x, int64_t count, c
 struct Form {
     RunStep step;
     Multiply multiply;
+    int64_t run_rows;  // at most, of one run
+    int64_t (*share_bytes)(const Shape &shape);
 };
 
 // Null where the compiler cannot make it.

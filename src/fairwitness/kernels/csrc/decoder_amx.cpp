@@ -6,7 +6,7 @@
 #include <immintrin.h>
 
 // After all inline functions of others, which must not be compiled for this machine.
-#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c,bmi2,amx-tile,amx-int8")
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c,bmi2,amx-tile,amx-int8,amx-bf16")
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // inside immintrin.h
 #define FW_WIDE 512
@@ -14,7 +14,7 @@
 
 namespace {
 #include "decoder_body.h"
-const Form kForm = {run_step, run_multiply};
+const Form kForm = {run_step, run_multiply, kRunRows, share_bytes};
 }  // namespace
 
 const Form *form_amx() { return &kForm; }

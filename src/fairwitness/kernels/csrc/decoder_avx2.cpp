@@ -11,7 +11,7 @@
 
 namespace {
 #include "decoder_body.h"
-const Form kForm = {run_step, run_multiply};
+const Form kForm = {run_step, run_multiply, kRunRows, share_bytes};
 }  // namespace
 
 const Form *form_avx2() { return &kForm; }

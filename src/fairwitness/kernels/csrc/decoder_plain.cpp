@@ -5,7 +5,7 @@
 
 namespace {
 #include "decoder_body.h"
-const Form kForm = {run_step, run_multiply};
+const Form kForm = {run_step, run_multiply, kRunRows, share_bytes};
 }  // namespace
 
 const Form *form_plain() { return &kForm; }

@@ -51,7 +51,14 @@ FW_INLINE f32x16 fma(f32x16 a, f32x16 b, f32x16 c) {
 #endif
 }
 
-FW_INLINE f32x16 larger(f32x16 a, f32x16 b) { return a > b ? a : b; }
+// The second where one of them is not a number.
+FW_INLINE f32x16 larger(f32x16 a, f32x16 b) {
+#if FW_WIDE == 512
+    return (f32x16)_mm512_max_ps((__m512)a, (__m512)b);
+#else
+    return a > b ? a : b;
+#endif
+}
 
 FW_INLINE float highest(f32x16 x) {
 #if FW_WIDE == 512

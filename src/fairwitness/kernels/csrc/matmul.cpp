@@ -31,10 +31,10 @@ bool has_avx512() {
 // (Documentation/arch/x86/xstate.rst in the Linux source).
 bool has_amx() {
 #if defined(__linux__)
-    constexpr int kTile = 1 << 24, kInt8 = 1 << 25, kAskPermission = 0x1023, kTileData = 18;
+    constexpr int kTile = 1 << 24, kInt8 = 1 << 25, kBf16 = 1 << 22, kAskPermission = 0x1023, kTileData = 18;
     unsigned a = 0, b = 0, c = 0, d = 0;
     if (!has_avx512() || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
-    if (!(d & kTile) || !(d & kInt8)) return false;
+    if (!(d & kTile) || !(d & kInt8) || !(d & kBf16)) return false;
     return syscall(SYS_arch_prctl, kAskPermission, kTileData) == 0;
 #else
     return false;
