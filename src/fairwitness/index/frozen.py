@@ -7,6 +7,7 @@ where all are the same; a cluster is told of copies only. The file is mapped and
     magic, length of the head, head, arrays at multiples of 64 bytes, xxh3-64 of all before
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -22,6 +23,7 @@ from fairwitness.index.whole import replacing
 from fairwitness.kernels import masks
 
 _MAGIC = b"fwfrozn1"
+_KIND = re.compile(r"[|<][iu][1248]")
 _HEAD_AT, _LENGTH_BYTES, _DIGEST_BYTES, _ALIGN_BYTES = 16, 8, 8, 64
 _STRETCH_ROWS = 1_024
 """So few that a stretch of a slow stream, 16 posts a second, is told in 16 bits."""
@@ -220,6 +222,8 @@ class Frozen:
         return _keep_among(kept, self.network[: len(kept)], networks, negated)
 
     def _array(self, kept: _Kept, begin: int) -> Array:
+        if not _KIND.fullmatch(kept.dtype):
+            raise ValueError(f"{kept.dtype!r} is no type of numbers")
         dtype: np.dtype[Any] = np.dtype(kept.dtype)
         start = begin + kept.start
         return self._data[start : start + kept.count * dtype.itemsize].view(dtype)
