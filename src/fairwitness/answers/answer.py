@@ -138,6 +138,21 @@ class Part(msgspec.Struct, frozen=True):
     answer: str
 
 
+How = Literal["words", "names", "meaning", "conversations"]
+
+
+class Round(msgspec.Struct, frozen=True):
+    """One search for an answer, and what it brought."""
+
+    how: How
+    """By all words; by names that must all stand there; by what the question means; or what was
+    found is read with what it answers."""
+    found: int
+    """Posts that no round before had found."""
+    witnesses: int
+    """Independent witnesses of what leads the answer after it."""
+
+
 class Answer(msgspec.Struct, frozen=True):
     """A question's verified answer, or the statement that nobody witnessed one."""
 
@@ -171,6 +186,8 @@ class Answer(msgspec.Struct, frozen=True):
     that are answered, and `abstained` is whether none is."""
     explained: Explained | None = None
     """How the message was understood and what was searched, if that was asked for."""
+    rounds: tuple[Round, ...] = ()
+    """How it was searched for."""
 
     def but_for_time(self) -> "Answer":
         """Return the answer without how long it took: the same posts give the same bytes."""

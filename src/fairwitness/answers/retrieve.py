@@ -33,15 +33,19 @@ class Retrieved:
 
 def retrieve(index: LiveIndex, asked: Asked, as_of_ms: int) -> Retrieved:
     """Search for all words of the question and for their other forms and senses."""
-    query = Query(
+    results = index.search(query_of(asked), as_of_ms=as_of_ms, limit=CANDIDATES)
+    posts = index.stats().versions
+    weights = {term: rarity(posts, sum(index.frequencies(_distinct(term)))) for term in asked.terms}
+    return Retrieved(_within_reach(results.hits), results.searched, weights)
+
+
+def query_of(asked: Asked) -> Query:
+    """Return the search for all words of the question, in its window."""
+    return Query(
         words=" ".join(word for term in asked.terms for word in term.search),
         since_ms=asked.window.since_ms,
         until_ms=asked.window.until_ms,
     )
-    results = index.search(query, as_of_ms=as_of_ms, limit=CANDIDATES)
-    posts = index.stats().versions
-    weights = {term: rarity(posts, sum(index.frequencies(_distinct(term)))) for term in asked.terms}
-    return Retrieved(_within_reach(results.hits), results.searched, weights)
 
 
 def replies(index: LiveIndex, posts: Sequence[Post], as_of_ms: int) -> list[Post]:

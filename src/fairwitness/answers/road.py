@@ -29,6 +29,7 @@ from fairwitness.answers.answer import (
     Freshness,
     Kind,
     Mode,
+    Round,
     Said,
     Sentence,
     Side,
@@ -42,7 +43,8 @@ from fairwitness.answers.answer import (
 from fairwitness.answers.claims import Evidence, written
 from fairwitness.answers.policy import Decline
 from fairwitness.answers.quote import Span
-from fairwitness.answers.retrieve import Retrieved, retrieve
+from fairwitness.answers.retrieve import Retrieved
+from fairwitness.answers.rounds import in_rounds
 from fairwitness.answers.sides import Stance
 from fairwitness.answers.understand import Asked
 from fairwitness.answers.weigh import Weighed
@@ -100,6 +102,7 @@ class Court:
     heard: list[Weighed] = field(default_factory=list)
     standing: Standing = "none"
     witnesses: int = 0
+    rounds: tuple[Round, ...] = ()
     first_ms: float = 0.0
     search_ms: float = 0.0
 
@@ -153,9 +156,23 @@ def answered(desk: Desk, court: Court) -> Iterator[Told]:
 
 
 def hear(desk: Desk, court: Court) -> list[Stance]:
-    """Search, and return what the posts that were found say."""
-    court.retrieved = retrieve(desk.index, court.asked, court.as_of_ms)
-    court.search_ms = court.elapsed_ms()
+    """Search in rounds, and return what the posts that were found say."""
+    heard: list[Stance] = []
+
+    def listen(found: Retrieved) -> int:
+        nonlocal heard
+        court.retrieved = found
+        court.search_ms = court.search_ms or court.elapsed_ms()
+        heard = _heard(court)
+        leading = leading_of(court.asked, heard)
+        return len({origin.witness for each in leading for _, origin in each.spans})
+
+    court.rounds = in_rounds(desk.index, court.asked, court.as_of_ms, listen)
+    return heard
+
+
+def _heard(court: Court) -> list[Stance]:
+    court.copies.clear()
     if not court.asked.terms and court.asked.asks != "happening":
         return []  # only "what is happening?" may be about nothing in particular
     spans = [span for hit in court.retrieved.hits for span in quote.spans_of(hit.post)]
@@ -303,6 +320,7 @@ def _answer(desk: Desk, court: Court, sides: Sequence[Stance], *, outcome_pendin
         timing_ms=Timing(court.search_ms, court.first_ms, court.elapsed_ms()),
         verifier=verifier.name if verifier else "",
         witnesses=court.witnesses,
+        rounds=court.rounds,
     )
 
 

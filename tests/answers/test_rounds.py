@@ -1,0 +1,69 @@
+"""A search that goes on until it suffices, and says what each round brought."""
+
+import pytest
+
+from fairwitness.answers import rounds
+from fairwitness.answers.retrieve import CANDIDATES
+from fairwitness.posts.post import Deleted
+
+QUESTION = "What happened to the lighthouse of Marwick?"
+
+
+def how(answer) -> list[str]:
+    return [each.how for each in answer.rounds]
+
+
+def test_what_suffices_is_not_looked_for_again(scene):
+    scene.say(
+        "The lighthouse of Marwick is on fire",
+        "Fire in the top of the Marwick lighthouse, seen from a boat",
+    )
+    answer = scene.ask(QUESTION)
+    assert [(each.how, each.found, each.witnesses) for each in answer.rounds] == [("words", 2, 2)]
+
+
+def test_a_lone_witness_and_nobody_are_looked_for_by_meaning_too(scene):
+    assert how(scene.ask(QUESTION)) == ["words", "meaning"]
+    scene.say("The lighthouse of Marwick is on fire")
+    answer = scene.ask(QUESTION)
+    assert how(answer) == ["words", "meaning"]
+    assert answer.rounds[-1].witnesses == 1
+    assert answer.standing == "lone"
+
+
+def test_names_narrow_a_search_that_found_more_than_is_read(scene):
+    # Long enough that its words count for little, and short enough to be a post.
+    talk = " ".join(f"word{n}" for n in range(90))
+    (fire,) = scene.say(f"There was a fire in Marwick. {talk}")
+    scene.now_ms += 30 * 86_400_000
+    noise = (f"fire flames blaze burning by lane{n} and mill{n * 7}" for n in range(400))
+    scene.say(*noise, minutes=0)
+    answer = scene.ask("Was there a fire in Marwick?")
+    assert how(answer)[:2] == ["words", "names"]
+    first, names, *_ = answer.rounds
+    assert (first.found, first.witnesses) == (CANDIDATES, 0)
+    assert (names.found, names.witnesses) == (1, 1)
+    assert [source.id for source in answer.sources] == [fire.id]
+
+
+def test_a_reply_brings_what_it_answers_as_it_stood_then(scene):
+    (root,) = scene.say("Smoke over the bay, does anybody know more?")
+    scene.say("@a the lighthouse of Marwick burns", reply_to=root.id, thread=root.id)
+    answer = scene.ask(QUESTION)
+    talk = next(each for each in answer.rounds if each.how == "conversations")
+    assert talk.found == 1
+    scene.happen(Deleted(root.id, scene.now_ms))
+    assert scene.ask(QUESTION).rounds[-1].found == 0
+
+
+def test_no_round_looks_outside_the_window_of_the_question(scene):
+    (root,) = scene.say("Smoke over the bay, does anybody know more?")
+    scene.now_ms += 3 * 3_600_000
+    scene.say("@a the lighthouse of Marwick burns", reply_to=root.id)
+    answer = scene.ask(f"{QUESTION} in the last hour")
+    assert {each.how: each.found for each in answer.rounds}["conversations"] == 0
+
+
+def test_no_round_is_begun_when_time_is_over(scene, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rounds, "SEARCH_S", -1.0)
+    assert how(scene.ask(QUESTION)) == ["words"]
