@@ -65,17 +65,7 @@ def test_tiles_hold_what_the_file_says(kind, rows, blocks, seed):
     tiles = room.pack(kind, told)
     assert np.array_equal(tiles.data, room._packed_plainly(kind, told))
     expected = dequantise(FORMATS[kind], told.reshape(-1)).reshape(rows, -1)
-    # Half of a factor's last place, as often as a number is away from the middle of all that there
-    # may be, and half of the middle's.
-    values = {Q4_0: 16, Q4_1: 16, Q8_0: 256, Q4_K: 16, Q5_K: 32, Q6_K: 64}[kind]
-    scales = (
-        room._parts(tiles)[2]
-        .transpose(0, 2, 1)
-        .reshape(-1, blocks * formats.FORMATS[kind].tiles)[:rows]
-    )
-    off = np.abs(room.unpack(tiles) - expected).reshape(rows, -1, 32).max(axis=2)
-    assert (off <= (values / 4 + 1) * scales).all()
-    assert (scales.max(axis=1) * 26_350 <= 4 * np.abs(expected).max(axis=1)).all()
+    assert np.array_equal(room.unpack(tiles), expected)
 
 
 @native_only

@@ -191,9 +191,7 @@ def test_large_blocks_say_what_they_say_in_jax(kind, other, instructions):
     got = logits(make(LARGE, weights, 2, instructions), tokens, [40, 9, 1, 10])
     expected = reference(LARGE, weights, tokens)
     assert np.abs(expected).max() > 1
-    # one number far above the others of its segment takes bits from them
-    np.testing.assert_allclose(got, expected, rtol=0, atol=1.5e-2)
-    assert np.sqrt(np.mean((got - expected) ** 2)) < 1e-3
+    np.testing.assert_allclose(got, expected, rtol=0, atol=4e-3)
 
 
 @pytest.mark.parametrize("kind", ["f32", "f16", "int8"])

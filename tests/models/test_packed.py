@@ -72,19 +72,16 @@ def test_a_mixture_of_large_blocks_is_packed_as_it_is_read(tmp_path):
     def read(name: str) -> np.ndarray:
         return file.read(f"{name}.weight")
 
-    def same(got: np.ndarray, expected: np.ndarray) -> None:
-        np.testing.assert_allclose(got, expected, rtol=0, atol=np.abs(expected).max() / 1_000)
-
     layer, query = weights.layers[0], halves_from_pairs(read("blk.0.attn_q"), 4)
     assert weights.head is weights.embedding
-    same(unpack(weights.embedding), read("token_embd"))
-    same(unpack(layer.query_key)[:256], query)
-    same(unpack(layer.query_key)[256:], halves_from_pairs(read("blk.0.attn_k"), 2))
-    same(unpack(layer.value), read("blk.0.attn_v"))
-    same(unpack(layer.out), read("blk.0.attn_output"))
-    same(unpack(layer.gate_up)[:16], read("blk.0.ffn_gate")[:16])
-    same(unpack(layer.gate_up)[16:32], read("blk.0.ffn_up")[:16])
-    same(unpack(layer.down), read("blk.0.ffn_down"))
+    assert np.array_equal(unpack(weights.embedding), read("token_embd"))
+    assert np.array_equal(unpack(layer.query_key)[:256], query)
+    assert np.array_equal(unpack(layer.query_key)[256:], halves_from_pairs(read("blk.0.attn_k"), 2))
+    assert np.array_equal(unpack(layer.value), read("blk.0.attn_v"))
+    assert np.array_equal(unpack(layer.out), read("blk.0.attn_output"))
+    assert np.array_equal(unpack(layer.gate_up)[:16], read("blk.0.ffn_gate")[:16])
+    assert np.array_equal(unpack(layer.gate_up)[16:32], read("blk.0.ffn_up")[:16])
+    assert np.array_equal(unpack(layer.down), read("blk.0.ffn_down"))
 
 
 @pytest.mark.parametrize("name", ["blk.0.attn_k", "blk.0.ffn_up"])

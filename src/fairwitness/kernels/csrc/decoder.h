@@ -88,8 +88,6 @@ struct Step {
     float *x;              // rows * width, the residual stream
     float *q;              // rows * queries
     float *turns;          // rows * head_size: cosines, then sines
-    float *mixed;          // rows * queries, what attention found
-    float *hidden;         // rows * hidden
     Pages pages;
     float *found;          // for each thread: what a run's queries found, and what they find next
     int64_t found_room;    // numbers of one of these
@@ -104,7 +102,7 @@ struct Step {
     float *low;         // rows * most_rank
     float *widened;     // for each thread a vector
     int64_t widened_room;
-    Vectors normed, whole_mixed, whole_hidden;
+    Vectors normed, mixed, hidden;
     float *logits;         // wanted * vocabulary
     int64_t *spent_ns;     // for each thread its processor time of each stage, null if nobody asks
 };

@@ -10,49 +10,57 @@
 
 #include "adapters.h"  // which needs groups as dots.h makes them
 
+constexpr int64_t kSpan = 8 * kGroup;  // vectors that go through a panel while it is near
 constexpr int64_t kPanelsAtOnce = 2;    // a piece of work; half a microsecond for one vector
+
+struct Span {
+    int64_t first, end;
+};
+
+static Span span_of(int64_t index, int64_t count) {
+    const int64_t first = index * kSpan, end = first + kSpan;
+    return {first, end < count ? end : count};
+}
+
+static int64_t spans(int64_t count) { return (count + kSpan - 1) / kSpan; }
 
 // Where a thread unpacks one of two panels.
 static uint8_t *room_of(const Step &step, int64_t thread, int64_t which) {
     return step.panels + (2 * thread + which) * step.panel_room;
 }
 
-static void normalise(const float *x, const float *scale, float epsilon, const Vectors &out,
-                      int64_t vector) {
-    const int64_t width = out.columns;
+static void normalise(const float *x, const float *scale, float epsilon, int64_t width,
+                      const Vectors &out, int64_t vector) {
     f32x16 squares = {};
     for (int64_t i = 0; i < width; i += 16) squares = fma(load(x + i), load(x + i), squares);
     const float mean = total(squares) / static_cast<float>(width);
     const float inverse = 1.0f / __builtin_sqrtf(mean + epsilon);
-    for (int64_t s = 0; s < out.segments(); s++) {
-        const int64_t first = s * kSegment, left = out.blocks() - first;
-        const int64_t blocks = left < kSegment ? left : kSegment;
-        float segment[kSegment * kColumns];
-        for (int64_t i = 0; i < blocks * kColumns; i += 16) {
-            const int64_t c = first * kColumns + i;
-            store(segment + i, load(x + c) * inverse * load(scale + c));
-        }
-        quantise(segment, blocks, out, vector, s);
+    const Group group = group_here(vector, out.count);
+    for (int64_t b = 0; b < width / kColumns; b++) {
+        float block[kColumns];
+        for (int64_t i = 0; i < kColumns; i += 16)
+            store(block + i, load(x + b * kColumns + i) * inverse * load(scale + b * kColumns + i));
+        const int64_t place = out.place(group, vector, b);
+        quantise(block, out.numbers + place * kBlockBytes, out.scales + place);
     }
 }
 
 template <int kKind>
 static void embed_row(const Matrix &matrix, int64_t token, float *out) {
+    constexpr int kExcess = kKind == kQ8_0 ? 128 : kKind == kQ6_K ? 32 : kKind == kQ4_0 ? 8 : 0;
     const int64_t row = token % kRows;
-    const Panel panel{kKind, matrix.blocks(), matrix.panel(token / kRows), nullptr};
+    const uint8_t *panel = matrix.panel(token / kRows);
     for (int64_t b = 0; b < matrix.blocks(); b++) {
-        const uint8_t *tile = panel.packed + b * tile_numbers(kKind);
-        const i32x16 factors = factors_of<kKind>(panel.factors() + b * tile_factors(kKind));
-        const int32_t first = first_of(factors)[row], second = second_of(factors)[row];
-        const float worth = panel.worths()[b / kSegment * kRows + row];
+        const uint8_t *tile = panel + b * tile_numbers(kKind);
+        const Worth worth = worth_of<kKind>(panel + matrix.blocks() * tile_numbers(kKind), b);
+        const float first = worth.first[row], second = worth.second[row];
         for (int64_t i = 0; i < kColumns; i++) {
             const int64_t c = has_bytes(kKind) ? i : i % 16;
             const uint8_t byte = tile[c / 4 * 64 + row * 4 + c % 4];
             const int number = has_bytes(kKind) ? byte : i < 16 ? byte & 15 : byte >> 4;
-            const int32_t factor = kKind == kQ6_K && i >= 16 ? second : first;
-            const int32_t middle = has_middle(kKind) ? second : 0;
-            const int32_t weight = factor * (number - centre(kKind)) + middle;
-            out[b * kColumns + i] = worth * static_cast<float>(weight);
+            const float worth_here = kKind == kQ6_K && i >= 16 ? second : first;
+            const float least = has_least(kKind) ? second : 0.0f;
+            out[b * kColumns + i] = worth_here * static_cast<float>(number - kExcess) + least;
         }
     }
 }
@@ -76,34 +84,26 @@ static void begin(const Step &step, int64_t thread) {
     }
 }
 
-// Vectors of `rows` rows. Few rows each thread makes for itself: that is sooner done than meeting.
-template <class Make>
-static Vectors made(const Step &step, Vectors out, int64_t rows, int64_t thread, const Make &make) {
+// Vectors of `rows` rows, made of the residual stream. Few rows each thread makes for
+// itself: that is sooner done than meeting.
+static Vectors normalised(const Step &step, const float *scale, const int64_t *wants, int64_t rows,
+                          int64_t thread) {
+    const int64_t width = step.network->shape.width;
+    Vectors out = step.normed;
     out.count = rows;
+    const auto make = [&](int64_t r) {
+        const float *x = step.x + (wants ? wants[r] : r) * width;
+        normalise(x, scale, step.network->epsilon, width, out, r);
+    };
     if (rows > kLonely) {
-        for (int64_t r; (r = step.pool->take(thread, rows)) < rows;) make(out, r);
+        for (int64_t r; (r = step.pool->take(thread, rows)) < rows;) make(r);
         step.pool->barrier();
         return out;
     }
-    const Vectors own = out.from(thread * kLonely);
-    for (int64_t r = 0; r < rows; r++) make(own, r);
-    return own;
-}
-
-// Of the residual stream.
-static Vectors normalised(const Step &step, const float *scale, const int64_t *wants, int64_t rows,
-                          int64_t thread) {
-    return made(step, step.normed, rows, thread, [&](const Vectors &out, int64_t r) {
-        const float *x = step.x + (wants ? wants[r] : r) * out.columns;
-        normalise(x, scale, step.network->epsilon, out, r);
-    });
-}
-
-// Of other floats, one row below the other.
-static Vectors whole_rows(const Step &step, const float *x, const Vectors &room, int64_t thread) {
-    return made(step, room, step.rows, thread, [&](const Vectors &out, int64_t r) {
-        quantise_row(x + r * out.columns, out, r);
-    });
+    out.numbers += thread * kLonely * out.blocks() * kBlockBytes;
+    out.scales += thread * kLonely * out.blocks();
+    for (int64_t r = 0; r < rows; r++) make(r);
+    return out;
 }
 
 // Turns pair (i, i + half) of a head by the angle of its place.
@@ -150,11 +150,15 @@ static void project_heads(const Step &step, int64_t layer, const Vectors &normed
         for (int64_t p = 0; p < panels; p++) {
             const Panel panel =
                 panel_of(matrix, first + p, step.rows, room_of(step, thread, 0));
-            f32x16 out[kSpan + kGroup];
-            multiply(panel, normed, span, out);
-            for (int64_t r = span.first; r < span.end; r++)
-                store(numbers[r - span.first] + p * kRows,
-                      adapted(step, layer, kHeads, r, head * panels + p, out[r - span.first]));
+            for (int64_t r = span.first; r < span.end;) {
+                const Group group = group_here(r, step.rows);
+                f32x16 out[kGroup];
+                multiply(panel, normed, group, out);
+                for (int64_t i = 0; i < group.size; i++)
+                    store(numbers[r + i - span.first] + p * kRows,
+                          adapted(step, layer, kHeads, r + i, head * panels + p, out[i]));
+                r += group.size;
+            }
         }
         for (int64_t r = span.first; r < span.end; r++)
             put_head(step, layer, head, r, numbers[r - span.first]);
@@ -172,40 +176,50 @@ static void add_product(const Step &step, int64_t layer, Product product, const 
         const int64_t first = piece % chunks * kPanelsAtOnce;
         for (int64_t p = first; p < first + kPanelsAtOnce && p < matrix.panels(); p++) {
             const Panel panel = panel_of(matrix, p, step.rows, room_of(step, thread, 0));
-            f32x16 out[kSpan + kGroup];
-            multiply(panel, vectors, span, out);
-            for (int64_t r = span.first; r < span.end; r++) {
-                float *x = step.x + r * width + p * kRows;
-                store(x, load(x) + adapted(step, layer, product, r, p, out[r - span.first]));
+            for (int64_t r = span.first; r < span.end;) {
+                const Group group = group_here(r, step.rows);
+                f32x16 out[kGroup];
+                multiply(panel, vectors, group, out);
+                for (int64_t i = 0; i < group.size; i++) {
+                    float *x = step.x + (r + i) * width + p * kRows;
+                    store(x, load(x) + adapted(step, layer, product, r + i, p, out[i]));
+                }
+                r += group.size;
             }
         }
     }
 }
 
-// silu(gate) * up, 32 hidden numbers a piece.
+// silu(gate) * up, 32 hidden numbers a piece, quantised for the way down.
 static void gate_and_up(const Step &step, int64_t layer, const Matrix &matrix,
                         const Vectors &normed, int64_t thread) {
-    const int64_t width = step.network->shape.hidden, blocks = width / kColumns;
+    const int64_t blocks = step.network->shape.hidden / kColumns;
     const int64_t pieces = blocks * spans(step.rows);
     for (int64_t piece; (piece = step.pool->take(thread, pieces)) < pieces;) {
         const Span span = span_of(piece / blocks, step.rows);
         const int64_t block = piece % blocks;
+        float hidden[kSpan][kColumns];
         for (int64_t half = 0; half < 2; half++) {
             const int64_t first = 4 * block + 2 * half;
             const Panel gates = panel_of(matrix, first, step.rows, room_of(step, thread, 0));
             const Panel ups = panel_of(matrix, first + 1, step.rows, room_of(step, thread, 1));
-            f32x16 gate[kSpan + kGroup], up[kSpan + kGroup];
-            multiply(gates, normed, span, gate);
-            multiply(ups, normed, span, up);
-            for (int64_t r = span.first; r < span.end; r++) {
-                const int64_t i = r - span.first;
-                const f32x16 g = adapted(step, layer, kGateUp, r, first, gate[i]);
-                const f32x16 u = adapted(step, layer, kGateUp, r, first + 1, up[i]);
-                const f32x16 bounded = g < -80.0f ? all(-80.0f) : g;
-                const f32x16 silu = g / (1.0f + exponential(-bounded));
-                store(step.hidden + r * width + block * kColumns + 16 * half, silu * u);
+            for (int64_t r = span.first; r < span.end;) {
+                const Group group = group_here(r, step.rows);
+                f32x16 gate[kGroup], up[kGroup];
+                multiply(gates, normed, group, gate);
+                multiply(ups, normed, group, up);
+                for (int64_t i = 0; i < group.size; i++) {
+                    gate[i] = adapted(step, layer, kGateUp, r + i, first, gate[i]);
+                    up[i] = adapted(step, layer, kGateUp, r + i, first + 1, up[i]);
+                    const f32x16 bounded = gate[i] < -80.0f ? all(-80.0f) : gate[i];
+                    const f32x16 silu = gate[i] / (1.0f + exponential(-bounded));
+                    store(hidden[r + i - span.first] + 16 * half, silu * up[i]);
+                }
+                r += group.size;
             }
         }
+        for (int64_t r = span.first; r < span.end; r++)
+            quantise_row(hidden[r - span.first], step.hidden, r, block, 1);
     }
 }
 
@@ -220,14 +234,17 @@ static void predict(const Step &step, const Vectors &vectors, int64_t thread) {
         const int64_t first = piece % chunks * kAtOnce;
         for (int64_t p = first; p < first + kAtOnce && p < head.panels(); p++) {
             const Panel panel = panel_of(head, p, step.wanted, room_of(step, thread, 0));
-            f32x16 out[kSpan + kGroup];
-            multiply(panel, vectors, span, out);
-            const int64_t left = vocabulary - p * kRows;
-            for (int64_t w = span.first; w < span.end; w++) {
-                const f32x16 here = out[w - span.first];
-                float *logits = step.logits + w * vocabulary + p * kRows;
-                if (left >= kRows) store(logits, here);
-                for (int64_t c = 0; left < kRows && c < left; c++) logits[c] = here[c];
+            for (int64_t w = span.first; w < span.end;) {
+                const Group group = group_here(w, step.wanted);
+                f32x16 out[kGroup];
+                multiply(panel, vectors, group, out);
+                const int64_t left = vocabulary - p * kRows;
+                for (int64_t i = 0; i < group.size; i++) {
+                    float *logits = step.logits + (w + i) * vocabulary + p * kRows;
+                    if (left >= kRows) store(logits, out[i]);
+                    for (int64_t c = 0; left < kRows && c < left; c++) logits[c] = out[i][c];
+                }
+                w += group.size;
             }
         }
     }
@@ -272,9 +289,8 @@ static void run_stages(const Step &step, int64_t thread) {
         attend_all(step, l, thread);
         watch.ends(Stage::kAttend);
         pool.barrier();
-        const Vectors mixed = whole_rows(step, step.mixed, step.whole_mixed, thread);
-        adapt(step, l, kOut, mixed, thread);
-        add_product(step, l, kOut, layer.out, mixed, thread);
+        adapt(step, l, kOut, step.mixed, thread);
+        add_product(step, l, kOut, layer.out, step.mixed, thread);
         watch.ends(Stage::kOut);
         pool.barrier();
         const Vectors mlp = normalised(step, layer.mlp_norm, nullptr, step.rows, thread);
@@ -283,9 +299,8 @@ static void run_stages(const Step &step, int64_t thread) {
         gate_and_up(step, l, layer.gate_up, mlp, thread);
         watch.ends(Stage::kGateUp);
         pool.barrier();
-        const Vectors hidden = whole_rows(step, step.hidden, step.whole_hidden, thread);
-        adapt(step, l, kDown, hidden, thread);
-        add_product(step, l, kDown, layer.down, hidden, thread);
+        adapt(step, l, kDown, step.hidden, thread);
+        add_product(step, l, kDown, layer.down, step.hidden, thread);
         watch.ends(Stage::kDown);
         pool.barrier();
     }
@@ -304,15 +319,16 @@ static void run_multiply(const Matrix *matrix, const float *x, int64_t count, co
                          uint8_t *panel_room, float *out) {
     begin_tiles();
     for (int64_t v = 0; v < count; v++)
-        quantise_row(x + v * matrix->columns, *room, v);
+        quantise_row(x + v * matrix->columns, *room, v, 0, matrix->blocks());
     for (int64_t p = 0; p < matrix->panels(); p++) {
         const Panel panel = panel_of(*matrix, p, count, panel_room);
-        for (int64_t i = 0; i < spans(count); i++) {
-            const Span span = span_of(i, count);
-            f32x16 products[kSpan + kGroup];
-            multiply(panel, *room, span, products);
-            for (int64_t v = span.first; v < span.end; v++)
-                store(out + v * matrix->rows + p * kRows, products[v - span.first]);
+        for (int64_t v = 0; v < count;) {
+            const Group group = group_here(v, count);
+            f32x16 products[kGroup];
+            multiply(panel, *room, group, products);
+            for (int64_t i = 0; i < group.size; i++)
+                store(out + (v + i) * matrix->rows + p * kRows, products[i]);
+            v += group.size;
         }
     }
     end_tiles();

@@ -1,7 +1,6 @@
 // Quantised matrices: from the blocks of a GGUF file to tiles, and times a few vectors.
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -74,62 +73,15 @@ void put_numbers(int32_t kind, const uint8_t *numbers, int64_t row, uint8_t *til
     }
 }
 
-float from_half(const uint8_t *bytes) {
-    uint16_t half;
-    std::memcpy(&half, bytes, 2);
-    const int exponent = half >> 10 & 31, rest = half & 1023;
-    const float sign = half & 0x8000 ? -1.0f : 1.0f;
-    if (exponent == 31) return rest ? NAN : sign * INFINITY;
-    if (!exponent) return sign * std::ldexp(static_cast<float>(rest), -24);
-    return sign * std::ldexp(static_cast<float>(rest + 1024), exponent - 25);
-}
-
-// What a row's numbers in a tile are worth, and what is added to them; in Q6_K what the last sixteen
-// are worth.
-struct Meant {
-    double first, second;
-};
-
-Meant meant(int32_t kind, const Block &block, int64_t t) {
-    const double d = from_half(block.halves[0]);
-    if (kind == kQ6_K)
-        return {d * static_cast<int8_t>(block.small[t][0]), d * static_cast<int8_t>(block.small[t][1])};
-    const double least = has_middle(kind) ? from_half(block.halves[1]) : 0.0;
-    if (!is_large(kind)) return {d, least};
-    return {d * block.small[t][0], -least * block.small[t][1]};
-}
-
-// The largest that a number of the tile may mean, with a sign or without.
-double largest(int32_t kind, const Meant &tile) {
-    const double middle = centre(kind);
-    if (!has_middle(kind)) return middle * std::max(std::abs(tile.first), std::abs(tile.second));
-    return std::max(std::abs(tile.second), std::abs(tile.first * (2 * middle - 1) + tile.second));
-}
-
-// Puts factors of one row for a segment's tiles where its panel has them, and returns their scale.
-float put_factors(int32_t kind, const Meant *tiles, int64_t count, int64_t row, uint8_t *factors) {
-    double most = 0;
-    bool is_finite = true;
-    for (int64_t t = 0; t < count; t++) {
-        const double here = largest(kind, tiles[t]);
-        is_finite = is_finite && std::isfinite(here);
-        most = std::max(most, here);
-    }
-    if (!is_finite) return NAN;
-    const float scale = static_cast<float>(most / kLargestWeight);
-    for (int64_t t = 0; t < count && scale > 0; t++) {
-        const double factor = std::nearbyint(tiles[t].first / scale);
-        double other = std::nearbyint(tiles[t].second / scale);
-        if (has_middle(kind)) {
-            // right for what is halfway between the numbers: they are as far from it on both sides
-            const double halfway = tiles[t].first * (centre(kind) - 0.5) + tiles[t].second;
-            other = std::nearbyint(halfway / scale + 0.5 * factor);
-        }
-        const int16_t both[2] = {static_cast<int16_t>(factor), static_cast<int16_t>(other)};
-        const auto size = static_cast<size_t>(2 * row_factors(kind));
-        std::memcpy(factors + t * tile_factors(kind) + row * 2 * row_factors(kind), both, size);
-    }
-    return scale;
+// The same for what a block's numbers are worth.
+void put_worth(int32_t kind, const Block &block, int64_t row, uint8_t *scales) {
+    const int64_t halves = block_halves(kind);
+    for (int64_t h = 0; h < halves; h++)
+        std::memcpy(scales + 2 * (h * kRows + row), block.halves[h], 2);
+    if (!is_large(kind)) return;
+    for (int64_t t = 0; t < 8; t++)
+        for (int64_t s = 0; s < 2; s++)
+            scales[2 * halves * kRows + (2 * t + s) * kRows + row] = block.small[t][s];
 }
 
 }  // namespace
@@ -139,25 +91,16 @@ FW_EXPORT void fw_tiles_pack(int64_t kind_number, int64_t rows, int64_t columns,
                              const uint8_t *source, uint8_t *out) {
     const auto kind = static_cast<int32_t>(kind_number);
     const int64_t tiles = columns / kColumns, together = block_tiles(kind);
-    std::vector<Meant> means(static_cast<size_t>(tiles));
     for (int64_t row = 0; row < rows; row++) {
         uint8_t *panel = out + row / kRows * panel_bytes(kind, tiles);
-        uint8_t *factors = panel + tiles * tile_numbers(kind);
+        uint8_t *scales = panel + tiles * tile_numbers(kind);
         for (int64_t first = 0; first < tiles; first += together, source += block_bytes(kind)) {
             Block block;
             read_block(kind, source, &block);
-            for (int64_t t = 0; t < together; t++) {
-                means[static_cast<size_t>(first + t)] = meant(kind, block, t);
+            put_worth(kind, block, row % kRows, scales + first * tile_scales(kind));
+            for (int64_t t = 0; t < together; t++)
                 put_numbers(kind, block.numbers + t * kColumns, row % kRows,
                             panel + (first + t) * tile_numbers(kind));
-            }
-        }
-        uint8_t *scales = panel + panel_bytes(kind, tiles) - segments_of(tiles) * 4 * kRows;
-        for (int64_t s = 0; s < segments_of(tiles); s++) {
-            const int64_t first = s * kSegment, count = std::min(kSegment, tiles - first);
-            const float scale = put_factors(kind, means.data() + first, count, row % kRows,
-                                            factors + first * tile_factors(kind));
-            std::memcpy(scales + 4 * (s * kRows + row % kRows), &scale, 4);
         }
     }
 }
@@ -177,15 +120,11 @@ FW_EXPORT bool fw_matmul(int64_t form_number, int64_t kind, int64_t rows, int64_
     if (!form) return false;
     const int64_t panels = (rows + kRows - 1) / kRows, blocks = columns / kColumns;
     const Matrix matrix{static_cast<int32_t>(kind), panels * kRows, columns, tiles};
-    Vectors room{nullptr, nullptr, nullptr, count, columns};
-    std::vector<Line> numbers(static_cast<size_t>(2 * padded(count) * room.pairs()));
-    std::vector<Sums> sums(static_cast<size_t>(padded(count) * blocks));
-    std::vector<float> steps(static_cast<size_t>(padded(count) * room.segments()));
-    room.numbers = reinterpret_cast<int8_t *>(numbers.data());
-    room.sums = sums.data();
-    room.steps = steps.data();
+    std::vector<int8_t> numbers(static_cast<size_t>(count * blocks * kBlockBytes));
+    std::vector<Scale> scales(static_cast<size_t>(count * blocks));
     std::vector<float> products(static_cast<size_t>(count * matrix.rows));
-    std::vector<Line> panel(static_cast<size_t>(panel_room(columns) / 64));
+    const Vectors room{numbers.data(), scales.data(), count, columns};
+    std::vector<Line> panel(static_cast<size_t>(blocks * kRows * kColumns / 64));
     form->multiply(&matrix, x, count, &room, panel.data()->bytes, products.data());
     for (int64_t v = 0; v < count; v++)
         std::copy_n(products.data() + v * matrix.rows, rows, out + v * rows);
