@@ -109,11 +109,13 @@ def test_an_edited_question_finds_what_the_first_one_missed(scene):
 def test_the_trace_says_what_was_searched_and_read(scene):
     scene.say("The ferry to Oldtown sank at noon", "So the Oldtown ferry sank", "It rains")
     answer = scene.ask("What about the ferry in Oldtown?", explain=True)
-    (round_,) = answer.explained.rounds
-    assert (round_.question, round_.searched) == (0, 3)
-    assert {"ferry", "Oldtown"} <= set(round_.words)
-    assert 2 <= round_.read <= 3
-    assert round_.spans == 2
+    (search,) = answer.explained.searches
+    assert (search.question, search.posts) == (0, 3)
+    assert search.rounds == answer.rounds
+    assert search.rounds[0].how == "words"
+    assert {"ferry", "Oldtown"} <= set(search.words)
+    assert 2 <= search.read <= 3
+    assert search.spans == 2
     assert answer.explained.as_of == answer.as_of
     assert scene.ask("What about the ferry in Oldtown?").explained is None
 

@@ -74,7 +74,7 @@ def test_what_was_understood_is_told_and_taken_back_changed(reading) -> None:
     assert first["abstained"]
     (understood,) = first["explained"]["questions"]
     assert understood["words"] == ["cake"]
-    assert first["explained"]["rounds"][0]["searched"] == 7
+    assert first["explained"]["searches"][0]["posts"] == 7
     same = {"question": "", "questions": [understood], "as_of": first["as_of"]}
     again = reading.client.post("/v1/ask", json=same).json()
     assert (again["answer"], again["explained"]) == (first["answer"], None)

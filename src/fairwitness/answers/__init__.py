@@ -18,7 +18,7 @@ from fairwitness.answers.answer import (
 )
 from fairwitness.answers.deep import Budget, Progressed, Report, Reported, deep
 from fairwitness.answers.explain import UnknownPost, explain
-from fairwitness.answers.explained import Explained, Parsed, Round
+from fairwitness.answers.explained import Explained, Parsed, Round, Search
 from fairwitness.answers.kept import Kept, ReadBack, keep, read_back
 from fairwitness.answers.living import Change, Changed, Difference, changes, difference
 from fairwitness.answers.message import ask
@@ -50,6 +50,7 @@ __all__ = [
     "Reported",
     "Round",
     "Said",
+    "Search",
     "Sentence",
     "Standing",
     "Told",

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from fairwitness.answers.explained import Explained
+from fairwitness.answers.explained import Explained, Round
 from fairwitness.posts.clock import to_iso
 from fairwitness.posts.post import Post
 
@@ -136,21 +136,6 @@ class Part(msgspec.Struct, frozen=True):
     standing: Standing
     abstained: bool
     answer: str
-
-
-How = Literal["words", "names", "meaning", "conversations"]
-
-
-class Round(msgspec.Struct, frozen=True):
-    """One search for an answer, and what it brought."""
-
-    how: How
-    """By all words; by names that must all stand there; by what the question means; or what was
-    found is read with what it answers."""
-    found: int
-    """Posts that no round before had found."""
-    witnesses: int
-    """Independent witnesses of what leads the answer after it."""
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -26,19 +26,35 @@ class Parsed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: str | UnsetType = UNSET
 
 
+How = Literal["words", "names", "meaning", "conversations"]
+
+
 class Round(msgspec.Struct, frozen=True):
-    """One search for a question."""
+    """One search for an answer, and what it brought."""
+
+    how: How
+    """By all words; by names that must all stand there; by what the question means; or what was
+    found is read with what it answers."""
+    found: int
+    """Posts that no round before had found."""
+    witnesses: int
+    """Independent witnesses of what leads the answer after it."""
+
+
+class Search(msgspec.Struct, frozen=True):
+    """All that was searched for one question."""
 
     question: int
     """Place of the question among those of the message."""
     words: tuple[str, ...]
     """What was searched for: the words of the question, their other forms, and those of a sense."""
-    searched: int
-    """Posts that were visible in the window of time."""
+    posts: int
+    """How many were visible in the window of time."""
     read: int
-    """Posts that were read closely, the best of what was found."""
+    """How many of them were read closely, the best of what was found."""
     spans: int
     """Sentences of these that are about the question."""
+    rounds: tuple[Round, ...]
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -46,4 +62,4 @@ class Explained(msgspec.Struct, frozen=True):
 
     as_of: str = ""
     questions: tuple[Parsed, ...] = ()
-    rounds: tuple[Round, ...] = ()
+    searches: tuple[Search, ...] = ()

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from fairwitness.answers import policy
 from fairwitness.answers.answer import Answer, Finished, Mode, Told
-from fairwitness.answers.explained import Explained, Parsed, Round
+from fairwitness.answers.explained import Explained, Parsed, Search
 from fairwitness.answers.parsed import parsed
 from fairwitness.answers.reading import read
 from fairwitness.answers.road import Court, Desk, answered, declined, hear, leading_of
@@ -85,16 +85,17 @@ def _teller(desk: Desk, moment_ms: int) -> Callable[[Asked], str]:
 
 
 def _explained(courts: Sequence[Court]) -> Explained:
-    rounds = (
-        Round(
+    searches = (
+        Search(
             place,
             tuple(dict.fromkeys(word for term in court.asked.terms for word in term.search)),
-            court.retrieved.searched,
-            len(court.retrieved.hits),
-            len(court.heard),
+            posts=court.retrieved.searched,
+            read=len(court.retrieved.hits),
+            spans=len(court.heard),
+            rounds=court.rounds,
         )
         for place, court in enumerate(courts)
         if court.retrieved.searched
     )
     as_of = to_iso(courts[0].as_of_ms)
-    return Explained(as_of, tuple(parsed(court.asked) for court in courts), tuple(rounds))
+    return Explained(as_of, tuple(parsed(court.asked) for court in courts), tuple(searches))

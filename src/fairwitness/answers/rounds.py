@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import msgspec
 
-from fairwitness.answers.answer import How, Round
+from fairwitness.answers.explained import How, Round
 from fairwitness.answers.retrieve import CANDIDATES, READ_CHARS, Retrieved, query_of, retrieve
 from fairwitness.answers.understand import Asked
 from fairwitness.index import Condition, Hit, LiveIndex, Parts

@@ -53,6 +53,7 @@ def joined(message: str, answers: Sequence[Answer], total_ms: float) -> Answer:
         dropped=tuple(dropped for each in answers for dropped in each.dropped),
         freshness=widest.freshness,
         timing_ms=Timing(search_ms, first_ms, total_ms),
+        rounds=tuple(round_ for each in answers for round_ in each.rounds),
         witnesses=min((each.witnesses for each in answered), default=0),
         parts=tuple(Part(a.question, a.standing, a.abstained, a.answer) for a in answers),
     )

@@ -58,10 +58,11 @@ def show_explained(explained: Explained, console: Console) -> None:
     for place, parsed in enumerate(explained.questions):
         console.print(Text(f"\nUnderstood: {safe(parsed.question)}", style="bold"))
         console.print(Text("  " + " · ".join(_parts(parsed, explained.as_of)), style="dim"))
-        for each in explained.rounds:
+        for each in explained.searches:
             if each.question == place:
-                line = f"  searched {each.searched:,} posts for {safe(' '.join(each.words))}"
-                line += f"; read {each.read:,}, {each.spans:,} sentences are about it"
+                line = f"  searched {each.posts:,} posts for {safe(' '.join(each.words))}"
+                line += f"; read {each.read:,}, {each.spans:,} sentences are about it; by "
+                line += ", ".join(f"{round_.how} {round_.found:,}" for round_ in each.rounds)
                 console.print(Text(line, style="dim"))
 
 
