@@ -29,7 +29,6 @@ from fairwitness.answers.answer import (
     Freshness,
     Kind,
     Mode,
-    Round,
     Said,
     Sentence,
     Side,
@@ -41,6 +40,7 @@ from fairwitness.answers.answer import (
     text_of,
 )
 from fairwitness.answers.claims import Evidence, written
+from fairwitness.answers.explained import Round
 from fairwitness.answers.policy import Decline
 from fairwitness.answers.quote import Span
 from fairwitness.answers.retrieve import Retrieved
