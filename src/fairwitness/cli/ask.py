@@ -44,7 +44,7 @@ Example:
 
 
 @click.command(help=_HELP)
-@click.argument("question", default="")
+@click.argument("question", required=False)
 @click.option("--as-of", callback=moment, metavar="TIME", help="Answer from what was known then.")
 @click.option("--mode", type=click.Choice(["regular", "fun"]), default="regular", show_default=True)
 @click.option("--lang", default="", metavar="CODE", help="Language of the answer, such as es.")
@@ -57,7 +57,7 @@ Example:
 @json_option
 @said_plainly(QuestionError)
 def ask(
-    question: str,
+    question: str | None,
     as_of: int | None,
     mode: str,
     lang: str,
@@ -76,8 +76,9 @@ def ask(
     budget = _budget(is_deep, seconds, tokens)
     if budget is not None and (after or is_explained or edited):
         fail("--deep plans its own questions: leave out --after, --explain and --edited")
-    if not question and edited is None:
+    if question is None and edited is None:
         raise click.UsageError("Missing argument 'QUESTION'.")
+    question = question or ""
     given = edited_in(edited)
     as_of = from_iso(given.as_of) if as_of is None and given.as_of else as_of
     running = holder(home)
