@@ -212,23 +212,27 @@ constexpr int64_t kTileBytes = kRows * kColumns;  // of a tile, a byte a number
 
 constexpr int64_t kGroup = 16;
 
+// The shapes of the eight tiles, as `ldtilecfg` reads them.
+struct TileShapes {
+    uint8_t palette = 1, row = 0;
+    uint8_t reserved[14] = {};
+    uint16_t row_bytes[16] = {};
+    uint8_t rows[16] = {};
+
+    // GCC 12's intrinsic says that it reads 8 of these bytes, so that the rest may never be written.
+    void take_effect() const { asm volatile("ldtilecfg\t%0" : : "m"(*this)); }
+};
+
 // Of sixteen vectors, tiles 0 and 1 hold sums, [vector][row], and 4 and 5 parts of vectors, [vector][32
 // bytes]; of eight, 2 and 3 hold sums and 7 a part. 6 holds numbers of rows, which stand as `tiles.h`
 // has them: [4 columns][row][column].
 static void begin_tiles() {
-    struct {
-        uint8_t palette, row;
-        uint8_t reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } told = {};
-    told.palette = 1;
+    TileShapes told;
     for (int i = 0; i < 8; i++) {
         told.row_bytes[i] = i == 4 || i == 5 || i == 7 ? 32 : 64;
         told.rows[i] = i == 2 || i == 3 || i >= 6 ? 8 : 16;
     }
-    // GCC 12's intrinsic says that it reads 8 of these bytes, so that the rest may never be written.
-    asm volatile("ldtilecfg\t%0" : : "m"(told));
+    told.take_effect();
 }
 static void end_tiles() { _tile_release(); }
 

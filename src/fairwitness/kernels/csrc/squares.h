@@ -17,18 +17,12 @@ constexpr int64_t width_of(int kind) { return kind == kFloats ? 4 : kind == kHal
 
 // Tiles 0 to 3 hold sums, 4 and 5 queries or their weights, in `rows` rows; 6 and 7 keys or values.
 static void begin_attention(int64_t rows = kPairs) {
-    struct {
-        uint8_t palette, row;
-        uint8_t reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } told = {};
-    told.palette = 1;
+    TileShapes told;
     for (int i = 0; i < 8; i++) {
         told.row_bytes[i] = 64;
         told.rows[i] = i < 6 ? static_cast<uint8_t>(rows) : kPairs;
     }
-    asm volatile("ldtilecfg\t%0" : : "m"(told));  // as in dots.h
+    told.take_effect();
 }
 
 static void end_attention() { begin_tiles(); }
