@@ -18,7 +18,7 @@ from fairwitness.server import kept, sse
 from fairwitness.server.bodies import json, moment_ms, read_body
 from fairwitness.server.errors import ApiError, body_of
 from fairwitness.server.house import House
-from fairwitness.server.workers import Running, while_connected
+from fairwitness.server.workers import Running, last_of, while_connected
 
 MOST_EARLIER = 100
 """Messages of a conversation that one may send along; the last few are looked at."""
@@ -71,9 +71,7 @@ def as_of_ms(as_of: str) -> int | None:
 
 async def whole(running: Running[Told], first: Told) -> Answer:
     """Return the answer that the work ends with."""
-    last = first
-    async for told in running:
-        last = told
+    last = await last_of(running, first)
     if not isinstance(last, Finished):
         raise ApiError(503, "the server is stopping", code="stopping")
     return last.answer

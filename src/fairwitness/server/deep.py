@@ -17,7 +17,7 @@ from fairwitness.server.ask import as_of_ms
 from fairwitness.server.bodies import json, read_body
 from fairwitness.server.errors import ApiError, body_of
 from fairwitness.server.house import House
-from fairwitness.server.workers import Running, while_connected
+from fairwitness.server.workers import Running, last_of, while_connected
 
 MOST = Budget(seconds=300.0, tokens=100_000)
 """What one report may cost at most: it holds one of few threads."""
@@ -69,9 +69,7 @@ def _begin(house: House, body: DeepBody) -> Running[Told]:
 
 
 async def _whole(running: Running[Told], first: Told) -> Report:
-    last = first
-    async for told in running:
-        last = told
+    last = await last_of(running, first)
     if not isinstance(last, Reported):
         raise ApiError(503, "the server is stopping", code="stopping")
     return last.report

@@ -182,6 +182,14 @@ class Workers:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
+async def last_of(running: Running[T], first: T) -> T:
+    """Return the last thing that the work yields, `first` when that was all."""
+    last = first
+    async for told in running:
+        last = told
+    return last
+
+
 async def while_connected(request: Request, result: Awaitable[T]) -> T:
     """Return `result`, or give up on it with ClientDisconnect when the client goes away."""
     work = asyncio.ensure_future(result)
