@@ -15,7 +15,6 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from click.testing import CliRunner
 
 from fairwitness.cli.main import cli
 from fairwitness.index import Parts
@@ -394,12 +393,3 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path):
     assert done.returncode == 1
     assert str(file) in done.stderr
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("other", [("--model", "none"), ("--model-server", "http://127.0.0.1:9")])
-def test_replicas_of_no_model_of_ours_are_refused(tmp_path: Path, other: tuple[str, str]) -> None:
-    home = tmp_path / "home"
-    told = CliRunner().invoke(cli, ["up", "--replicas", "2", *other, "--home", str(home)])
-    assert told.exit_code == 2
-    assert "--replicas needs a model that runs here" in told.output
-    assert not home.exists()

@@ -38,11 +38,16 @@ def test_a_person_reads_both_tables() -> None:
         (["--adapter", "a=folder", "--model", "none"], "--adapter needs a model that runs here"),
         (["--draft-model", "small", "--model", "none"], "--draft-model needs a model that runs"),
         (["--draft-model", "small", "--replicas", "2"], "not in --replicas"),
+        (["--replicas", "2", "--model", "none"], "--replicas needs a model that runs here"),
+        (
+            ["--replicas", "2", "--model-server", "http://127.0.0.1:9"],
+            "--replicas needs a model that runs here",
+        ),
     ],
 )
-def test_an_adapter_or_a_draft_model_that_cannot_be_served_is_refused_at_once(
-    told, message
-) -> None:
-    got = CliRunner().invoke(cli, ["up", *told])
+def test_what_cannot_be_served_is_refused_at_once(tmp_path, told, message) -> None:
+    home = tmp_path / "home"
+    got = CliRunner().invoke(cli, ["up", *told, "--home", str(home)])
     assert got.exit_code == 2
     assert message in got.output
+    assert not home.exists()

@@ -18,16 +18,10 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-ARGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+ARGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run"
+    " --disable-background-networking --disable-component-update --disable-sync"
+).split()
 TEXTS = {
     "ana": "Magnitude 5.8 earthquake felt in Valparaíso just now, everybody is in the street.",
     "luis": "Take care 🧡🧡👩‍👩‍👧‍👦! Strong earthquake in Valparaíso, the bridge is closed. 🌉",
@@ -38,15 +32,10 @@ QUAKE = "Was there an earthquake in Valparaíso?"
 
 
 def rows(path: Path, texts: dict[str, str]) -> Path:
+    at = "https://social.example/@{}/1"
     made = [
-        {
-            "id": author,
-            "author": author,
-            "text": text,
-            "network": "test",
-            "url": f"https://social.example/@{author}/1",
-        }
-        for author, text in texts.items()
+        {"id": who, "author": who, "text": text, "network": "test", "url": at.format(who)}
+        for who, text in texts.items()
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in made))
     return path
