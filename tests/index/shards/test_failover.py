@@ -103,9 +103,13 @@ def said(id_: str) -> Post:
 
 @pytest.fixture
 def load(
-    tmp_path: Path, nats: NatsServer, nodes: RayCluster, whole: Callable[[Cluster], float],
-    request: pytest.FixtureRequest,
+    tmp_path: Path, nats: NatsServer, nodes: RayCluster, another_node: Callable[[], None],
+    wait_until: Wait, request: pytest.FixtureRequest,
 ) -> Iterator[Load]:  # fmt: skip
+    if len(nodes.worker_nodes) < 2:  # the test before failed without its node
+        another_node()
+    # Ray learns late that a node went; none of the replicas may be told to live on that one.
+    wait_until(lambda: sum(node["Alive"] for node in ray.nodes()) == 3)
     plan = Plan(
         servers=(nats.url,),
         folder=str(tmp_path),
@@ -114,10 +118,12 @@ def load(
         name=request.node.name.replace("_", "-"),
     )
     found = Load(plan, patience_s=1.0 if "nats" in request.node.name else 30.0)
-    whole(found.asking)
-    time.sleep(0.5)
-    yield found
-    found.close()
+    try:
+        wait_until(lambda: all_serve(found), 60)
+        wait_until(lambda: len(found.acknowledged) > 0)
+        yield found
+    finally:
+        found.close()
 
 
 def kill(load: Load, *keys: tuple[int, int]) -> dict[tuple[int, int], int]:
@@ -192,17 +198,16 @@ def test_a_killed_replica_is_not_missed(load: Load, wait_until: Wait) -> None:
     wait_until(lambda: kept(load, (1, 0), (2, 1)))
     begun_s = time.monotonic()
     killed = kill(load, (1, 0), (2, 1))
-    time.sleep(1.0)
+    gone_s = wait_until(lambda: len(load.since(begun_s)) > 20)
     back_s = wait_until(lambda: all_serve(load))
     since = load.since(begun_s)
-    assert len(since) > 5
     assert {coverage.answered for _, coverage in since} == {3}
     slowest_s = max(took_s for took_s, _ in since)
     assert slowest_s < DEADLINE_S
     standing = load.asking.standing()
     assert all(standing[key].pid != pid for key, pid in killed.items())
     nothing_is_lost(load)
-    print(f"slowest question {slowest_s:.2f} s, replicas back after {back_s + 1:.1f} s")
+    print(f"slowest question {slowest_s:.2f} s, replicas back after {gone_s + back_s:.1f} s")
 
 
 def test_a_shard_without_replicas_is_said_to_be_missing(
@@ -240,8 +245,7 @@ def test_a_killed_node_is_not_missed(
     node = next(each for each in nodes.worker_nodes if each.node_id == where[0, 0])
     begun_s = time.monotonic()
     nodes.remove_node(node, allow_graceful=False)
-    time.sleep(1.0)
-    assert len(load.since(begun_s)) > 2
+    gone_s = wait_until(lambda: len(load.since(begun_s)) > 20)
     another_node()
     back_s = wait_until(lambda: all_serve(load), 60)
     whole(load.asking)
@@ -250,7 +254,7 @@ def test_a_killed_node_is_not_missed(
     slowest_s = max(took_s for took_s, _ in since)
     assert slowest_s < DEADLINE_S
     nothing_is_lost(load)
-    print(f"slowest question {slowest_s:.2f} s, all replicas after {back_s + 1:.1f} s")
+    print(f"slowest question {slowest_s:.2f} s, all replicas after {gone_s + back_s:.1f} s")
 
 
 def test_a_killed_nats_server_takes_nothing_along(
@@ -268,5 +272,6 @@ def test_a_killed_nats_server_takes_nothing_along(
     nats.start()
     taken_s = wait_until(lambda: len(load.acknowledged) > told)
     back_s = whole(load.asking)
+    wait_until(lambda: all_serve(load))
     nothing_is_lost(load)
     print(f"written again after {taken_s:.1f} s, complete after {taken_s + back_s:.1f} s")
