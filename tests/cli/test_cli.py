@@ -54,6 +54,15 @@ def run(home: Path, *words: str, stdin: str | None = None) -> "subprocess.Comple
     )
 
 
+def posts_in(home: Path, at_least: int) -> int:
+    """Wait until readers see so many posts in a home that is written; return how many they see."""
+    deadline_s, posts = time.monotonic() + 60, 0
+    while posts < at_least and time.monotonic() < deadline_s:
+        done = run(home, "status", "--json")
+        posts = json.loads(done.stdout)["posts"] if done.returncode == 0 else 0
+    return posts
+
+
 @pytest.fixture
 def capture(tmp_path: Path) -> Path:
     file = tmp_path / "race.jsonl"
@@ -277,11 +286,7 @@ def test_ingest_reads_while_another_asks(tmp_path):
     assert ingest.stdin is not None
     ingest.stdin.write("".join(json.dumps(post) + "\n" for post in POSTS))
     ingest.stdin.flush()
-    deadline_s, posts = time.monotonic() + 30, 0
-    while posts < 3 and time.monotonic() < deadline_s:
-        done = run(home, "status", "--json")
-        posts = json.loads(done.stdout)["posts"] if done.returncode == 0 else 0
-    assert posts == 3, "a reader sees the last checkpoint"
+    assert posts_in(home, 3) == 3, "a reader sees the last checkpoint"
     ingest.send_signal(signal.SIGINT)
     ingest.stdin.close()
     assert ingest.wait(20) == 0
@@ -349,14 +354,14 @@ def test_ctrl_c_in_a_replay_loses_nothing_and_it_goes_on(tmp_path):
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     home = tmp_path / "home"
     playing = subprocess.Popen(
-        [sys.executable, "-m", "fairwitness", "replay", str(file), "--speed", "100"],
+        [sys.executable, "-m", "fairwitness", "replay", str(file), "--speed", "10"],
         stderr=subprocess.PIPE,
         text=True,
         env={**ENV, "FAIRWITNESS_HOME": str(home)},
     )
-    time.sleep(2.5)
+    assert posts_in(home, 1) > 0
     playing.send_signal(signal.SIGINT)
-    _, told = playing.communicate(timeout=20)
+    _, told = playing.communicate(timeout=60)
     assert playing.returncode == 130
     assert "what was acknowledged is kept" in told
     assert "Traceback" not in told

@@ -212,7 +212,7 @@ def talking(tmp_path: Path, parrot: Parrot) -> Iterator[Served]:
     chat.close()
 
 
-def until(true: Callable[[], bool], timeout_s: float = 10) -> None:
+def until(true: Callable[[], bool], timeout_s: float = 30) -> None:
     until_s = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < until_s, "waited in vain"
