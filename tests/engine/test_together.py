@@ -33,7 +33,7 @@ def is_native(engine: Engine) -> bool:
 
 
 def wait_until(condition) -> None:
-    ends_s = time.monotonic() + 10
+    ends_s = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < ends_s
         time.sleep(0.002)
@@ -181,6 +181,31 @@ def test_other_weights_take_over_and_nobody_is_dropped(make_engine, make_model, 
     assert ids_of(waiting) == new
     swapping.join(30)
     assert ids_of(engine.generate(request)) == new
+
+
+def test_who_stood_back_and_who_goes_on_from_elsewhere_finish_on_the_old_weights(
+    make_native, holding
+):
+    """With too few pages for both, the second stands back while the weights are waiting."""
+    requests = [Request(prompt(60, seed), 210, 0.5, seed=seed) for seed in (0, 1)]
+    old, new = (
+        [ids_of(Engine(model).generate(request)) for request in requests]
+        for model in (make_native(), make_native(seed=12))
+    )
+    engine = Engine(make_native(), 8 * PAGE_BYTES)
+    answers = [engine.generate(request) for request in requests]
+    begun = [[next(answer).id] for answer in answers]
+    with holding(engine):
+        swapping = threading.Thread(target=engine.swap, args=(make_native(seed=12),))
+        swapping.start()
+        wait_until(lambda: engine._loop._chores)
+        waiting = [engine.generate(request) for request in requests]
+        moved = engine.generate(requests[0], written=tuple(old[0][:9]))
+    assert [first + ids_of(answer) for first, answer in zip(begun, answers, strict=True)] == old
+    assert ids_of(moved) == old[0][9:]
+    assert [ids_of(answer) for answer in waiting] == new
+    swapping.join(30)
+    assert engine.load().counts.preemptions > 0
 
 
 def test_weights_of_another_shape_are_refused(make_engine, make_model):

@@ -89,8 +89,8 @@ class Loop:
         self._gone.append(task)
 
     def call(self, work: Callable[[], None], needs_idle: bool = False) -> None:
-        """Do `work` in the stepping thread, and wait for it. With `needs_idle` those who run finish
-        before, and those who wait begin after."""
+        """Do `work` in the stepping thread, and wait for it. With `needs_idle` those who have begun
+        finish before, and those who wait begin after."""
         chore = _Chore(work, needs_idle)
         with self._lock:
             self._chores.append(chore)
@@ -207,7 +207,7 @@ class Loop:
         """The next chore whose time has come; one that needs peace keeps new sequences out."""
         if not self._chores:
             return None
-        is_ready = not (self._chores[0].needs_idle and self._scheduler.running)
+        is_ready = not self._chores[0].needs_idle or self._scheduler.is_idle
         self._scheduler.is_open = is_ready
         return self._chores.popleft() if is_ready else None
 

@@ -77,7 +77,7 @@ class Scheduler:
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []  # in the order of admission
         self.counts = Counts()
-        self.is_open = True  # whether waiting sequences are let in
+        self.is_open = True  # else only those are let in who have begun
 
     def submit(self, sequence: Sequence) -> None:
         """Queue a sequence.
@@ -112,6 +112,11 @@ class Scheduler:
     def expired(self, now_s: float) -> list[Sequence]:
         """Those whose deadline has passed; the caller tells them, and releases them."""
         return [each for each in (*self.waiting, *self.running) if each.deadline_s <= now_s]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is in the midst of something: nobody runs or stands back."""
+        return not self.running and not any(each.has_begun for each in self.waiting)
 
     def plan(self) -> list[Piece]:
         """The pieces of the next step; none if there is nothing to do."""
@@ -150,10 +155,12 @@ class Scheduler:
     # ── letting in and standing back ─────────────────────────────────────────────────────────────
 
     def _admit(self) -> None:
-        while self.is_open and self.waiting and len(self.running) < self.rules.together:
-            if not self._fits(self.waiting[0]):
+        while len(self.running) < self.rules.together:
+            may = (each for each in self.waiting if self.is_open or each.has_begun)
+            sequence = next(may, None)
+            if sequence is None or not self._fits(sequence):
                 return
-            sequence = self.waiting.popleft()
+            self.waiting.remove(sequence)
             self.running.append(sequence)
             sequence.node, sequence.shared = self.tree.root_of(sequence.adapter), 0
             self._catch_up(sequence)
@@ -191,6 +198,7 @@ class Scheduler:
 
     def _stand_back(self, sequence: Sequence) -> None:
         self.counts.preemptions += 1
+        sequence.has_begun = True
         self.running.remove(sequence)
         self._give_back(sequence)
         self.waiting.appendleft(sequence)

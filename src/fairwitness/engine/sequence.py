@@ -40,6 +40,7 @@ class Sequence:
     shared: int = 0  # how many whole pages that is
     odds: Odds = field(default_factory=Odds)
     grades: tuple[int, ...] = ()  # of the tokens that are guessed in this step
+    has_begun: bool = False  # something came of it already, here or elsewhere
     is_over: bool = False
 
     @property

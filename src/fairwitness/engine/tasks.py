@@ -83,6 +83,7 @@ class Writing:
         self.sequence = Sequence(
             ids, prompt, prompt + limit, len(ids) - 1, deadline_s, self._propose, request.adapter
         )
+        self.sequence.has_begun = bool(written)
         self.told: SimpleQueue[Token | EngineError] = SimpleQueue()
         self.is_finished = False
         self._taken: list[Token] = []
