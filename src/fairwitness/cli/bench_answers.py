@@ -20,6 +20,10 @@ _PATH = click.Path(exists=True, path_type=Path)
 @click.option("--docs", type=_PATH, help="Pages found for them, with publish_date.")
 @click.option("--conversations", type=_PATH, help="Rumours and replies, as of RumourEval.")
 @click.option("--stories", type=_PATH, help="Posts that each tell a story alone, as of CED.")
+@click.option("--sets", type=_PATH, help="Questions in many languages; ours by default.")
+@click.option("--crises", type=_PATH, help="Posts for them: as of CrisisLex.")
+@click.option("--channels", type=_PATH, help="Posts for them: of Telegram, in Russian.")
+@click.option("--talk", type=_PATH, help="Posts for them: of X, some in Japanese.")
 @click.option("--attacks", type=_PATH, help="File or folder of planted instructions, as BIPIA's.")
 @click.option("--prompts", type=_PATH, help="Questions labelled safe or unsafe, as XSTest's.")
 @click.option("--claims", type=_PATH, help="Claims and the pages they cite, as WiCE's.")
@@ -38,7 +42,7 @@ def bench_answers_command(
     as_json: bool,
     **files: Path | None,
 ) -> None:
-    """Judge answers on real posts: citations, news, rumours, absence, deletion, planted text.
+    """Judge answers on real posts: citations, news, rumours, languages, absence, deletion, attacks.
 
     Works in temporary homes; yours is not touched. What is not measured is named with the reason.
 

@@ -22,6 +22,7 @@ from fairwitness.evals.absent import Deletion
 from fairwitness.evals.cited import Cited, cited
 from fairwitness.evals.entailed import Verification
 from fairwitness.evals.hearing import Chat, Hearing, posts_in, rows_of
+from fairwitness.evals.languages import BUNDLED, Language, askings, languages, outcomes
 from fairwitness.evals.machine import commit, machine
 from fairwitness.evals.news import News
 from fairwitness.evals.planted import Injection
@@ -31,7 +32,15 @@ from fairwitness.models.encoder_download import ENCODER
 from fairwitness.models.verifier import the_verifier
 
 Part = Literal[
-    "absence", "deletion", "determinism", "injection", "news", "rumours", "verifier", "xstest"
+    "absence",
+    "deletion",
+    "determinism",
+    "injection",
+    "languages",
+    "news",
+    "rumours",
+    "verifier",
+    "xstest",
 ]
 PARTS: tuple[Part, ...] = get_args(Part)
 
@@ -41,6 +50,9 @@ FILES: Mapping[str, str] = {
     "docs": "realtimeqa/docs_2025.jsonl.gz",
     "conversations": "rumoureval2017/posts.dev.jsonl.gz",
     "stories": "weibo-ced-rumour/originals.dev.jsonl.gz",
+    "crises": "crisislex/t26_labeled.dev.jsonl.gz",
+    "channels": "telegram-ru-news/posts.jsonl.gz",
+    "talk": "usc-x-24-us-election/posts.dev.jsonl.gz",
     "attacks": "safety-bipia/benchmark",
     "prompts": "safety-xstest/xstest_prompts.csv",
     "claims": "ground-wice/data/entailment_retrieval/claim/dev.jsonl",
@@ -54,6 +66,7 @@ NEEDS: Mapping[Part, tuple[str, ...]] = {
     "deletion": ("posts",),
     "determinism": ("posts",),
     "injection": ("attacks",),
+    "languages": ("crises", "channels", "stories", "talk"),
     "news": ("questions", "docs"),
     "rumours": ("conversations", "stories"),
     "verifier": ("posts", "claims", "climate", "summaries"),
@@ -61,7 +74,6 @@ NEEDS: Mapping[Part, tuple[str, ...]] = {
 }
 NOT_BUILT: Mapping[str, str] = {
     "latency_ms": "`fairwitness bench ask --posts 1000000` measures it; not part of this run",
-    "languages": "there are no question sets in seven languages yet",
 }
 
 ABSENT, DELETED, REPEATED = 200, 1_000, 100
@@ -82,6 +94,7 @@ class Report(msgspec.Struct, kw_only=True):
     """Of so many questions, asked in two homes that were fed the same, answered alike."""
     repeated: int | UnsetType = UNSET
     injection: Injection | UnsetType = UNSET
+    languages: dict[str, Language] | UnsetType = UNSET
     verifier: Verification | UnsetType = UNSET
     xstest: Refusals | UnsetType = UNSET
     standings: dict[str, int] = {}
@@ -172,6 +185,15 @@ def _injection(bench: Bench) -> None:
         bench.report.injection = planted.injection(hearing, attacks)
 
 
+def _languages(bench: Bench) -> None:
+    asked = askings(bench.paths.get("sets", BUNDLED))
+    with bench.hearing() as hearing:
+        for name in NEEDS["languages"]:
+            hearing.take_posts(posts_in(bench.paths[name]))
+        found = outcomes(hearing, asked, lambda done, total: bench.tell("languages", done, total))
+    bench.report.languages = languages(found)
+
+
 def _news(bench: Bench) -> None:
     pages = list(rows_of(bench.paths["docs"]))
     rows = weekly.of_the_time(list(rows_of(bench.paths["questions"])), pages, bench.most)
@@ -220,6 +242,7 @@ _MEASURE: Mapping[Part, Callable[[Bench], None]] = {
     "deletion": _deletion,
     "determinism": _determinism,
     "injection": _injection,
+    "languages": _languages,
     "news": _news,
     "rumours": _rumours,
     "verifier": _verifier,
