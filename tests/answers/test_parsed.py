@@ -18,6 +18,7 @@ QUESTIONS = [
     "how many people were killed, what is the death toll in Oldtown",
     'Who said "never again" to @mayor about #flood in 2023?',
     "WHO WON THE FIGHT?",
+    "What did @nasa and @esa say about Mars in the last hour?",
     "What happened in the last 3 hours in New York?",
     "How many died in the 7 fires of May 12?",
     "Did 1,500 people leave Brazil yesterday?",

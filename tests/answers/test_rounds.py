@@ -1,5 +1,7 @@
 """A search that goes on until it suffices, and says what each round brought."""
 
+import time
+
 import pytest
 
 from fairwitness.answers import rounds
@@ -64,6 +66,23 @@ def test_no_round_looks_outside_the_window_of_the_question(scene):
     assert {each.how: each.found for each in answer.rounds}["conversations"] == 0
 
 
-def test_no_round_is_begun_when_time_is_over(scene, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rounds, "SEARCH_S", -1.0)
+def test_no_round_is_begun_when_as_much_was_read_as_may_be(scene, monkeypatch: pytest.MonkeyPatch):
+    scene.say("The lighthouse of Marwick is on fire", "It rains, and the sea is rough")
+    assert how(scene.ask(QUESTION)) == ["words", "meaning"]
+    monkeypatch.setattr(rounds, "READ_CHARS", 36)
     assert how(scene.ask(QUESTION)) == ["words"]
+
+
+def test_a_slow_machine_searches_as_a_quick_one_does(scene, monkeypatch: pytest.MonkeyPatch):
+    scene.say("The lighthouse of Marwick is on fire", "It rains, and the sea is rough")
+    quick = scene.ask(QUESTION)
+    search = scene.index.search
+
+    pauses_s = iter((1.1, 0.0, 0.0))
+
+    def slow(*query: object, **how: object) -> object:
+        time.sleep(next(pauses_s))
+        return search(*query, **how)
+
+    monkeypatch.setattr(scene.index, "search", slow)
+    assert scene.ask(QUESTION).but_for_time() == quick.but_for_time()

@@ -1,5 +1,6 @@
 """Questions taken apart."""
 
+import msgspec
 import pytest
 
 from fairwitness.answers.understand import understand
@@ -88,3 +89,43 @@ def test_time_in_a_question_becomes_a_window(question, since, until):
 
 def test_a_question_without_time_looks_at_all_of_it():
     assert window_in("Who won the fight?", NOW_MS)[0].whole
+
+
+@pytest.mark.parametrize(
+    ("question", "speakers", "about"),
+    [
+        ("What did @nasa say about the launch?", ("nasa",), {"launch"}),
+        ("Has @NASA ever announced a delay?", ("nasa",), {"delay"}),
+        ("What did @nasa and @esa.int say about Mars?", ("nasa", "esa.int"), {"Mars"}),
+        ("How many died according to @ap@press.example?", ("ap@press.example",), {"died"}),
+        ("¿Qué dijo @nasa sobre el lanzamiento?", ("nasa",), {"lanzamiento"}),
+        ("Cosa ha detto @nasa del lancio?", ("nasa",), {"lancio"}),
+        ("O que disse @nasa sobre o foguete?", ("nasa",), {"foguete"}),
+        ("Что сказал @nasa о ракете?", ("nasa",), {"ракете"}),
+        ("@nasa说了什么关于火箭？", ("nasa",), {"火箭"}),
+        ("@nasa はロケットについて何と言いましたか？", ("nasa",), None),
+        ("Who attacked @mayor?", (), {"attacked", "mayor"}),
+        ('Who said "never again" to @mayor?', (), {"never", "again", "mayor"}),
+        ("Who wrote to a@b.example that he said no?", (), None),
+    ],
+)
+def test_a_handle_that_says_something_is_whose_words_are_asked_for(question, speakers, about):
+    asked = understand(question, NOW_MS)
+    assert asked.speakers == speakers
+    assert about is None or {term.shown for term in asked.terms} == about
+
+
+def test_only_what_the_account_itself_posted_answers_what_it_said(scene):
+    scene.say("Our launch is delayed by two days", author="nasa")
+    scene.say("I heard that @nasa delays the launch by a month", "The launch was great!")
+    answer = scene.ask("What did @NASA say about the launch?", explain=True)
+    assert {source.author for source in answer.sources} == {"nasa"}
+    assert answer.standing == "lone"
+    (shown,) = answer.explained.questions
+    assert shown.speakers == ("@nasa",)
+    anybody = scene.ask("", edited=[msgspec.structs.replace(shown, speakers=())])
+    assert len({source.author for source in anybody.sources}) > 1
+    nobody = scene.ask("What did @esa say about the launch?")
+    assert nobody.abstained
+    assert "@esa" in nobody.answer
+    assert scene.ask("What did @nasa say?").sources[0].author == "nasa"

@@ -1,5 +1,6 @@
 """The bench of answers judges as people would, and can find fault."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 
 from fairwitness.answers import Answer, Citation, CitedSource, Sentence
 from fairwitness.answers.answer import Freshness, Timing
-from fairwitness.evals.bench_answers import bench_answers
+from fairwitness.evals import latency
+from fairwitness.evals.bench_answers import Timed, bench_answers
 from fairwitness.evals.cited import cited
 from fairwitness.evals.entailed import Judged, judged_set, verification
 from fairwitness.evals.hearing import Hearing, made
@@ -150,6 +152,36 @@ def test_a_part_without_its_files_is_missing_and_the_rest_is_measured(tmp_path: 
     assert report.deleted_leakage == 0
     assert msgspec.to_builtins(report)["deletion"]["cited_before"] == 1.0
     assert "realtimeqa" not in msgspec.to_builtins(report)
+
+
+def test_questions_are_timed_in_a_home_made_of_any_captures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = (*latency.QUESTIONS[:2], "What did the mayor of Portville decree?")
+    monkeypatch.setattr(latency, "QUESTIONS", asked)
+    texts = [
+        *(f"{name} won the fight, what a night in {name} town" for name in ("Ana", "Bo", "Cy")),
+        *(f"An earthquake of magnitude 7.6 in Costa Rica, says witness {n}" for n in range(20)),
+        *(f"Nothing new in village {n} this morning" for n in range(40)),
+    ]
+    rows = "\n".join(json.dumps({"text": text}) for text in texts)
+    with gzip.open(tmp_path / "posts.jsonl.gz", "wt") as file:
+        file.write(rows)
+    home = tmp_path / "home"
+    report = bench_answers(
+        {"texts": tmp_path},
+        ("latency",),
+        lambda: None,
+        most=0,
+        tell=lambda *_: None,
+        timed=Timed(200, home),
+    )
+    told = report.latency_ms
+    assert (told.posts, told.questions) == (200, latency.ROUNDS * len(asked))
+    assert told.answered == latency.ROUNDS
+    assert 0 < told.first_p50 <= told.first_p95
+    assert 0 < told.total_p50 <= told.total_p95
+    assert (home / "home").is_dir()
 
 
 def test_the_verifier_is_judged_beside_two_that_read_nothing() -> None:

@@ -12,7 +12,8 @@ Words = tuple[str, ...] | UnsetType
 
 class Parsed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One question, taken apart. A name, handle, number or phrase must be in what answers; of words
-    the rare ones tell more. Times are ISO 8601, empty where the question has none."""
+    the rare ones tell more. Where there are `speakers`, only posts of these accounts answer. Times
+    are ISO 8601, empty where the question has none."""
 
     question: str
     lang: str | UnsetType = UNSET
@@ -21,6 +22,7 @@ class Parsed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phrases: Words = UNSET
     names: Words = UNSET
     handles: Words = UNSET
+    speakers: Words = UNSET
     numbers: Words = UNSET
     since: str | UnsetType = UNSET
     until: str | UnsetType = UNSET

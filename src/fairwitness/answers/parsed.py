@@ -32,6 +32,7 @@ def parsed(asked: Asked) -> Parsed:
         phrases=asked.phrases,
         names=tuple(told["names"]),
         handles=tuple(told["handles"]),
+        speakers=tuple(f"@{name}" for name in asked.speakers),
         numbers=tuple(told["numbers"]),
         since="" if asked.window.since_ms <= -FOREVER_MS else to_iso(asked.window.since_ms),
         until="" if asked.window.until_ms >= FOREVER_MS else to_iso(asked.window.until_ms),
@@ -49,6 +50,7 @@ def asked_of(given: Parsed, now_ms: int) -> Asked:
     window = _window(_or(given.since, own.since), _or(given.until, own.until))
     asks = base.asks if given.asks is UNSET else given.asks
     phrases = base.phrases if given.phrases is UNSET else given.phrases
+    base = replace(base, speakers=_names_of(given.speakers, base.speakers))
     lists = (given.words, given.phrases, given.names, given.handles, given.numbers)
     if all(each is UNSET for each in lists):
         return replace(base, asks=asks, window=window)
@@ -66,6 +68,10 @@ def asked_of(given: Parsed, now_ms: int) -> Asked:
         window=window,
         phrases=phrases,
     )
+
+
+def _names_of(given: Words, own: tuple[str, ...]) -> tuple[str, ...]:
+    return own if given is UNSET else tuple(name.lstrip("@").lower() for name in given)
 
 
 def _place(term: Term, question: str) -> str:

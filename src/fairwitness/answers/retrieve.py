@@ -34,8 +34,10 @@ class Retrieved:
 def retrieve(index: LiveIndex, asked: Asked, as_of_ms: int) -> Retrieved:
     """Search for all words of the question and for their other forms and senses."""
     results = index.search(query_of(asked), as_of_ms=as_of_ms, limit=CANDIDATES)
-    posts = index.stats().versions
-    weights = {term: rarity(posts, sum(index.frequencies(_distinct(term)))) for term in asked.terms}
+    weights = {
+        term: rarity(index.versions, sum(index.frequencies(_distinct(term))))
+        for term in asked.terms
+    }
     return Retrieved(_within_reach(results.hits), results.searched, weights)
 
 
@@ -45,6 +47,7 @@ def query_of(asked: Asked) -> Query:
         words=" ".join(word for term in asked.terms for word in term.search),
         since_ms=asked.window.since_ms,
         until_ms=asked.window.until_ms,
+        authors=asked.speakers,
     )
 
 

@@ -173,14 +173,15 @@ def hear(desk: Desk, court: Court) -> list[Stance]:
 
 def _heard(court: Court) -> list[Stance]:
     court.copies.clear()
-    if not court.asked.terms and court.asked.asks != "happening":
-        return []  # only "what is happening?" may be about nothing in particular
+    asked = court.asked
+    if not (asked.terms or asked.speakers or asked.asks == "happening"):
+        return []  # only "what is happening?", and what somebody says, may be about anything
     spans = [span for hit in court.retrieved.hits for span in quote.spans_of(hit.post)]
-    court.heard = weighed = weigh.weigh(court.asked, spans, court.retrieved.weights)
+    court.heard = weighed = weigh.weigh(asked, spans, court.retrieved.weights)
     origins = witness.origins([each.span for each in weighed])
     for each, origin in zip(weighed, origins, strict=True):
         court.copies.setdefault(origin.statement, set()).add(each.span.post.id)
-    return sides.stances(court.asked, weighed, origins)
+    return sides.stances(asked, weighed, origins)
 
 
 def leading_of(asked: Asked, heard: Sequence[Stance]) -> list[Stance]:
@@ -336,11 +337,15 @@ def declined(desk: Desk, court: Court, why: Decline) -> Answer:
 def _abstain(court: Court, freshness: Freshness, *, pending: bool) -> str:
     facts = {
         "searched": f"{court.retrieved.searched:,}",
-        "terms": ", ".join(term.shown for term in court.asked.terms) or "—",
+        "terms": ", ".join(_sought(court.asked)) or "—",
         "newest": freshness.newest_seen_at.removesuffix("Z").replace("T", " ") or "—",
     }
     parts = ("pending" if pending else "none", "sought", "widen")
     return " ".join(_voiced(court, part, **facts) for part in parts)
+
+
+def _sought(asked: Asked) -> list[str]:
+    return [*(f"@{name}" for name in asked.speakers), *(term.shown for term in asked.terms)]
 
 
 def _disputes(court: Court, disputed: Sequence[Stance]) -> tuple[Dispute, ...]:

@@ -1,12 +1,13 @@
-"""Search in rounds until what is found suffices, or no way of looking is left, or time is over.
+"""Search in rounds until what is found suffices, no way of looking is left, or enough was read.
 
 First by all words; most questions end there. Where more matched than is read, narrower: posts that
 name all that the question names. Then wider: by what the question means. Last, the conversations of
 what was found: what replies answer, and what those began with. The window of time that a question
-names is never widened: an answer from outside it would be the answer to another question.
+names is never widened: an answer from outside it would be the answer to another question. What
+bounds a search is how much is read, not how long it takes: the same posts give the same answer on a
+slow machine too.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -16,9 +17,6 @@ from fairwitness.answers.explained import How, Round
 from fairwitness.answers.retrieve import CANDIDATES, READ_CHARS, Retrieved, query_of, retrieve
 from fairwitness.answers.understand import Asked
 from fairwitness.index import Condition, Hit, LiveIndex, Parts
-
-SEARCH_S = 1.0
-"""No round is begun after so long."""
 
 ENOUGH = 2
 """Independent witnesses from which no further round is begun."""
@@ -31,11 +29,10 @@ def in_rounds(
     index: LiveIndex, asked: Asked, as_of_ms: int, hear: Callable[[Retrieved], int]
 ) -> tuple[Round, ...]:
     """Search, and let `hear` say how many witnesses all that was found by then gives."""
-    until_s = time.monotonic() + SEARCH_S
     found = retrieve(index, asked, as_of_ms)
     rounds = [Round("words", len(found.hits), hear(found))]
     for how, look in _more(index, asked, as_of_ms, found):
-        if rounds[-1].witnesses >= ENOUGH or time.monotonic() > until_s:
+        if rounds[-1].witnesses >= ENOUGH or not _left(found):
             break
         new = _unread(found, look())
         found = replace(found, hits=(*found.hits, *new))
@@ -67,7 +64,7 @@ def _more(
         yield "names", by_names
     if asked.terms:
         yield "meaning", by_meaning
-    if any(hit.post.reply_to for hit in found.hits):
+    if not asked.speakers and any(hit.post.reply_to for hit in found.hits):
         yield "conversations", lambda: _conversations(index, asked, as_of_ms, found)
 
 
@@ -90,10 +87,15 @@ def _conversations(
     )
 
 
+def _left(found: Retrieved) -> int:
+    """Return how many characters may still be read."""
+    return max(0, READ_CHARS - sum(len(hit.post.text) for hit in found.hits))
+
+
 def _unread(found: Retrieved, hits: tuple[Hit, ...]) -> tuple[Hit, ...]:
-    """Return those of `hits` that are new, as far as there is time to read them."""
+    """Return those of `hits` that are new, as far as they may be read."""
     known = {hit.post.id for hit in found.hits}
-    left = READ_CHARS - sum(len(hit.post.text) for hit in found.hits)
+    left = _left(found)
     new: list[Hit] = []
     for hit in hits:
         if hit.post.id in known:

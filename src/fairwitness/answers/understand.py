@@ -15,6 +15,7 @@ from fairwitness.answers.answer import QuestionError
 from fairwitness.answers.explained import Asks
 from fairwitness.answers.grammar import ASKING, GLUE, GLUE_UNSPACED
 from fairwitness.answers.senses import SAME_PLACE, SENSES, Sense
+from fairwitness.answers.speakers import speakers_in
 from fairwitness.answers.when import TimeWindow, window_in
 from fairwitness.posts import language
 
@@ -60,11 +61,15 @@ class Asked:
     terms: tuple[Term, ...]
     window: TimeWindow
     phrases: tuple[str, ...] = ()
+    speakers: tuple[str, ...] = ()
+    """Handles whose own posts are asked for, without @; empty for everybody's."""
 
     @property
     def outcome(self) -> bool:
-        """Whether the answer is only true once it has happened."""
-        return any(term.sense is not None and term.sense.outcome for term in self.terms)
+        """Whether the answer is only true once it has happened; not what somebody says of it."""
+        return not self.speakers and any(
+            term.sense is not None and term.sense.outcome for term in self.terms
+        )
 
 
 def understand(question: str, now_ms: int, lang: str = "") -> Asked:
@@ -80,18 +85,19 @@ def understand(question: str, now_ms: int, lang: str = "") -> Asked:
             f"the question has {len(text):,} characters; the most is {MAX_QUESTION_CHARS:,}"
         )
     spoken = lang or language_of(text)
-    window, without_time = window_in(text, now_ms)
+    speakers, of_matter = speakers_in(text)
+    window, without_time = window_in(of_matter, now_ms)
     phrases = tuple(phrase.strip() for phrase in _QUOTED.findall(text))
     terms = _terms(without_time, spoken, phrases)
     asks = kind_of(text) or "what"
     if asks != "why":
         # "How many deaths did it cause": only a why asks about causes.
         terms = tuple(t for t in terms if t.sense is None or t.sense.name != "cause") or terms
-    if not terms and asks not in ("happening", "what"):
+    if not terms and not speakers and asks not in ("happening", "what"):
         terms = _terms(without_time, spoken, phrases, keep_glue=True)
     if not any(char.isalnum() for char in text):
         raise QuestionError(f"the question has no words: {text[:60]!r}")
-    return Asked(text, spoken, asks, terms, window, phrases)
+    return Asked(text, spoken, asks, terms, window, phrases, speakers)
 
 
 def language_of(question: str) -> str:

@@ -8,9 +8,10 @@ import msgspec
 
 from fairwitness.cli.asking import json_option, model_options, print_json
 from fairwitness.cli.opening import chat_model, errors
-from fairwitness.evals.bench_answers import FILES, PARTS, bench_answers
+from fairwitness.evals.bench_answers import FILES, PARTS, Timed, bench_answers
 
 _PATH = click.Path(exists=True, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command("answers")
@@ -29,6 +30,9 @@ _PATH = click.Path(exists=True, path_type=Path)
 @click.option("--claims", type=_PATH, help="Claims and the pages they cite, as WiCE's.")
 @click.option("--climate", type=_PATH, help="Claims and five sentences each, as Climate-FEVER's.")
 @click.option("--summaries", type=_PATH, help="Folder of judged summaries, as of QAGS.")
+@click.option("--texts", type=_PATH, help="Folder of captures that a home to ask is made of.")
+@click.option("--timed-posts", default=1_000_000, show_default=True, type=click.IntRange(100))
+@click.option("--timed-home", type=_FOLDER, help="Where that home stays for another run.")
 @click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), help="Only these.")
 @click.option("--most", default=0, type=click.IntRange(0), help="Questions of a large set; 0: all.")
 @model_options
@@ -37,12 +41,15 @@ def bench_answers_command(
     data: Path | None,
     parts: tuple[Any, ...],
     most: int,
+    timed_posts: int,
+    timed_home: Path | None,
     model: str,
     model_server: str | None,
     as_json: bool,
     **files: Path | None,
 ) -> None:
-    """Judge answers on real posts: citations, news, rumours, languages, absence, deletion, attacks.
+    """Judge answers on real posts: citations, news, rumours, languages, absence, deletion, attacks;
+    and how long they take with a million posts to read.
 
     Works in temporary homes; yours is not touched. What is not measured is named with the reason.
 
@@ -55,7 +62,12 @@ def bench_answers_command(
         there = {name: data / place for name, place in FILES.items() if (data / place).exists()}
         paths = there | paths
     report = bench_answers(
-        paths, parts or PARTS, chat_model(model, model_server), most=most, tell=_tell
+        paths,
+        parts or PARTS,
+        chat_model(model, model_server),
+        most=most,
+        tell=_tell,
+        timed=Timed(timed_posts, timed_home),
     )
     for part, why in report.missing.items():
         errors.print(f"not measured: {part}: {why}", style="yellow", markup=False)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -23,6 +23,7 @@ from fairwitness.evals.cited import Cited, cited
 from fairwitness.evals.entailed import Verification
 from fairwitness.evals.hearing import Chat, Hearing, posts_in, rows_of
 from fairwitness.evals.languages import BUNDLED, Language, askings, languages, outcomes
+from fairwitness.evals.latency import Latency, latency
 from fairwitness.evals.machine import commit, machine
 from fairwitness.evals.news import News
 from fairwitness.evals.planted import Injection
@@ -37,6 +38,7 @@ Part = Literal[
     "determinism",
     "injection",
     "languages",
+    "latency",
     "news",
     "rumours",
     "verifier",
@@ -58,6 +60,7 @@ FILES: Mapping[str, str] = {
     "claims": "ground-wice/data/entailment_retrieval/claim/dev.jsonl",
     "climate": "ground-climatefever/dataset/climate-fever.jsonl",
     "summaries": "ground-qags/data",
+    "texts": ".",
 }
 """Where each file is in the folder of real data beside a checkout."""
 
@@ -67,13 +70,11 @@ NEEDS: Mapping[Part, tuple[str, ...]] = {
     "determinism": ("posts",),
     "injection": ("attacks",),
     "languages": ("crises", "channels", "stories", "talk"),
+    "latency": ("texts",),
     "news": ("questions", "docs"),
     "rumours": ("conversations", "stories"),
     "verifier": ("posts", "claims", "climate", "summaries"),
     "xstest": ("prompts",),
-}
-NOT_BUILT: Mapping[str, str] = {
-    "latency_ms": "`fairwitness bench ask --posts 1000000` measures it; not part of this run",
 }
 
 ABSENT, DELETED, REPEATED = 200, 1_000, 100
@@ -97,6 +98,7 @@ class Report(msgspec.Struct, kw_only=True):
     languages: dict[str, Language] | UnsetType = UNSET
     verifier: Verification | UnsetType = UNSET
     xstest: Refusals | UnsetType = UNSET
+    latency_ms: Latency | UnsetType = UNSET
     standings: dict[str, int] = {}
     """How many of all answers were given with which standing."""
     missing: dict[str, str] = {}
@@ -107,6 +109,14 @@ class Report(msgspec.Struct, kw_only=True):
     commit: str = ""
 
 
+class Timed(NamedTuple):
+    """What questions are timed in."""
+
+    posts: int = 1_000_000
+    folder: Path | None = None
+    """Where the home stays for another run; None for a temporary one."""
+
+
 @dataclass
 class Bench:
     """One run."""
@@ -115,6 +125,7 @@ class Bench:
     chat: Chat
     most: int
     tell: Tell
+    timed: Timed
     answers: list[Answer] = field(default_factory=list)
     report: Report = field(default_factory=Report)
 
@@ -130,12 +141,20 @@ class Bench:
                 opened.close()
 
 
+_TIMED = Timed()
+
+
 def bench_answers(
-    paths: Mapping[str, Path], parts: tuple[Part, ...], chat: Chat, *, most: int, tell: Tell
+    paths: Mapping[str, Path],
+    parts: tuple[Part, ...],
+    chat: Chat,
+    *,
+    most: int,
+    tell: Tell,
+    timed: Timed = _TIMED,
 ) -> Report:
     """Measure `parts`; `paths` names files by the keys of FILES, those that are there."""
-    bench = Bench(paths, chat, most, tell)
-    bench.report.missing = dict(NOT_BUILT)
+    bench = Bench(paths, chat, most, tell, timed)
     for part in PARTS:
         lacking = [name for name in NEEDS[part] if name not in paths]
         if part not in parts:
@@ -194,6 +213,18 @@ def _languages(bench: Bench) -> None:
     bench.report.languages = languages(found)
 
 
+def _latency(bench: Bench) -> None:
+    home, texts = bench.timed.folder, bench.paths["texts"]
+    bench.report.latency_ms, answers = latency(
+        home,
+        texts,
+        bench.chat,
+        bench.timed.posts,
+        lambda done, total: bench.tell("latency", done, total),
+    )
+    bench.answers += answers
+
+
 def _news(bench: Bench) -> None:
     pages = list(rows_of(bench.paths["docs"]))
     rows = weekly.of_the_time(list(rows_of(bench.paths["questions"])), pages, bench.most)
@@ -243,6 +274,7 @@ _MEASURE: Mapping[Part, Callable[[Bench], None]] = {
     "determinism": _determinism,
     "injection": _injection,
     "languages": _languages,
+    "latency": _latency,
     "news": _news,
     "rumours": _rumours,
     "verifier": _verifier,

@@ -93,10 +93,10 @@ def grow(folder: Path, tails: Path, sizes: Sequence[int], told: Told, done: list
     rows = {row.posts: row for row in kept.rows}
     for size in sizes:
         if size not in rows:
-            filled = _filled(folder / "home", tails, size, told)
+            grown = filled(folder / "home", tails, size, told)
             told(f"asking {size:,} posts", 0, 1)
             (read,) = apart(_read, folder / "home", moment_ms(size))
-            rows[size] = _row(folder / "home", filled, read)
+            rows[size] = _row(folder / "home", grown, read)
             kept.rows.append(rows[size])
             _keep(folder, kept)
         done.append(rows[size])
@@ -128,13 +128,14 @@ def _keep(folder: Path, kept: Kept) -> None:
     (folder / _ROWS).write_bytes(msgspec.json.encode(kept))
 
 
-def _filled(home: Path, tails: Path, size: int, told: Told) -> Filled:
-    filled = Filled(0, 0, 0.0)
-    for filled in apart(_fill, home, tails, size):
-        told(f"growing to {size:,} posts", filled.posts, size)
-    if filled.posts != size:
-        raise RunFailed(f"{home} holds {filled.posts:,} posts where {size:,} are to be measured")
-    return filled
+def filled(home: Path, tails: Path, size: int, told: Told) -> Filled:
+    """Fill a home with stored posts until it holds `size`, from where it is; raises RunFailed."""
+    by_then = Filled(0, 0, 0.0)
+    for by_then in apart(_fill, home, tails, size):
+        told(f"growing to {size:,} posts", by_then.posts, size)
+    if by_then.posts != size:
+        raise RunFailed(f"{home} holds {by_then.posts:,} posts where {size:,} are to be measured")
+    return by_then
 
 
 def _fill(folder: Path, tails: Path, size: int, tell: Connection) -> None:
