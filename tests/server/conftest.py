@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx2
+import numpy as np
 import pytest
 
 from fairwitness.engine import RemoteChat
@@ -242,3 +244,26 @@ def filled():
 def wait_until():
     """Wait for something to become true, or fail."""
     return until
+
+
+@pytest.fixture(scope="session")
+def saved_adapter() -> Callable[[Path, float], Path]:
+    """Save an adapter of the default model's first values, as PEFT does."""
+
+    def save(folder: Path, size: float) -> Path:
+        rng, table, body = np.random.default_rng(3), {}, b""
+        for side, shape in (("A", (2, 576)), ("B", (192, 2))):
+            raw = rng.normal(0, size, shape).astype("<f4").tobytes()
+            name = f"base_model.model.model.layers.0.self_attn.v_proj.lora_{side}.weight"
+            place = [len(body), len(body) + len(raw)]
+            table[name] = {"dtype": "F32", "shape": shape, "data_offsets": place}
+            body += raw
+        folder.mkdir()
+        head = json.dumps(table).encode()
+        file = folder / "adapter_model.safetensors"
+        file.write_bytes(struct.pack("<Q", len(head)) + head + body)
+        config = {"peft_type": "LORA", "r": 2, "lora_alpha": 2}
+        (folder / "adapter_config.json").write_text(json.dumps(config))
+        return folder
+
+    return save

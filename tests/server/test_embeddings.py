@@ -1,10 +1,7 @@
 """Texts as vectors and models with adapters, over a real socket with the default model."""
 
 import base64
-import json
-import struct
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import openai
@@ -18,27 +15,13 @@ WIDTH = 576
 TEXTS = ("The bridge is closed.", "Nobody may cross the bridge.", "I had soup for lunch. 🍲")
 
 
-def saved(folder: Path, size: float) -> Path:
-    """An adapter of the first layer's values, as PEFT saves it."""
-    rng, table, body = np.random.default_rng(3), {}, b""
-    for side, shape in (("A", (2, WIDTH)), ("B", (192, 2))):
-        raw = rng.normal(0, size, shape).astype("<f4").tobytes()
-        name = f"base_model.model.model.layers.0.self_attn.v_proj.lora_{side}.weight"
-        place = [len(body), len(body) + len(raw)]
-        table[name] = {"dtype": "F32", "shape": shape, "data_offsets": place}
-        body += raw
-    folder.mkdir()
-    head = json.dumps(table).encode()
-    (folder / "adapter_model.safetensors").write_bytes(struct.pack("<Q", len(head)) + head + body)
-    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 2}
-    (folder / "adapter_config.json").write_text(json.dumps(config))
-    return folder
-
-
 @pytest.fixture(scope="module")
-def running(tmp_path_factory, serving, wait_until):
+def running(tmp_path_factory, serving, wait_until, saved_adapter):
     folder = tmp_path_factory.mktemp("adapters")
-    adapters = {"loud": saved(folder / "loud", 1.0), "still": saved(folder / "still", 0.0)}
+    adapters = {
+        "loud": saved_adapter(folder / "loud", 1.0),
+        "still": saved_adapter(folder / "still", 0.0),
+    }
     chat = LocalChat.open(DEFAULT_MODEL, pull(DEFAULT_MODEL), adapters)
     with serving(tmp_path_factory.mktemp("home"), load_chat=lambda: chat) as running:
         wait_until(lambda: running.house.chat.model is not None)

@@ -18,11 +18,15 @@ from fairwitness.engine import (
     ChatDeadlineError,
     ChatError,
     ChatOptions,
+    EngineError,
     LocalChat,
     Message,
+    Request,
     RequestError,
 )
 from fairwitness.engine.forms import PatternForm
+from fairwitness.models.errors import ModelFileError
+from fairwitness.models.gguf import open_gguf
 from fairwitness.models.registry import DEFAULT_MODEL, pull
 
 SYSTEM = "You are a patient clerk who counts things for visitors of the old harbour. " * 6
@@ -40,13 +44,18 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def one() -> LocalChat:
-    """One engine, here."""
-    return LocalChat.open(DEFAULT_MODEL, pull(DEFAULT_MODEL))
+def adapters(tmp_path_factory, saved_adapter) -> dict[str, Path]:
+    return {"loud": saved_adapter(tmp_path_factory.mktemp("adapters") / "loud", 1.0)}
 
 
 @pytest.fixture(scope="module")
-def many() -> Iterator[LocalChat]:
+def one(adapters) -> LocalChat:
+    """One engine, here."""
+    return LocalChat.open(DEFAULT_MODEL, pull(DEFAULT_MODEL), adapters)
+
+
+@pytest.fixture(scope="module")
+def many(adapters) -> Iterator[LocalChat]:
     """Two engines in processes of their own."""
     import ray
     from ray import serve
@@ -56,7 +65,7 @@ def many() -> Iterator[LocalChat]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.delenv("RAY_ADDRESS", raising=False)
-        yield open_chat(DEFAULT_MODEL, pull(DEFAULT_MODEL), 2)
+        yield open_chat(DEFAULT_MODEL, pull(DEFAULT_MODEL), 2, adapters)
         serve.shutdown()
         ray.shutdown()
 
@@ -154,7 +163,78 @@ def test_who_leaves_stops_the_replica(many, wait_until) -> None:
     stream = many.stream(asked(2), ChatOptions(1900, temperature=1.0))
     next(stream)
     stream.close()
-    time.sleep(0.3)
-    spent_s = {pid: cpu_s(pid) for pid in pids()}
-    time.sleep(0.5)
-    assert max(cpu_s(pid) - spent_s[pid] for pid in spent_s) < 0.25
+
+    def are_idle() -> bool:
+        spent_s = {pid: cpu_s(pid) for pid in pids()}
+        time.sleep(0.5)
+        return max(cpu_s(pid) - spent_s[pid] for pid in spent_s) < 0.25
+
+    wait_until(are_idle, 20)  # the whole answer would take longer
+
+
+def test_each_adapter_is_had_behind_the_door_too(many, one) -> None:
+    (loud,), (alone,) = many.adapted, one.adapted
+    assert loud.name == f"{DEFAULT_MODEL}:loud"
+    said = "".join(loud.stream(asked(3), options(3)))
+    assert said == "".join(alone.stream(asked(3), options(3)))
+    assert said != "".join(many.stream(asked(3), options(3)))
+    texts = [(1, 2, 3)]
+    expected = one.engine.embed_all(texts, "loud")
+    assert np.array_equal(many.engine.embed_all(texts, "loud"), expected)
+    with pytest.raises(RequestError, match="no adapter 'none'"):
+        list(many.engine.generate(Request((1, 2), 3, adapter="none")))
+
+
+def turned(path: Path, other: Path) -> Path:
+    """The same model with the numbers of its last norm turned round: it says other things."""
+    raw = bytearray(path.read_bytes())
+    norm = open_gguf(path).read("output_norm.weight").tobytes()
+    at = raw.index(norm)
+    raw[at : at + len(norm)] = np.frombuffer(norm, "<f4")[::-1].tobytes()
+    other.write_bytes(raw)
+    return other
+
+
+def test_weights_change_under_load_and_no_answer_is_dropped_or_of_both(
+    own, many, one, tmp_path, wait_until
+) -> None:
+    path, numbers, door = pull(DEFAULT_MODEL), range(STREAMS), many.engine
+    other = turned(path, tmp_path / "other.gguf")
+
+    def alone(number: int) -> str:
+        return "".join(one.stream(asked(number), options(number)))
+
+    with ThreadPoolExecutor(STREAMS) as pool:
+        old = list(pool.map(alone, numbers))
+        one.engine.swap(other)
+        new = list(pool.map(alone, numbers))
+        begun: list[int] = []
+        answers = [pool.submit(streamed, own.url, number, begun) for number in numbers]
+        wait_until(lambda: len(set(begun)) >= STREAMS // 2, 60)
+        early, before = set(begun), pids()
+        door.swap(other)
+        said = [each.result(60) for each in answers]
+        assert all(
+            each in pair for each, pair in zip(said, zip(old, new, strict=True), strict=True)
+        )
+        assert [said[number] for number in early] == [old[number] for number in early]
+        assert pids() == before, "nobody was started again"
+        assert [streamed(own.url, number, begun) for number in numbers[:4]] == new[:4]
+        os.kill(min(before), signal.SIGKILL)
+        wait_until(lambda: len(pids() - {min(before)}) == 2, 60)
+        assert list(pool.map(lambda n: streamed(own.url, n, begun), numbers)) == new
+    from fairwitness.engine.replicas.asked import Asked
+
+    begun_before = Asked(Request((1, 2, 3), 9), None, (4, 5), 0, 20.0)
+    with pytest.raises(EngineError, match="the weights have changed since the answer began"):
+        list(door._of_one(begun_before))
+
+
+def test_weights_that_no_replica_could_run_are_refused_at_the_door(many, tmp_path) -> None:
+    raw = pull(DEFAULT_MODEL).read_bytes()
+    short = tmp_path / "short.gguf"
+    short.write_bytes(raw[: len(raw) // 2])
+    before = pids()
+    with pytest.raises(ModelFileError):
+        many.engine.swap(short)
+    assert pids() == before

@@ -196,6 +196,11 @@ class Engine:
             raise EngineError("the new weights have another shape than those that run")
         self._loop.swap(runner)
 
+    @property
+    def swaps(self) -> int:
+        """How often other weights took over. It does not change while an answer is under way."""
+        return self._loop.swaps
+
     def load(self) -> Load:
         """How busy the engine is, and what it did so far."""
         return self._loop.load()

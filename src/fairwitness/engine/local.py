@@ -61,6 +61,9 @@ class TokenDoor(Protocol):
     def warm_up(self) -> None:
         """Do now what the first requests would wait for."""
 
+    def swap(self, model: Path) -> None:
+        """Go on with other weights of the same shape; nobody is dropped."""
+
     def load(self) -> Load:
         """How busy it is, and what it did so far."""
 

@@ -69,6 +69,7 @@ class Loop:
 
     def __init__(self, model: Steps) -> None:
         self.model = model
+        self.swaps = 0  # how often other weights took over
         self._scheduler = Scheduler(model.rules)
         self._lock = threading.Lock()
         self._tasks: dict[object, Task] = {}  # by sequence
@@ -106,6 +107,7 @@ class Loop:
         def exchange() -> None:
             self._scheduler.tree.clear()
             self.model = model
+            self.swaps += 1
 
         self.call(exchange, needs_idle=True)
 

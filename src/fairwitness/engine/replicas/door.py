@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -27,8 +27,8 @@ from fairwitness.engine.engine import NO_ADAPTERS
 from fairwitness.engine.forms import FormRule
 from fairwitness.engine.local import LocalChat
 from fairwitness.engine.loop import IDLE, DeadlineError, Load
-from fairwitness.engine.replicas.asked import BEAT_S, Asked
-from fairwitness.engine.replicas.replica import AT_ONCE, Replica
+from fairwitness.engine.replicas.asked import BEAT_S, Asked, Heard
+from fairwitness.engine.replicas.replica import AT_ONCE, Replica, Weights
 from fairwitness.engine.replicas.router import PrefixRouter
 from fairwitness.engine.request import EngineError, Request, Token, check_request
 from fairwitness.engine.scheduler import Counts
@@ -48,7 +48,10 @@ _log = logging.getLogger(__name__)
 OBJECT_STORE_BYTES = 80 << 20  # about the least that Ray takes; tokens go by message
 
 _GONE = (RayActorError, RaySystemError)
-_Sent = list[Token | EngineError] | Exception
+_Sent = Heard | Exception
+
+Deploy = Callable[[Weights], Any]
+"""Has all replicas take these weights, and returns a handle to them when they have."""
 
 
 class ReplicasError(EngineError):
@@ -58,12 +61,15 @@ class ReplicasError(EngineError):
 class Door:
     """Continues prompts as `Engine` does, on one of many. Any thread may use it."""
 
-    def __init__(self, config: DecoderConfig, adapters: tuple[str, ...], replicas: Any) -> None:
+    def __init__(
+        self, config: DecoderConfig, adapters: tuple[str, ...], replicas: Any, deploy: Deploy
+    ) -> None:
         """Stand before `replicas`, a handle of Ray Serve, which all run a model of `config` and
         have these adapters."""
         self.config = config
         self.adapters = adapters
         self._replicas = replicas
+        self._deploy = deploy
         self._failovers = 0
         self._under_way = 0
         self._counts = Counts()
@@ -87,7 +93,7 @@ class Door:
             if not isinstance(request.rule, FormRule):
                 raise EngineError("a rule that is made of no form cannot leave its process")
             form, request = request.rule.form, replace(request, rule=None)
-        return self._tokens(Asked(request, form, (), timeout_s))
+        return self._tokens(Asked(request, form, (), 0, timeout_s))
 
     def embed_all(self, texts: Sequence[tuple[int, ...]], adapter: str = "") -> NDArray[np.float32]:
         """Return what the model makes of texts; see `Engine.embed_all`, and raises what it raises.
@@ -109,6 +115,23 @@ class Door:
     def warm_up(self) -> None:
         """Nothing is left to do: a replica does it before it takes requests."""
 
+    def swap(self, model: Path) -> None:
+        """Have one replica after the other go on with other weights of the same shape; see
+        `Engine.swap`. Each machine has them at the same place. Meanwhile answers are of the old
+        ones or of the new ones, none of both: one that loses its replica ends with an error where
+        only replicas with other weights are left.
+
+        Raises:
+            ModelFileError: the file is missing, damaged, or of a kind that we do not run.
+            EngineError: the model has another shape.
+        """
+        opened = open_model(model)
+        if opened.config != self.config:
+            raise EngineError("the new weights have another shape than those that run")
+        if opened.packed() is None:  # read once here: no replica is given what it cannot run
+            opened.parameters(np.asarray)
+        self._deploy(Weights(model=str(model), edition=time.time_ns()))
+
     def load(self) -> Load:
         """What goes through this door; pages are the replicas' own."""
         with self._lock:
@@ -124,7 +147,8 @@ class Door:
             for _ in range(MOST_TRIES):
                 left_s = asked.timeout_s and asked.timeout_s - (time.monotonic() - begun_s)
                 asked = replace(asked, written=tuple(written))
-                for token in self._of_one(replace(asked, timeout_s=left_s)):
+                for token, edition in self._of_one(replace(asked, timeout_s=left_s)):
+                    asked = replace(asked, edition=edition)
                     written.append(token.id)
                     yield token
                     if token.finish is not None:
@@ -139,8 +163,9 @@ class Door:
         lost = len(set(asked.tried))
         raise ReplicasError(f"no replica finished the answer; {lost} were lost on the way")
 
-    def _of_one(self, asked: Asked) -> Generator[Token, None, None]:
-        """The tokens of one replica, until the last one or until the replica is gone."""
+    def _of_one(self, asked: Asked) -> Generator[tuple[Token, int], None, None]:
+        """The tokens of one replica, each with the edition of its weights, until the last one or
+        until the replica is gone."""
         until_s = None if asked.timeout_s is None else time.monotonic() + asked.timeout_s
         sent: SimpleQueue[_Sent] = SimpleQueue()
         pump = asyncio.run_coroutine_threadsafe(self._pump(asked, sent), self._loop)
@@ -151,10 +176,10 @@ class Door:
                     return
                 if isinstance(told, Exception):
                     raise ReplicasError(f"a replica failed: {told!r}") from told
-                for each in told:
+                for each in told.told:
                     if isinstance(each, EngineError):
                         raise each
-                    yield each
+                    yield each, told.edition
         finally:
             pump.cancel()
 
@@ -208,9 +233,6 @@ def open_door(
     join(replicas)
     serve.start(proxy_location="Disabled", logging_config={"log_level": "WARNING"})
     name = f"fairwitness-{model}".replace("/", "-").replace(":", "-")
-    app = serve.status().applications.get(name)
-    if app and app.status == "RUNNING":
-        return Door(config, tuple(adapters), serve.get_app_handle(name))
     engines = serve.deployment(
         Replica,
         name="engine",
@@ -222,8 +244,17 @@ def open_door(
         ray_actor_options={"num_cpus": 1},
         request_router_config=RequestRouterConfig(request_router_class=PrefixRouter),
     )
-    handle = serve.run(engines.bind(model, dict(adapters)), name=name, route_prefix=None)
-    return Door(config, tuple(adapters), handle)
+
+    def deploy(weights: Weights) -> Any:
+        # The same version says that only the weights change: without, Serve ends all replicas.
+        told = engines.options(user_config=weights, version="1", _internal=True)
+        return serve.run(told.bind(dict(adapters)), name=name, route_prefix=None)
+
+    app = serve.status().applications.get(name)
+    is_there = app and app.status == "RUNNING"
+    weights = Weights(model=model, edition=0)
+    handle = serve.get_app_handle(name) if is_there else deploy(weights)
+    return Door(config, tuple(adapters), handle, deploy)
 
 
 def join(replicas: int) -> None:

@@ -6,6 +6,7 @@
 
 #include "decoder.h"
 #include "lanes.h"
+#include "watched.h"
 
 #if FW_WIDE == 512
 
@@ -220,7 +221,10 @@ struct TileShapes {
     uint8_t rows[16] = {};
 
     // GCC 12's intrinsic says that it reads 8 of these bytes, so that the rest may never be written.
-    void take_effect() const { asm volatile("ldtilecfg\t%0" : : "m"(*this)); }
+    void take_effect() const {
+        watch(row_bytes, rows);
+        asm volatile("ldtilecfg\t%0" : : "m"(*this));
+    }
 };
 
 // Of sixteen vectors, tiles 0 and 1 hold sums, [vector][row], and 4 and 5 parts of vectors, [vector][32
