@@ -107,7 +107,8 @@ class Watched:
     """A model whose steps are noted."""
 
     def __init__(self, model: Steps) -> None:
-        self.config, self.rules, self.warm_up = model.config, model.rules, model.warm_up
+        self.config, self.warm_up, self.news = model.config, model.warm_up, model.news
+        self.rules = replace(model.rules, ahead=0)  # each step is noted
         self._model = model
         self._noted: list[Noted] = []
 

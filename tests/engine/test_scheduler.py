@@ -42,7 +42,7 @@ def rules(pages: int, **settings: object) -> Rules:
 
 
 def sequence(prompt: tuple[int, ...], limit: int, guess: Propose | None = None) -> Sequence:
-    return Sequence(list(prompt), len(prompt), limit, len(prompt) - 1, propose=guess)
+    return Sequence(list(prompt), len(prompt), limit, len(prompt) - 1, propose=guess, ends=())
 
 
 def guessed(ids: tuple[int, ...]) -> Guess:
@@ -95,7 +95,17 @@ class World:
                 break
             if i + 1 < len(piece.ids) and piece.ids[i + 1] != chosen[-1]:
                 break
-        return chosen
+        return [*chosen, *self.go_on(piece, [*known, *piece.ids, *chosen])]
+
+    def go_on(self, piece: Piece, ids: list[int]) -> list[int]:
+        """A piece that may go on by itself does so for a while."""
+        size, table = self.scheduler.rules.page_size, piece.sequence.table
+        steps = state_of(ids) % (piece.more + 1)
+        for place in range(len(ids) - 1, len(ids) - 1 + steps):
+            assert self.scheduler.running == [piece.sequence]
+            self.memory[table[place // size], place % size] = state_of(ids)
+            ids = [*ids, next_of(ids)]
+        return ids[len(ids) - steps :]
 
     def check_cut(self, piece: Piece) -> None:
         """A model that is not exact gets the same pieces whoever else is served."""
@@ -138,13 +148,17 @@ REQUEST = st.tuples(st.lists(st.integers(0, 2), min_size=1, max_size=20), st.int
     rows=st.integers(1, 12),
     together=st.integers(1, 5),
     drafts=st.booleans(),
+    ahead=st.integers(0, 5),
     is_exact=st.booleans(),
     data=st.data(),
 )
 def test_everybody_gets_what_they_would_get_alone(
-    requests, pages, budget, rows, together, drafts, is_exact, data
+    requests, pages, budget, rows, together, drafts, ahead, is_exact, data
 ):
-    told = Rules(SIZE, pages, min(budget, pages), is_exact, rows, 6, together)
+    # what is not exact never goes on by itself
+    told = Rules(
+        SIZE, pages, min(budget, pages), is_exact, rows, 6, together, ahead=ahead * is_exact
+    )
     world = World(Scheduler(told))
     cancelled = []
     for prompt, more in requests:

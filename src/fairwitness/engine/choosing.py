@@ -8,9 +8,10 @@ tokens are those that no draft would have given.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
-from fairwitness.engine.request import Request, Token
+from fairwitness.engine.request import NonFiniteLogitsError, Request, Token
 from fairwitness.engine.sample import Logits, sample, top_logprobs
 
 
@@ -40,6 +41,16 @@ class Choosing:
         token, logprob = sample(logits, request, self.place, self._counts, allowed_v)
         top = top_logprobs(logits, request.top_logprobs) if request.top_logprobs else ()
         return Token(token, logprob, self.take(token), top)
+
+    def follow(self, token: int, logprob: float) -> Token:
+        """Go on by the likeliest token, where the request takes that and asks for nothing else.
+
+        Raises:
+            NonFiniteLogitsError: the logits were not numbers to choose by.
+        """
+        if math.isnan(logprob):
+            raise NonFiniteLogitsError("the model computed logits that are not finite")
+        return Token(token, logprob, self.take(token))
 
     def guess(self, most: int) -> tuple[int, ...]:
         """At most `most` tokens that the rule forces, or makes likely: a draft."""

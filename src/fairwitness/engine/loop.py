@@ -14,6 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fairwitness.engine.request import EngineError
 from fairwitness.engine.scheduler import Counts, Rules, Scheduler
 from fairwitness.engine.sequence import Piece, Shown
@@ -30,6 +33,8 @@ class Steps(Protocol):
 
     config: DecoderConfig
     rules: Rules
+    news: NDArray[np.int32]
+    """One number: not 0 once somebody left word. Then what goes on by itself soon ends."""
 
     def step(self, pieces: Sequence[Piece]) -> list[Shown]:
         """Run the pieces; return what each wants."""
@@ -88,6 +93,7 @@ class Loop:
         """Give back what a task holds, before the next step. It takes no lock: a stream can be
         dropped anywhere, also by this thread in the midst of its work."""
         self._gone.append(task)
+        self.model.news[0] = 1
 
     def call(self, work: Callable[[], None], needs_idle: bool = False) -> None:
         """Do `work` in the stepping thread, and wait for it. With `needs_idle` those who have begun
@@ -126,6 +132,7 @@ class Loop:
             )
 
     def _wake(self) -> None:
+        self.model.news[0] = 1
         if not self._is_stepping:
             self._is_stepping = True
             threading.Thread(target=self._run, name="engine", daemon=True).start()
@@ -142,6 +149,7 @@ class Loop:
     def _go_on(self) -> bool:
         """Do the next thing; whether there was one."""
         with self._lock:
+            self.model.news[0] = 0
             self._tidy()
             chore = self._next_chore()
             pieces = [] if chore else self._scheduler.plan()

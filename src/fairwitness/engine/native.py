@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairwitness.engine.sample import Logits
-from fairwitness.engine.scheduler import DRAFT_ROWS, Rules
+from fairwitness.engine.scheduler import AHEAD, DRAFT_ROWS, Rules
 from fairwitness.engine.sequence import Piece, Shown
 from fairwitness.kernels.pages import PAGE, Kind, Pages
 from fairwitness.kernels.stack import Row, Stack, Weights
@@ -52,10 +52,15 @@ class NativeRunner:
         budget = max(1, cache_bytes // page_bytes)
         pages = max(budget, -(-model.config.context // PAGE))  # what nobody touches takes no memory
         self.pages = Pages(shape, pages, kind)
-        self.rules = Rules(PAGE, pages, budget, draft_rows=DRAFT_ROWS if drafts else 0)
+        draft_rows = DRAFT_ROWS if drafts else 0
+        self.rules = Rules(PAGE, pages, budget, draft_rows=draft_rows, ahead=AHEAD - 1)
+        self.news = np.zeros(1, np.int32)
 
     def step(self, pieces: Sequence[Piece]) -> list[Shown]:
-        """Run the pieces in one step; return what each wants."""
+        """Run the pieces in one step; return what each wants. One that is alone may go on by
+        itself."""
+        if len(pieces) == 1 and pieces[0].more:
+            return [self._gone_on(pieces[0])]
         rows: list[Row] = []
         wanted: tuple[list[int], list[int]] = [], []  # logits, and what the head would see
         for piece in pieces:
@@ -76,6 +81,13 @@ class NativeRunner:
             else:
                 shown.append(Shown(list(islice(logits, piece.wants))))
         return shown
+
+    def _gone_on(self, piece: Piece) -> Shown:
+        sequence = piece.sequence
+        adapter = self._adapters.get(sequence.adapter)
+        row = Row(piece.ids[0], piece.start, sequence.table, adapter)
+        most, ends = 1 + piece.more, sequence.ends or ()
+        return Shown(likeliest=self.stack.go_on(row, most, ends, self.pages, self.news))
 
     def _normed(self, x_wd: NDArray[np.float32]) -> NDArray[np.float32]:
         mean_square_w1 = np.mean(np.square(x_wd), axis=1, keepdims=True)

@@ -103,6 +103,12 @@ class Request:
     adapter: str = ""
 
     @property
+    def takes_likeliest(self) -> bool:
+        """Whether each token is the model's likeliest, and nothing is told but how likely it is."""
+        is_changed = self.rule is not None or self.logit_bias or self.has_penalties
+        return self.temperature == 0 and not is_changed and not self.top_logprobs
+
+    @property
     def has_penalties(self) -> bool:
         """Whether what was read or written changes what comes next."""
         return (

@@ -58,6 +58,7 @@ class Runner:
         budget = max(1, cache_bytes // page_bytes)
         pages = max(budget, -(-model.config.context // PAGE))
         self.rules = Rules(PAGE, pages, budget, is_exact=False)
+        self.news = np.zeros(1, np.int32)  # nothing goes on by itself here
         tree = model.parameters(jnp.asarray)
         self._parameters = with_adapters(model.config, tree, list(adapters.values()))
         self._adapters = {name: jnp.int32(index) for index, name in enumerate(adapters)}

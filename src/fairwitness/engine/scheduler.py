@@ -20,6 +20,7 @@ from fairwitness.engine.sequence import Piece, Sequence
 PROMPT_ROWS = 128  # of prompts in one step: enough for arithmetic, and nobody waits long
 DRAFT_ROWS = 16  # of those who write and of guesses in one step
 ROW_COST = 0.26  # of a step of one row: what each row more takes
+AHEAD = 8  # steps of one who writes alone, before anybody else is looked for
 TOGETHER = 64  # sequences in a step
 WAITING = 1024  # requests that may queue
 
@@ -50,6 +51,8 @@ class Rules:
     draft_rows: int = DRAFT_ROWS
     together: int = TOGETHER
     waiting: int = WAITING
+    ahead: int = 0
+    """Tokens that a sequence which writes alone may take by itself behind the next one."""
 
 
 @dataclass
@@ -146,6 +149,9 @@ class Scheduler:
             self._count_draft(sequence, piece.drafted, len(chosen) - 1)
         sequence.done = piece.start + len(piece.ids) - piece.drafted
         if chosen:
+            if piece.more:
+                self.counts.steps += len(chosen) - 1
+                self.counts.rows += len(chosen) - 1
             sequence.ids += chosen
             sequence.done += len(chosen) - 1
             self.counts.written_tokens += len(chosen)
@@ -220,7 +226,8 @@ class Scheduler:
                 guess = self._guess(sequence, room, len(writing))
                 room -= len(guess)
                 ids = (sequence.ids[-1], *guess)
-                yield Piece(sequence, sequence.done, ids, len(ids), len(guess))
+                more = self._more(sequence)
+                yield Piece(sequence, sequence.done, ids, len(ids), len(guess), more)
 
     def _guess(self, sequence: Sequence, room: int, writing: int) -> tuple[int, ...]:
         most = min(room, sequence.limit - len(sequence.ids) - 1)
@@ -228,14 +235,27 @@ class Scheduler:
             return ()
         guess = sequence.propose(sequence.ids, most)
         count = sequence.odds.worth(guess.grades[:most], writing, ROW_COST)
-        while self._pages_for(sequence.done + 1 + count) > len(sequence.table):
-            if self.ledger.count - self.ledger.free >= self.rules.budget:
-                # a guess is not worth anybody's page
-                count = len(sequence.table) * self.rules.page_size - sequence.done - 1
-                break
-            sequence.table.append(self.ledger.take())
+        count = self._reach(sequence, count)
         sequence.grades = guess.grades[:count]
         return guess.ids[:count]
+
+    def _more(self, sequence: Sequence) -> int:
+        """How many tokens it may take by itself behind the next one: none, if somebody else is
+        here, or somebody has to look at each token."""
+        is_alone = self.running == [sequence] and not self.waiting
+        is_guessed = sequence.propose is not None and self.rules.draft_rows > 0
+        if sequence.ends is None or is_guessed or not is_alone:
+            return 0
+        return self._reach(sequence, min(self.rules.ahead, sequence.limit - len(sequence.ids) - 1))
+
+    def _reach(self, sequence: Sequence, count: int) -> int:
+        """See that `count` positions behind the next one have pages, or as many as can be had: what
+        may not be needed is not worth anybody's page."""
+        while self._pages_for(sequence.done + 1 + count) > len(sequence.table):
+            if self.ledger.count - self.ledger.free >= self.rules.budget:
+                return len(sequence.table) * self.rules.page_size - sequence.done - 1
+            sequence.table.append(self.ledger.take())
+        return count
 
     def _count_draft(self, sequence: Sequence, drafted: int, accepted: int) -> None:
         self.counts.drafted_tokens += drafted

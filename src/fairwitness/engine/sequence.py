@@ -23,7 +23,8 @@ class Sequence:
 
     Logits are wanted from the position `wanted_from` on, or what the head would see there
     (`shows_hidden`). A sequence that writes wants those of its
-    last token, and grows by what is chosen from them, up to `limit` tokens.
+    last token, and grows by what is chosen from them, up to `limit` tokens. If each is simply the
+    likeliest until one of `ends`, the model can go on by itself.
     """
 
     ids: list[int]
@@ -34,6 +35,7 @@ class Sequence:
     propose: Propose | None = None
     adapter: str = ""
     shows_hidden: bool = False
+    ends: tuple[int, ...] | None = None
     done: int = 0
     table: list[int] = field(default_factory=list)
     node: Node | None = None  # of its last whole page that stands in the prefix tree
@@ -58,7 +60,8 @@ class Sequence:
 class Piece:
     """Rows of one sequence for one step: `ids` from its position `start` on.
 
-    The last `wants` rows' logits are wanted. The last `drafted` ids are guesses.
+    The last `wants` rows' logits are wanted. The last `drafted` ids are guesses. A single row may
+    go on by itself, and run up to `more` tokens that follow it.
     """
 
     sequence: Sequence
@@ -66,12 +69,15 @@ class Piece:
     ids: tuple[int, ...]
     wants: int
     drafted: int = 0
+    more: int = 0
 
 
 @dataclass(frozen=True)
 class Shown:
     """What a piece's wanted rows give: logits, or where hidden states are shown these, after the
-    last norm, (wants, width)."""
+    last norm, (wants, width); or of a row that went on by itself, each likeliest token with its
+    natural log-probability, which is NaN where the logits are not finite."""
 
     logits: Ordered[Logits] = ()
     hidden_wd: NDArray[np.float32] | None = None
+    likeliest: Ordered[tuple[int, float]] = ()

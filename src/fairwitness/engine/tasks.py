@@ -5,7 +5,7 @@ The stepping thread calls `take`; whoever asked waits at a queue.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -81,7 +81,14 @@ class Writing:
         ids = [*request.prompt_ids, *written]
         prompt = len(request.prompt_ids)
         self.sequence = Sequence(
-            ids, prompt, prompt + limit, len(ids) - 1, deadline_s, self._propose, request.adapter
+            ids,
+            prompt,
+            prompt + limit,
+            len(ids) - 1,
+            deadline_s,
+            self._propose,
+            request.adapter,
+            ends=request.stop_ids if request.takes_likeliest else None,
         )
         self.sequence.has_begun = bool(written)
         self.told: SimpleQueue[Token | EngineError] = SimpleQueue()
@@ -96,17 +103,23 @@ class Writing:
     def take(self, piece: Piece, shown: Shown) -> list[int]:
         """Choose from each row, until a choice is not what the next row guessed."""
         chosen: list[int] = []
-        guesses = piece.ids[len(piece.ids) - piece.drafted :]
-        for place, logits in enumerate(shown.logits):
-            token = self._choosing.next(logits)
+        for token in self._next(piece, shown):
             chosen.append(token.id)
             self._taken.append(token)
             if token.finish is not None:
                 self.is_finished = True
                 break
-            if place < len(guesses) and guesses[place] != token.id:
-                break
         return chosen
+
+    def _next(self, piece: Piece, shown: Shown) -> Iterator[Token]:
+        for token, logprob in shown.likeliest:
+            yield self._choosing.follow(token, logprob)
+        guesses = piece.ids[len(piece.ids) - piece.drafted :]
+        for place, logits in enumerate(shown.logits):
+            chosen = self._choosing.next(logits)
+            yield chosen
+            if place < len(guesses) and guesses[place] != chosen.id:
+                return
 
     def tell(self) -> None:
         """Let the tokens be read."""

@@ -186,6 +186,36 @@ class Stack:
         )
         return out
 
+    def go_on(
+        self, row: Row, most: int, ends: Sequence[int], pages: Pages, news: NDArray[np.int32]
+    ) -> list[tuple[int, float]]:
+        """Run a row, then the token that is likeliest behind it, and so on; return each likeliest
+        token with its natural log-probability, which is NaN if a logit is not finite.
+
+        It ends with `most` tokens, with one of `ends`, with NaN, after 20 ms, or once `news` is not
+        0, but never before the first. As many positions have to be in `row.table`.
+        """
+        tokens, logprobs = np.empty(most, np.int64), np.empty(most, np.float64)
+        table = np.array(row.table, np.int32)
+        assert ((table >= 0) & (table < pages.count)).all()
+        assert row.position + most <= PAGE * len(table)
+        told, ended = _whole(_rows_told([row], table)), _whole(ends)
+        self._native.fw_decoder_go_on.restype = ctypes.c_int64
+        took = self._native.fw_decoder_go_on(
+            self._decoder,
+            at(told),
+            count(row.adapter.most_rank if row.adapter else 0),
+            at(pages.data),
+            count(KINDS[pages.kind]),
+            at(ended),
+            count(len(ended)),
+            at(news),
+            count(most),
+            at(tokens),
+            at(logprobs),
+        )
+        return list(zip(tokens[:took].tolist(), logprobs[:took].tolist(), strict=True))
+
 
 def interleaved(gate: Rows, up: Rows) -> Rows:
     """Rows of gate and up as `LayerWeights.gate_up` has them."""

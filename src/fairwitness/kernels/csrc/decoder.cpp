@@ -3,6 +3,8 @@
 #include "decoder.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <memory>
 #include <vector>
 
@@ -27,6 +29,9 @@ uint64_t summed(const uint64_t *words, int64_t count) {
     for (int64_t i = 0; i < count; i++) sum += words[i];
     return sum;
 }
+
+// Nobody waits longer for a token that is there, or to be seen.
+constexpr std::chrono::milliseconds kAlone{20};
 
 constexpr int64_t kMostSplit = 16;  // rows of a step whose runs threads share part by part
 
@@ -136,6 +141,27 @@ class Decoder {
         return step.x;
     }
 
+    // Runs a row, and then what is likeliest behind it, at most `most` tokens; returns how many it took.
+    // It ends with a token in `ends`, with logits that are not finite, after a while, or once there is
+    // news.
+    int64_t go_on(Row row, int64_t most_rank, const Pages &pages, const std::vector<int64_t> &ends,
+                  const int32_t *news, int64_t most, int64_t *tokens, double *logprobs) {
+        const auto until = std::chrono::steady_clock::now() + kAlone;
+        const int64_t first = 0;
+        float *logits = room(logits_, network_.shape.vocabulary);
+        for (int64_t i = 0;;) {
+            double log_total;
+            run({row}, most_rank, pages, &first, 1, {logits, tokens + i, &log_total});
+            row.token = tokens[i];
+            row.position++;
+            logprobs[i] = logits[row.token] - log_total;
+            const bool is_end = std::find(ends.begin(), ends.end(), row.token) != ends.end();
+            if (++i == most || is_end || std::isnan(log_total)) return i;
+            if (__atomic_load_n(news, __ATOMIC_RELAXED)) return i;
+            if (std::chrono::steady_clock::now() > until) return i;
+        }
+    }
+
     // Reads every weight that a step of one token reads, each thread its share, and does nothing else.
     uint64_t sweep() {
         Sweep sweep{{network_.head}, std::vector<Found>(static_cast<size_t>(pool_.threads()))};
@@ -185,7 +211,7 @@ class Decoder {
     Pool pool_;
     Room normed_, mixed_, hidden_;
     std::vector<Line> panels_, shares_;
-    std::vector<float> x_, q_, turns_, found_, part_found_, low_, widened_;
+    std::vector<float> x_, q_, turns_, found_, part_found_, low_, widened_, logits_;
     std::vector<int32_t> parts_done_;
     int64_t *spent_ns_ = nullptr;
 };
@@ -222,6 +248,22 @@ FW_EXPORT void *fw_decoder_new(int64_t form_number, const int64_t *shape, float 
 
 FW_EXPORT void fw_decoder_free(void *decoder) { delete static_cast<Decoder *>(decoder); }
 
+namespace {
+
+Row row_of(const int64_t *told) {
+    return {told[0], told[1], reinterpret_cast<const int32_t *>(told[2]),
+            reinterpret_cast<const Low *>(told[3])};
+}
+
+Pages pages_of(const Shape &shape, void *data, int64_t kind) {
+    Pages pages{static_cast<uint8_t *>(data), static_cast<int32_t>(kind), shape.head_size,
+                shape.kv_heads, 0};
+    pages.page_bytes = pages.offset(shape.layers, 0);
+    return pages;
+}
+
+}  // namespace
+
 // Runs tokens, each told as itself, its position, and the addresses of its sequence's table of pages
 // and of its adapter, which may be null; those of one sequence stand together in order. No adapter has
 // a higher rank than `most_rank`. `kind` is that of the numbers in the pages. Writes the logits of rows
@@ -232,17 +274,24 @@ FW_EXPORT void fw_decoder_step(void *decoder, const int64_t *told, int64_t rows,
                                float *logits, int64_t *likeliest, double *log_totals,
                                const int64_t *shows, int64_t shown, float *hidden) {
     std::vector<Row> row;
-    for (const int64_t *one = told; one < told + 4 * rows; one += 4)
-        row.push_back({one[0], one[1], reinterpret_cast<const int32_t *>(one[2]),
-                       reinterpret_cast<const Low *>(one[3])});
+    for (const int64_t *one = told; one < told + 4 * rows; one += 4) row.push_back(row_of(one));
     auto *self = static_cast<Decoder *>(decoder);
     const Shape &shape = self->shape();
-    Pages held{static_cast<uint8_t *>(pages), static_cast<int32_t>(kind), shape.head_size,
-               shape.kv_heads, 0};
-    held.page_bytes = held.offset(shape.layers, 0);
+    const Pages held = pages_of(shape, pages, kind);
     const float *x = self->run(row, most_rank, held, wants, wanted, {logits, likeliest, log_totals});
     for (int64_t i = 0; i < shown; i++)
         std::copy_n(x + shows[i] * shape.width, shape.width, hidden + i * shape.width);
+}
+
+// Runs a token as `fw_decoder_step` has it, then what is likeliest behind it, and so on; writes each
+// likeliest token and its log-probability, and returns how many they are.
+FW_EXPORT int64_t fw_decoder_go_on(void *decoder, const int64_t *told, int64_t most_rank, void *pages,
+                                   int64_t kind, const int64_t *ends, int64_t ended,
+                                   const int32_t *news, int64_t most, int64_t *tokens,
+                                   double *logprobs) {
+    auto *self = static_cast<Decoder *>(decoder);
+    return self->go_on(row_of(told), most_rank, pages_of(self->shape(), pages, kind),
+                       {ends, ends + ended}, news, most, tokens, logprobs);
 }
 
 // Reads all weights once and returns the sum of their words: how fast that goes is what bounds a step
