@@ -270,3 +270,18 @@ def test_thai_is_found(scene):
     answer = scene.ask("แผ่นดินไหวเชียงใหม่")
     assert answer.sentences[0].text == "เกิดแผ่นดินไหวที่เชียงใหม่เมื่อเช้านี้"
     assert answer.standing == "lone"
+
+
+def test_who_asks_or_passes_on_a_rumour_bears_nothing_out(scene):
+    scene.say(
+        "Rumoured: Ana Ruiz sings in Portville tonight",
+        "Is Ana Ruiz in Portville? Rumours fly of a show she sings",
+        "Does Ana Ruiz sing in Portville?",
+    )
+    answer = scene.ask("Does Ana Ruiz sing in Portville tonight?")
+    assert not answer.abstained
+    assert answer.standing == "rumoured"
+    scene.say("I stand before the stage in Portville and Ana Ruiz sings")
+    assert scene.ask("Does Ana Ruiz sing in Portville tonight?").standing == "rumoured"
+    scene.say("We hear how Ana Ruiz sings for all of Portville, in the rain")
+    assert scene.ask("Does Ana Ruiz sing in Portville tonight?").standing == "agreed"

@@ -9,6 +9,7 @@ from fairwitness.posts.clock import from_iso
 
 NOW_MS = from_iso("2024-05-04T12:30:00Z")
 WHO = "Who won the fight in Madrid?"
+FERRY = "What happened to the ferry in Oldtown?"
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,33 @@ def understood(follow_up: str, *earlier: str, who: str = "") -> tuple[str, set[s
         ("巴黎地震死了多少人？", "那东京呢？", "how_many", {"东京", "地震", "死", "人"}),
         ("巴黎地震死了多少人？", "什么时候？", "when", {"巴黎", "地震", "死", "人"}),
         ("パリで誰が勝ちましたか？", "東京は？", "who", {"勝ち", "か", "東京"}),
+        (WHO, "why?", "why", {"won", "fight", "Madrid"}),
+        (WHO, "who said that?", "who", {"won", "fight", "Madrid"}),
+        (WHO, "are you sure?", "whether", {"won", "fight", "Madrid"}),
+        (WHO, "what happened next?", "happening", {"won", "fight", "Madrid"}),
+        (
+            "Did Ana Ruiz sign in Madrid?",
+            "why did she do that?",
+            "why",
+            {"Ana", "Ruiz", "sign", "Madrid"},
+        ),
+        (FERRY, "who said that?", "happening", {"ferry", "Oldtown"}),
+        (FERRY, "source?", "happening", {"ferry", "Oldtown"}),
+        (FERRY, "why did it sink?", "why", {"sink", "ferry", "Oldtown"}),
+        (FERRY, "and in Italy?", "happening", {"ferry", "Italy"}),
+        ("¿Qué pasó con el barco en Vigo?", "¿por qué?", "why", {"barco", "Vigo"}),
+        ("¿Qué pasó con el barco en Vigo?", "¿quién lo dijo?", "happening", {"barco", "Vigo"}),
+        ("¿Qué pasó con el barco en Vigo?", "¿y en Italia?", "happening", {"barco", "Italia"}),
+        ("¿Quién ganó en Madrid?", "¿es verdad?", "whether", {"ganó", "Madrid"}),
+        ("Chi ha vinto a Roma?", "perché?", "why", {"vinto", "Roma"}),
+        ("Chi ha vinto a Roma?", "chi l'ha detto?", "who", {"vinto", "Roma"}),
+        ("Chi ha vinto a Roma?", "è vero?", "whether", {"vinto", "Roma"}),
+        ("Quem ganhou em Lisboa?", "quem disse isso?", "who", {"ganhou", "Lisboa"}),
+        ("Qui a gagné à Paris ?", "qui a dit ça ?", "who", {"gagné", "Paris"}),
+        ("Wer hat in Berlin gewonnen?", "wer sagt das?", "who", {"gewonnen", "Berlin"}),
+        ("Кто победил в Москве?", "кто это сказал?", "who", {"победил", "Москве"}),
+        ("Кто победил в Москве?", "почему?", "why", {"победил", "Москве"}),
+        ("巴黎地震死了多少人？", "谁说的？", "how_many", {"巴黎", "地震", "死", "人"}),
     ],
 )
 def test_what_a_follow_up_leaves_out_is_taken_from_before(before, follow_up, asks, terms):
@@ -97,6 +125,30 @@ def test_a_question_that_leaves_nothing_out_takes_nothing(question):
 def test_a_pronoun_is_who_the_posts_name():
     assert understood("How old is he?", WHO, who="ruiz") == ("how_many", {"old", "ruiz"})
     assert understood("Was she hurt?", "Did Ana Ruiz fall?") == ("whether", {"hurt", "Ana", "Ruiz"})
+
+
+def test_how_he_did_it_is_asked_of_the_same_matter():
+    asks, terms = understood("how did they win?", WHO, who="ruiz")
+    assert (asks, terms) == ("what", {"win", "ruiz", "fight", "Madrid"})
+    ella = understood("¿cuántos años tiene ella?", "¿Quién ganó en Madrid?", who="ruiz")
+    assert ella == ("how_many", {"años", "ruiz"})
+    lui = understood("quanti anni ha lui?", "Chi ha vinto a Roma?", who="ruiz")
+    assert lui == ("how_many", {"anni", "ruiz"})
+
+
+@pytest.mark.parametrize(
+    ("follow_up", "speakers", "terms"),
+    [
+        ("and @esa?", ("esa",), {"launch"}),
+        ("What did they say about Mars?", ("nasa",), {"Mars"}),
+        ("when?", ("nasa",), {"launch"}),
+        ("Who won the fight in Madrid?", (), {"won", "fight", "Madrid"}),
+    ],
+)
+def test_whose_words_are_asked_for_holds_until_another_is_named(follow_up, speakers, terms):
+    said = "What did @nasa say about the launch?"
+    *_, asked = read(follow_up, NOW_MS, earlier=[said], who=lambda _: "")
+    assert (asked.speakers, {term.shown for term in asked.terms}) == (speakers, terms)
 
 
 def test_a_conversation_is_followed_turn_by_turn():

@@ -124,6 +124,23 @@ NEGATED = re.compile(
 )
 """Patterns on the folded text that turn a statement round."""
 
+WHO_SAYS = re.compile(
+    r"who (?:said|says|say|reported|reports|claims|claimed|told you)(?: that| this| so| it)?"
+    r"|says who|according to whom?|(?:what(?: is|'s| are) (?:the|your) )?sources?"
+    r"|quien(?:es)? (?:lo )?(?:dijo|dice|dicen|dijeron|afirma|informo)(?: eso| esto)?|segun quien"
+    r"|(?:cual(?:es)? (?:es|son) (?:la|las) )?fuentes?"
+    r"|chi (?:l['’]ha detto|lo ha detto|ha detto (?:questo|cio)|lo dice|dice (?:questo|cio))"
+    r"|secondo chi|(?:qual[ei]? (?:e|sono) (?:la|le) )?font[ei]"
+    r"|quem (?:o )?(?:disse|diz|falou|afirma)(?: isso| isto)?|segundo quem|(?:qual e a )?fontes?"
+    r"|qui (?:l['’]a dit|a dit (?:ca|cela)|dit (?:ca|cela)|le dit)|selon qui|d['’]apres qui"
+    r"|wer (?:sagte?|behauptet) (?:das|es)|wer hat (?:das|es) gesagt|laut wem|quellen?"
+    r"|кто (?:это |так )?(?:сказал|говорит|сообщил|пишет)(?: это| так)?|источники?"
+    r"|(?:这是?|那是?)?[谁誰](?:这么|那么)?[说說]的?|(?:消息)?来源(?:是(?:什么|哪里))?"
+    r"|(?:それは)?誰が(?:そう)?言(?:った|って(?:いる|る)?|い(?:ました|ます)?)(?:の|んですか|のですか|か)?"
+    r"|(?:情報源|ソース)は?"
+)
+"""All of a folded question, without its marks, that asks who says what was told before."""
+
 NUMBER_WORDS: dict[str, float] = {
     word: value
     for value, names in (

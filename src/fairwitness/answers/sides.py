@@ -11,8 +11,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fairwitness.answers import attitude, figures, names, words
+from fairwitness.answers import attitude, figures, names, pages, words
 from fairwitness.answers.grammar import GLUE
+from fairwitness.answers.quote import Span
 from fairwitness.answers.understand import Asked
 from fairwitness.answers.verify import meaning
 from fairwitness.answers.weigh import Weighed
@@ -95,6 +96,13 @@ def disputed(asked: Asked, ordered: Sequence[Stance]) -> list[Stance]:
     return [lead, *others[:3]] if others else []
 
 
+def is_firm(span: Span) -> bool:
+    """Whether whoever says it vouches for it: neither span nor post calls it a rumour, and it asks
+    nothing."""
+    around = span.text if pages.is_page(span.post) else span.post.text
+    return not (attitude.hearsay(around) or span.text.endswith(("?", "？")))
+
+
 def bearing_out(asked: Asked, leading: Sequence[Stance]) -> int:
     """Return how many independent witnesses of an open question say one thing.
 
@@ -104,7 +112,7 @@ def bearing_out(asked: Asked, leading: Sequence[Stance]) -> int:
     sharing: dict[str, set[int]] = defaultdict(set)
     for stance in leading:
         for each, origin in stance.spans:
-            if not attitude.hearsay(each.span.text):
+            if is_firm(each.span):
                 for stem in meaning(each.span.text) - known:
                     sharing[stem].add(origin.witness)
     return max(map(len, sharing.values()), default=0)

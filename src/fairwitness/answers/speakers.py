@@ -45,10 +45,12 @@ def speakers_in(question: str) -> tuple[tuple[str, ...], str]:
     found: dict[str, None] = {}
     for pattern in _SPEAKS:
         while match := pattern.search(question):
-            found |= dict.fromkeys(name[1:].lower() for name in _handles(match.group()))
+            found |= dict.fromkeys(handles_in(match.group()))
             question = f"{question[: match.start()]} {question[match.end() :]}"
     return tuple(found), question
 
 
-def _handles(said: str) -> list[str]:
-    return re.findall(rf"(?<![a-z0-9_]){_ONE}", said, re.IGNORECASE)
+def handles_in(text: str) -> tuple[str, ...]:
+    """Return the handles in `text`, without @ and in lower case."""
+    found = re.findall(rf"(?<![a-z0-9_]){_ONE}", text, re.IGNORECASE)
+    return tuple(dict.fromkeys(handle[1:].lower() for handle in found))

@@ -11,6 +11,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 from fairwitness.answers import words
+from fairwitness.answers.grammar import WHO_SAYS
+from fairwitness.answers.speakers import handles_in
 from fairwitness.answers.understand import (
     CAPITALS_ARE_NAMES,
     Asked,
@@ -46,7 +48,9 @@ _SMALL = frozenset(
     "since about from until ever still again yet else really right ok okay him desde depuis seit"
     " seither allora então entonces alors then sobre hasta bis ella ellos ellas lui lei loro ele"
     " ela elle ils elles ihn ihm eso esto alli ahi cio li isso isto ali ca cela dort того с каких"
-    " пор там это него нее них ним 时候 几点 何时 何人 地方 か".split()
+    " пор там это него нее них ним 时候 几点 何时 何人 地方 か"
+    " next afterwards later sure certain true despues luego dopo poi depois apres danach потом"
+    " verdad cierto seguro vero sicuro verdade certo vrai wahr sicher правда точно".split()
 )
 _PLACED = frozenset(
     "in at near from of en a de para desde em na no nas nos da do di del della dell nel nella nello"
@@ -59,6 +63,7 @@ _MOST_WORDS = 4
 """A question with more words of its own that does not say so goes on from nothing."""
 
 
+_MARKS = " ¿¡?!？！。.…"
 _GOES_ON = re.compile(r"^(?:那么|那|では|じゃあ)[，,、]?")
 
 
@@ -76,19 +81,37 @@ def follow(asked: Asked, before: Asked, who: Callable[[Asked], str]) -> Asked:
     own = [term for term in asked.terms if not _small(term)]
     folded = words.fold(asked.text)
     led = _LED.search(folded) is not None
-    if _refers_to_person(asked.text, own):
-        return _carrying(asked, own, _persons(before, who), before)
+    if WHO_SAYS.fullmatch(folded.strip(_MARKS)):
+        return replace(_same_matter(asked, before), asks=before.asks)  # its sources say who
+    if before.speakers and (spoken := _spoken(asked, own, before)):
+        return spoken
+    thing = _THING.search(folded) is not None
+    if _refers_to_person(asked.text, own) and (own or not thing):
+        return _carrying(asked, own, _persons(before, who, own), before)
     if not own:
         return _same_matter(asked, before)
     if not asks_something(_LED.sub("", folded)):
         other = led or (asked.text.endswith(("?", "？")) and len(own) <= _MOST_WORDS)
         return _other_matter(asked, own, before) if other else asked
     named = any(term.name for term in own)
-    if led or (not named and _THING.search(folded)) or leans(own):
-        roles = {_role(term, asked.text) for term in own}
+    if led or (not named and thing) or leans(own):
+        # "It" stands for what was spoken of, whatever else is asked of it.
+        roles = {_role(term, asked.text) for term in own} - ({"word"} if thing else set())
         carried = [t for t in topic(before.terms) if _role(t, before.text) not in roles]
         return _carrying(asked, own, carried, before)
     return asked
+
+
+def _spoken(asked: Asked, own: Sequence[Term], before: Asked) -> Asked | None:
+    """ "And @esa?", "what did they say about Mars?": of others, or of another matter."""
+    others = asked.speakers or handles_in(asked.text)
+    if others and all(f"@{term.shown}".casefold() in asked.text.casefold() for term in own):
+        text = f"{before.text} ({' '.join(f'@{name}' for name in others)})"
+        return replace(before, text=text, speakers=others)
+    if others or not own or not _refers_to_person(asked.text, own):
+        return None
+    names = " ".join(f"@{name}" for name in before.speakers)
+    return replace(asked, text=f"{asked.text} ({names})", speakers=before.speakers)
 
 
 def leaning_on(asked: Asked, after: Asked) -> Asked:
@@ -127,9 +150,11 @@ def _refers_to_person(question: str, own: Sequence[Term]) -> bool:
     return not any(term.name and term.shown in before for term in own)
 
 
-def _persons(before: Asked, who: Callable[[Asked], str]) -> list[Term]:
+def _persons(before: Asked, who: Callable[[Asked], str], own: Sequence[Term]) -> list[Term]:
+    """Return whom a pronoun stands for, and in what matter, where the same deed is asked about."""
     if before.asks == "who" and (name := who(before)):
-        return [term_of(name, name=True)]
+        deeds = {term.sense for term in own} & {t.sense for t in before.terms} - {None}
+        return [term_of(name, name=True), *(topic(before.terms) if deeds else ())]
     named = [term for term in before.terms if term.name]
     people = [term for term in named if _role(term, before.text) == "name"]
     return people or named or topic(before.terms)
