@@ -63,9 +63,11 @@ soak: $(TEST_VENV)/installed
 	$(RUN)/python -m pytest -m soak
 
 # Whatever hands bytes to C++, and damaged bytes for a while, with kernels that watch what they touch.
-# Their libraries have to come first; what Python itself leaks by design is not looked for.
+# Their libraries have to come first; what Python itself leaks by design is not looked for. What AMX's
+# tiles read and write is told to them by `csrc/watched.h`.
 WATCHED := tests/kernels tests/posts/test_stream.py tests/posts/test_segment.py \
-  tests/index/test_bad_input.py tests/index/test_words.py
+  tests/index/test_bad_input.py tests/index/test_words.py tests/models/test_packed.py \
+  tests/engine/test_drafter.py
 FUZZ_S ?= 120
 SANITIZERS = $(foreach name,asan ubsan stdc++,$(shell $(CXX) -print-file-name=lib$(name).so))
 WATCH = LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \

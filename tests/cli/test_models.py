@@ -22,6 +22,9 @@ def test_every_family_is_listed_with_its_parity() -> None:
         assert 0 < family["error_below"] <= 1e-4
         assert family["against"]
         assert family["cases"]
+    native = {name: family["native"] for name, family in told.items()}
+    assert (native["llama"], native["mistral"]) == ("yes", "without a sliding window")
+    assert native["qwen3"] == native["gemma3"] == native["gpt-oss"] == "no"
 
 
 def test_a_person_reads_both_tables() -> None:

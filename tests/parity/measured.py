@@ -19,7 +19,9 @@ import grok2  # noqa: E402
 from spread import spread  # noqa: E402
 
 from fairwitness.models import Model, decoder, open_model  # noqa: E402
+from fairwitness.models.config_hugging_face import config_from_hugging_face  # noqa: E402
 from fairwitness.models.dequantise import FORMATS  # noqa: E402
+from fairwitness.models.packed import is_native  # noqa: E402
 from fairwitness.models.safetensors_writer import write_shards  # noqa: E402
 from fairwitness.models.writing import NewTensor  # noqa: E402
 
@@ -31,6 +33,7 @@ GROK_1 = {
     "against": "xai-org/grok-1 at 7050ed2, JAX 0.4.25",
     "cases": ["tiny_f32", "tiny_bf16"],
     "error_below": 1e-5,  # its goldens lie beside the checkout; test_grok1.py reads this bound
+    "native": "no",
 }
 
 
@@ -87,7 +90,24 @@ def row(family: str, against: str, errors: dict[str, float]) -> dict[str, object
     room = 2 * max(errors.values())
     steps = (float(f"{digit}e{power}") for power in range(-9, 0) for digit in (1, 2, 5))
     bound = min(PROMISE, next(step for step in steps if step >= room))
-    return {"family": family, "against": against, "cases": sorted(errors), "error_below": bound}
+    configs = [json.loads(str(np.load(path)["config"])) for path in GOLDENS if path.stem in errors]
+    return {
+        "family": family,
+        "against": against,
+        "cases": sorted(errors),
+        "error_below": bound,
+        "native": native(configs),
+    }
+
+
+def native(configs: list[dict[str, object]]) -> str:
+    """Which models of a family the native step is made for, told by what it is asked itself."""
+    if any(is_native(*config_from_hugging_face(HERE, each)) for each in configs):
+        return "yes"
+    open_ended = [each | {"sliding_window": None, "layer_types": None} for each in configs]
+    if any(is_native(*config_from_hugging_face(HERE, each)) for each in open_ended):
+        return "without a sliding window"
+    return "no"
 
 
 def table(errors: dict[str, float]) -> list[dict[str, object]]:

@@ -36,7 +36,8 @@ def models() -> None:
 def list_models(as_json: bool) -> None:
     """List the models that are known, those that are here, and the families that we run.
 
-    Of each family: how near its logits are to those of its peer, as the tests of parity found.
+    Of each family: whether its quantised GGUF files run in the native step (all run in JAX), and
+    how near the logits of JAX are to those of its peer, as the tests of parity found.
 
     \b
     Example:
@@ -57,11 +58,11 @@ def list_models(as_json: bool) -> None:
 
 def _family_table(families: list[FamilyStatus]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for column in ("family", "GGUF", "logits within", "of"):
+    for column in ("family", "GGUF", "native", "logits within", "of"):
         table.add_column(column)
     for family in families:
         near = f"{family.error_below:g}"
-        table.add_row(family.title, family.gguf or "no", near, family.against)
+        table.add_row(family.title, family.gguf or "no", family.native, near, family.against)
     return table
 
 

@@ -26,7 +26,7 @@ from fairwitness.models.gguf import GgufFile, open_gguf
 from fairwitness.models.grok import config_from_grok_1
 from fairwitness.models.grok1_checkpoint import FOLDER_NAME as CHECKPOINT_NAME
 from fairwitness.models.grok1_checkpoint import open_grok1
-from fairwitness.models.packed import packed_weights
+from fairwitness.models.packed import is_native, packed_weights
 from fairwitness.models.safetensors import open_folder
 from fairwitness.models.tokenizer import Tokenizer
 from fairwitness.models.tokenizer_files import tokenizer_from_folder, tokenizer_from_gguf
@@ -104,10 +104,7 @@ def _open_gguf_model(path: Path) -> Model:
 
 
 def _packed(file: GgufFile, family: Family, config: DecoderConfig) -> Weights | None:
-    """The native step is a Llama's, and unpacks query and key rows as their files pair them."""
-    if not config.is_llama or not family.gguf_pairs:
-        return None
-    return packed_weights(file, config)
+    return packed_weights(file, config) if is_native(family, config) else None
 
 
 def _gguf_chat_template(file: GgufFile) -> ChatTemplate:

@@ -14,7 +14,7 @@ from fairwitness.kernels.native import library
 from fairwitness.kernels.quantised import Room, Tiles, tiles_bytes
 from fairwitness.kernels.stack import LayerWeights, Shape, Weights, interleaved
 from fairwitness.models.config import DecoderConfig
-from fairwitness.models.families import GGUF
+from fairwitness.models.families import GGUF, Family
 from fairwitness.models.gguf import GgufFile, GgufTensor
 from fairwitness.models.rope import amplitude
 from fairwitness.models.weights import (
@@ -47,6 +47,12 @@ def shape_of(config: DecoderConfig) -> Shape:
         config.head_size,
         config.hidden,
     )
+
+
+def is_native(family: Family, config: DecoderConfig) -> bool:
+    """Whether the native step is made for a GGUF file of this kind: it is a Llama's, and unpacks
+    query and key rows as such files pair them."""
+    return config.is_llama and family.gguf_pairs
 
 
 def packed_weights(file: GgufFile, config: DecoderConfig) -> Weights | None:

@@ -19,6 +19,7 @@ class FamilyStatus(msgspec.Struct, frozen=True):
     against: str  # the peer, with its version
     cases: tuple[str, ...]
     error_below: float
+    native: str  # whether a GGUF file runs in the native step; all run in JAX
 
 
 class _Row(msgspec.Struct, frozen=True):
@@ -26,6 +27,7 @@ class _Row(msgspec.Struct, frozen=True):
     against: str
     cases: tuple[str, ...]
     error_below: float
+    native: str
 
 
 def statuses() -> list[FamilyStatus]:
@@ -41,6 +43,7 @@ def statuses() -> list[FamilyStatus]:
             rows[family.name].against,
             rows[family.name].cases,
             rows[family.name].error_below,
+            rows[family.name].native,
         )
         for family in FAMILIES
     ]
