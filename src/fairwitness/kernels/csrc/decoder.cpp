@@ -121,7 +121,8 @@ class Decoder {
         step.part_found = room(part_found_, count * shape.query_heads * step.parts * shape.found());
         step.parts_done = room(parts_done_, shares);
         step.share_bytes = form_->share_bytes(shape);
-        step.share_room = room(shares_, pool_.threads() * step.share_bytes / 64)->bytes;
+        // which not every form asks for
+        step.share_room = reinterpret_cast<uint8_t *>(room(shares_, pool_.threads() * step.share_bytes / 64));
         const int64_t columns = std::max({shape.width, shape.queries(), shape.hidden});
         step.panel_room = columns * kRows;
         step.panels = room(panels_, 2 * pool_.threads() * step.panel_room / 64)->bytes;
