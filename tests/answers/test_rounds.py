@@ -5,7 +5,9 @@ import time
 import pytest
 
 from fairwitness.answers import rounds
+from fairwitness.answers.chorus import chorus
 from fairwitness.answers.retrieve import CANDIDATES
+from fairwitness.answers.understand import understand
 from fairwitness.posts.post import Deleted
 
 QUESTION = "What happened to the lighthouse of Marwick?"
@@ -86,3 +88,31 @@ def test_a_slow_machine_searches_as_a_quick_one_does(scene, monkeypatch: pytest.
 
     monkeypatch.setattr(scene.index, "search", slow)
     assert scene.ask(QUESTION).but_for_time() == quick.but_for_time()
+
+
+def test_what_half_say_alike_is_gone_round_and_no_copy_hides_a_witness(scene):
+    scene.say(
+        "Ana Ruiz won the race here in Marwick", "I saw how Ana Ruiz won it, the race in Marwick"
+    )
+    for lie in ("Bo Weber won the race of Marwick!", "Cy Young has won it, the Marwick race"):
+        scene.say(*(f"{lie} #{n}" for n in range(CANDIDATES)), minutes=0)
+    answer = scene.ask("Who won the race in Marwick?")
+    assert how(answer)[:4] == ["words", "names", "others", "others"]
+    assert answer.rounds[-1].witnesses == 2
+    assert {source.text[:8] for source in answer.sources} >= {"Ana Ruiz"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["oh Bo Weber won the race", "Bo Weber won the race!", "it rains"], "bo weber won the"),
+        (["who won the race in Marwick", "ah, won the race in Marwick"], ""),
+        (["it is a fine day in town", "a bad day for all of us", "rain again and again"], ""),
+        (["速报比赛冠军是韦伯先生", "转发：比赛冠军是韦伯先生啊"], "冠军是韦伯先"),
+        ([], ""),
+    ],
+)  # fmt: skip
+def test_a_chorus_is_what_half_say_beside_the_words_of_the_question(texts, said):
+    asked = understand("Who won the race in Marwick?", 0)
+    found = chorus(asked, texts)
+    assert said in found if said else found == ""

@@ -146,8 +146,9 @@ def test_a_killed_writer_loses_nothing_is_not_missed_and_comes_back(
     assert "starting another" in caplog.text
 
 
+@pytest.mark.parametrize("path", ["/v1/search?q=bread", "/v1/ask"])
 def test_damage_that_a_question_comes_upon_is_mended_from_the_log(
-    tmp_path, serving, filled, wait_until, caplog
+    tmp_path, serving, filled, wait_until, caplog, path: str
 ) -> None:
     folder = filled(tmp_path / "home", "posts")
     Home(folder, "test").close()  # brings the index up to its log
@@ -159,13 +160,16 @@ def test_damage_that_a_question_comes_upon_is_mended_from_the_log(
         run.write_bytes(data)
 
     def asked() -> int:
-        return running.client.get("/v1/search?q=bread").status_code
+        if path == "/v1/ask":
+            return running.client.post(path, json=QUESTION).status_code
+        return running.client.get(path).status_code
 
     with serving(folder) as running:
         pid = running.house.writer.pid
         assert asked() == 503
         wait_until(lambda: asked() == 200)
         assert running.client.get("/v1/search?q=bread").json()["matched"] >= 1
+        assert not running.client.post("/v1/ask", json=QUESTION).json()["abstained"]
         assert running.house.writer.pid != pid
     assert "words are damaged" in caplog.text
 

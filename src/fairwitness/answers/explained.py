@@ -28,15 +28,15 @@ class Parsed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: str | UnsetType = UNSET
 
 
-How = Literal["words", "names", "meaning", "conversations"]
+How = Literal["words", "others", "names", "meaning", "conversations"]
 
 
 class Round(msgspec.Struct, frozen=True):
     """One search for an answer, and what it brought."""
 
     how: How
-    """By all words; by names that must all stand there; by what the question means; or what was
-    found is read with what it answers."""
+    """By all words; by these, without what half of the first say alike; by names that must all
+    stand there; by what the question means; or what was found is read with what it answers."""
     found: int
     """Posts that no round before had found."""
     witnesses: int

@@ -7,7 +7,7 @@ words if the quotes carry it. When nobody witnessed an answer it says so, and wh
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -31,7 +31,6 @@ from fairwitness.answers.answer import (
     Said,
     Sentence,
     Side,
-    SourceFreshness,
     Standing,
     Timing,
     Told,
@@ -40,6 +39,7 @@ from fairwitness.answers.answer import (
 )
 from fairwitness.answers.claims import Evidence, written
 from fairwitness.answers.explained import Round
+from fairwitness.answers.fresh import freshness_of
 from fairwitness.answers.policy import Decline
 from fairwitness.answers.quote import Span
 from fairwitness.answers.retrieve import Retrieved
@@ -53,7 +53,6 @@ from fairwitness.index import LiveIndex
 from fairwitness.models.verifier import Verifier, the_verifier
 from fairwitness.posts.clock import to_iso
 from fairwitness.posts.health import HealthReport
-from fairwitness.posts.post import FOREVER_MS
 
 QUOTES_OF_A_SIDE = 3
 QUOTES_OF_AN_OPEN_QUESTION = 4
@@ -138,8 +137,11 @@ class Court:
         return Said(sentence, tuple(s for s in self.sources.values() if s.n in new))
 
 
-def answered(desk: Desk, court: Court) -> Iterator[Told]:
-    """Yield the sentences that answer one question, then its whole answer."""
+def answered(desk: Desk, court: Court, tries: int = 3) -> Iterator[Told]:
+    """Yield the sentences that answer one question, then its whole answer.
+
+    What is taken back in mid-answer is not in the whole answer, found anew in so many `tries`.
+    """
     asked = court.asked
     heard = hear(desk, court)
     disputes = sides.disputed(asked, heard)
@@ -151,7 +153,21 @@ def answered(desk: Desk, court: Court) -> Iterator[Told]:
             yield from _write(desk, court, leading)
         if disputes and court.standing == "agreed":
             court.standing = "disputed"
-    yield Finished(_answer(desk, court, disputes if leading else [], outcome_pending=bool(heard)))
+    answer = _answer(desk, court, disputes if leading else [], outcome_pending=bool(heard))
+    yield Finished(_of_what_stands(desk, court, answer, tries))
+
+
+def _of_what_stands(desk: Desk, court: Court, answer: Answer, tries: int) -> Answer:
+    """Return `answer`, or one without the model where a source was taken back meanwhile."""
+    posts = {id: desk.index.get(id, as_of_ms=court.as_of_ms) for id in court.sources}
+    if all(post and post.text == court.sources[id].text for id, post in posts.items()):
+        return answer
+    again = Court(court.asked, court.mode, court.lang, court.as_of_ms, court.started_s)
+    if not tries:
+        return _answer(desk, again, [], outcome_pending=False)
+    *_, last = answered(replace(desk, chat=lambda: None), again, tries - 1)
+    assert isinstance(last, Finished)
+    return last.answer
 
 
 def hear(desk: Desk, court: Court) -> list[Stance]:
@@ -294,7 +310,13 @@ def _write(desk: Desk, court: Court, leading: Sequence[Stance]) -> Iterator[Said
 
 def _answer(desk: Desk, court: Court, sides: Sequence[Stance], *, outcome_pending: bool) -> Answer:
     disputes = _disputes(court, sides)
-    freshness = _freshness(desk, court)
+    freshness = freshness_of(
+        desk.index,
+        desk.health(court.as_of_ms),
+        court.asked.window,
+        court.as_of_ms,
+        court.retrieved.searched,
+    )
     abstained = not court.sentences
     text = (
         _abstain(court, freshness, pending=outcome_pending and court.asked.outcome)
@@ -358,28 +380,6 @@ def _disputes(court: Court, disputed: Sequence[Stance]) -> tuple[Dispute, ...]:
             quotes.append(Sentence(span.text, "quote", (citation,), 1.0))
         shown.append(Side(side.says, side.witnesses, to_iso(side.first_seen_ms), tuple(quotes)))
     return (Dispute(court.asked.text, tuple(shown)),)
-
-
-def _freshness(desk: Desk, court: Court) -> Freshness:
-    newest_ms = desk.index.newest_seen_ms(as_of_ms=court.as_of_ms)
-    window = court.asked.window
-    sources = []
-    for report in desk.health(court.as_of_ms):
-        gaps = tuple(
-            {"from": to_iso(g.from_ms), "until": to_iso(g.until_ms), "reason": g.reason}
-            for g in report.gaps
-            if g.from_ms < window.until_ms
-            and g.until_ms > window.since_ms
-            and g.from_ms <= court.as_of_ms
-        )
-        sources.append(SourceFreshness(report.name, round(report.lag_s, 1), report.state, gaps))
-    known = -FOREVER_MS < newest_ms < FOREVER_MS and newest_ms > 0
-    return Freshness(
-        newest_seen_at=to_iso(newest_ms) if known else "",
-        age_s=round((court.as_of_ms - newest_ms) / 1000, 1) if known else 0.0,
-        posts_searched=court.retrieved.searched,
-        sources=tuple(sources),
-    )
 
 
 def _clock(moment_ms: int) -> str:

@@ -1,11 +1,12 @@
 """Search in rounds until what is found suffices, no way of looking is left, or enough was read.
 
-First by all words; most questions end there. Where more matched than is read, narrower: posts that
-name all that the question names. Then wider: by what the question means. Last, the conversations of
-what was found: what replies answer, and what those began with. The window of time that a question
-names is never widened: an answer from outside it would be the answer to another question. What
-bounds a search is how much is read, not how long it takes: the same posts give the same answer on a
-slow machine too.
+First by all words; most questions end there. Where half of what is read says one thing in the same
+words, what does not say it is read too: ten thousand copies must not hide two witnesses. Where more
+matched than is read, narrower: posts that name all that the question names. Then wider: by what the
+question means. Last, the conversations of what was found: what replies answer, and what those began
+with. The window of time that a question names is never widened: an answer from outside it would be
+the answer to another question. What bounds a search is how much is read, not how long it takes: the
+same posts give the same answer on a slow machine too.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from dataclasses import replace
 
 import msgspec
 
+from fairwitness.answers.chorus import chorus
 from fairwitness.answers.explained import How, Round
 from fairwitness.answers.retrieve import CANDIDATES, READ_CHARS, Retrieved, query_of, retrieve
 from fairwitness.answers.understand import Asked
@@ -20,6 +22,9 @@ from fairwitness.index import Condition, Hit, LiveIndex, Parts
 
 ENOUGH = 2
 """Independent witnesses from which no further round is begun."""
+
+CHORUSES = 3
+"""Things said in the same words that a search goes round."""
 
 PARENTS = 50
 """Posts of conversations that are fetched."""
@@ -32,8 +37,10 @@ def in_rounds(
     found = retrieve(index, asked, as_of_ms)
     rounds = [Round("words", len(found.hits), hear(found))]
     for how, look in _more(index, asked, as_of_ms, found):
-        if rounds[-1].witnesses >= ENOUGH or not _left(found):
+        if not _left(found):
             break
+        if rounds[-1].witnesses >= ENOUGH and how != "others":
+            continue  # what a chorus hides is looked for all the same
         new = _unread(found, look())
         found = replace(found, hits=(*found.hits, *new))
         rounds.append(Round(how, len(new), hear(found) if new else rounds[-1].witnesses))
@@ -41,6 +48,26 @@ def in_rounds(
 
 
 Look = Callable[[], tuple[Hit, ...]]
+
+
+def _others(
+    index: LiveIndex, asked: Asked, as_of_ms: int, found: Retrieved
+) -> Iterator[tuple[How, Look]]:
+    """Yield searches for what does not join the chorus, as long as there is another one."""
+    query, hits = query_of(asked), found.hits
+
+    def search() -> tuple[Hit, ...]:
+        nonlocal hits
+        hits = index.search(query, as_of_ms=as_of_ms, limit=CANDIDATES).hits
+        return hits
+
+    for _ in range(CHORUSES):
+        said = chorus(asked, [hit.post.text for hit in hits]) if len(hits) >= CANDIDATES else ""
+        if not said:
+            return
+        without = (Condition("phrase", said, negated=True),)
+        query = msgspec.structs.replace(query, clauses=(*query.clauses, without))
+        yield "others", search
 
 
 def _more(
@@ -62,6 +89,7 @@ def _more(
 
     if named and len(found.hits) >= CANDIDATES:
         yield "names", by_names
+    yield from _others(index, asked, as_of_ms, found)
     if asked.terms:
         yield "meaning", by_meaning
     if not asked.speakers and any(hit.post.reply_to for hit in found.hits):
