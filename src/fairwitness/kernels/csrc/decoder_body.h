@@ -11,7 +11,11 @@
 #include "adapters.h"  // which needs groups as dots.h makes them
 
 constexpr int64_t kSpan = 8 * kGroup;  // vectors that go through a panel while it is near
+constexpr int64_t kMostAsked = 4;      // rows, for which weights are asked for before they are needed
+constexpr int64_t kAsked = 1024;       // bytes, at once
+constexpr int64_t kMostAhead = 131072;  // bytes, before a product begins
 constexpr int64_t kPanelsAtOnce = 2;    // a piece of work; half a microsecond for one vector
+constexpr int64_t kHeadAtOnce = 8 * kPanelsAtOnce;
 
 struct Span {
     int64_t first, end;
@@ -22,7 +26,8 @@ static Span span_of(int64_t index, int64_t count) {
     return {first, end < count ? end : count};
 }
 
-static int64_t spans(int64_t count) { return (count + kSpan - 1) / kSpan; }
+static int64_t chunks_of(int64_t count, int64_t size) { return (count + size - 1) / size; }
+static int64_t spans(int64_t count) { return chunks_of(count, kSpan); }
 
 // Where a thread unpacks one of two panels.
 static uint8_t *room_of(const Step &step, int64_t thread, int64_t which) {
@@ -169,7 +174,7 @@ static void project_heads(const Step &step, int64_t layer, const Vectors &normed
 static void add_product(const Step &step, int64_t layer, Product product, const Matrix &matrix,
                         const Vectors &vectors, int64_t thread) {
     const int64_t width = step.network->shape.width;
-    const int64_t chunks = (matrix.panels() + kPanelsAtOnce - 1) / kPanelsAtOnce;
+    const int64_t chunks = chunks_of(matrix.panels(), kPanelsAtOnce);
     const int64_t pieces = chunks * spans(step.rows);
     for (int64_t piece; (piece = step.pool->take(thread, pieces)) < pieces;) {
         const Span span = span_of(piece / chunks, step.rows);
@@ -226,13 +231,12 @@ static void gate_and_up(const Step &step, int64_t layer, const Matrix &matrix,
 static void predict(const Step &step, const Vectors &vectors, int64_t thread) {
     const int64_t vocabulary = step.network->shape.vocabulary;
     const Matrix &head = step.network->head;
-    constexpr int64_t kAtOnce = 8 * kPanelsAtOnce;
-    const int64_t chunks = (head.panels() + kAtOnce - 1) / kAtOnce;
+    const int64_t chunks = chunks_of(head.panels(), kHeadAtOnce);
     const int64_t pieces = chunks * spans(step.wanted);
     for (int64_t piece; (piece = step.pool->take(thread, pieces)) < pieces;) {
         const Span span = span_of(piece / chunks, step.wanted);
-        const int64_t first = piece % chunks * kAtOnce;
-        for (int64_t p = first; p < first + kAtOnce && p < head.panels(); p++) {
+        const int64_t first = piece % chunks * kHeadAtOnce;
+        for (int64_t p = first; p < first + kHeadAtOnce && p < head.panels(); p++) {
             const Panel panel = panel_of(head, p, step.wanted, room_of(step, thread, 0));
             for (int64_t w = span.first; w < span.end;) {
                 const Group group = group_here(w, step.wanted);
@@ -248,6 +252,24 @@ static void predict(const Step &step, const Vectors &vectors, int64_t thread) {
             }
         }
     }
+}
+
+// Meets the others, and asks for the first weights that this thread reads of the product behind, of
+// `pieces` of `panels` panels each: few rows wait for memory, which should not be idle while threads are.
+static void meet(const Step &step, int64_t thread, const Matrix &matrix, int64_t pieces,
+                 int64_t panels) {
+    Pool &pool = *step.pool;
+    if (step.rows > kMostAsked) return pool.barrier();
+    const uint8_t *bytes = matrix.panel(pool.first_of(thread, pieces) * panels);
+    int64_t asked = 0;
+    const auto ask = [&] {
+        ask_for(bytes + asked, kAsked);
+        asked += kAsked;
+    };
+    pool.barrier([&] {
+        if (asked < kMostAhead) ask();
+    });
+    while (asked < kAhead) ask();
 }
 
 // Where a thread's processor time goes, for one who asks; waiting counts for the stage behind it.
@@ -273,11 +295,13 @@ class Watch {
 
 static void run_stages(const Step &step, int64_t thread) {
     const Network &network = *step.network;
-    Pool &pool = *step.pool;
     Watch watch(step, thread);
+    const Shape &shape = network.shape;
+    const int64_t head_panels = shape.head_size / kRows, blocks = shape.hidden / kColumns;
+    const int64_t width_pieces = chunks_of(shape.width / kRows, kPanelsAtOnce);
     begin(step, thread);
     watch.ends(Stage::kBegin);
-    pool.barrier();
+    meet(step, thread, network.layers[0].query_key, shape.heads(), head_panels);
     for (int64_t l = 0; l < network.shape.layers; l++) {
         const Layer &layer = network.layers[l];
         const Vectors heads = normalised(step, layer.attention_norm, nullptr, step.rows, thread);
@@ -285,24 +309,27 @@ static void run_stages(const Step &step, int64_t thread) {
         adapt(step, l, kHeads, heads, thread);
         project_heads(step, l, heads, thread);
         watch.ends(Stage::kProject);
-        pool.barrier();
+        step.pool->barrier();
         attend_all(step, l, thread);
         watch.ends(Stage::kAttend);
-        pool.barrier();
+        meet(step, thread, layer.out, width_pieces, kPanelsAtOnce);
         adapt(step, l, kOut, step.mixed, thread);
         add_product(step, l, kOut, layer.out, step.mixed, thread);
         watch.ends(Stage::kOut);
-        pool.barrier();
+        meet(step, thread, layer.gate_up, blocks, 4);
         const Vectors mlp = normalised(step, layer.mlp_norm, nullptr, step.rows, thread);
         watch.ends(Stage::kNorm);
         adapt(step, l, kGateUp, mlp, thread);
         gate_and_up(step, l, layer.gate_up, mlp, thread);
         watch.ends(Stage::kGateUp);
-        pool.barrier();
+        meet(step, thread, layer.down, width_pieces, kPanelsAtOnce);
         adapt(step, l, kDown, step.hidden, thread);
         add_product(step, l, kDown, layer.down, step.hidden, thread);
         watch.ends(Stage::kDown);
-        pool.barrier();
+        if (l + 1 < shape.layers)
+            meet(step, thread, network.layers[l + 1].query_key, shape.heads(), head_panels);
+        else
+            meet(step, thread, network.head, chunks_of(network.head.panels(), kHeadAtOnce), kHeadAtOnce);
     }
     if (!step.wanted) return;
     predict(step, normalised(step, network.norm, step.wants, step.wanted, thread), thread);

@@ -44,9 +44,12 @@ class Bell {
 #endif
     }
 
-    void wait(uint32_t heard) {
+    // `meanwhile` is done again and again, as long as the thread does not sleep.
+    template <class Meanwhile>
+    void wait(uint32_t heard, const Meanwhile &meanwhile) {
         for (int i = 0; i < kSpins; i++) {
             if (now() != heard) return;
+            meanwhile();
             relax();
         }
         while (now() == heard) {
@@ -95,11 +98,12 @@ class Pool {
         barrier();
     }
 
-    // Returns when all threads have come here.
-    void barrier() {
+    // Returns when all threads have come here; `meanwhile` as in `Bell::wait`.
+    template <class Meanwhile>
+    void barrier(const Meanwhile &meanwhile) {
         const uint32_t heard = met_.now();
         if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < threads_) {
-            met_.wait(heard);
+            met_.wait(heard, meanwhile);
             return;
         }
         arrived_.store(0, std::memory_order_relaxed);
@@ -108,19 +112,26 @@ class Pool {
         met_.ring();
     }
 
+    void barrier() {
+        barrier([] {});
+    }
+
     // Shares out the pieces of the stage that is running, each of `pieces` to one thread; `pieces` when
     // none is left. A thread's own stand together, for what it reads ahead should be its own; when it
     // has done them it helps the others.
     int64_t take(int64_t thread, int64_t pieces) {
         for (int64_t i = 0; i < threads_; i++) {
             const int64_t owner = thread + i < threads_ ? thread + i : thread + i - threads_;
-            const int64_t first = pieces * owner / threads_, end = pieces * (owner + 1) / threads_;
+            const int64_t first = first_of(owner, pieces), end = first_of(owner + 1, pieces);
             std::atomic<int64_t> &count = taken_[stage_ % 3][static_cast<size_t>(owner)].count;
             const int64_t piece = first + count.fetch_add(1, std::memory_order_relaxed);
             if (piece < end) return piece;
         }
         return pieces;
     }
+
+    // The first of a thread's own pieces.
+    int64_t first_of(int64_t thread, int64_t pieces) const { return pieces * thread / threads_; }
 
   private:
     struct alignas(64) Taken {
@@ -129,7 +140,7 @@ class Pool {
 
     void serve(int64_t thread) {
         for (uint32_t heard = 0;;) {
-            begin_.wait(heard);
+            begin_.wait(heard, [] {});
             heard = begin_.now();
             if (!work_) return;
             work_(state_, thread);
