@@ -10,7 +10,8 @@ import pytest
 
 from fairwitness.models.entailment import Read, logits
 from fairwitness.models.errors import ModelFileError
-from fairwitness.models.verifier import open_head
+from fairwitness.models.trees import Trees
+from fairwitness.models.verifier import Head, open_head
 from fairwitness.train.calibrate import best_threshold, calibrated
 from fairwitness.train.entailment import Lesson, Reading, learn, said
 from fairwitness.train.heads import write_head
@@ -91,12 +92,15 @@ def test_numpy_says_what_jax_says(learned) -> None:
 def test_a_head_is_read_as_it_was_written(learned, tmp_path: Path) -> None:
     head, _ = learned
     path = tmp_path / "head.safetensors"
-    digest = write_head(path, head, 2.0, -1.0, 0.6)
+    trees = Trees(0.5, *(np.ones((2, n), t) for n, t in ((3, "i4"), (3, "f4"), (4, "f4"))))
+    digest = write_head(path, Head(head, trees, 2.0, -1.0, 0.6))
     assert len(digest) == 64
     opened = open_head(path)
     assert (opened.scale, opened.shift) == (2.0, -1.0)
     assert opened.threshold == pytest.approx(0.6)
     assert opened.surety(0.5) == pytest.approx(0.5)
+    for ours, theirs in zip(opened.trees, trees, strict=True):
+        assert np.array_equal(ours, theirs)
     assert np.array_equal(
         opened.weights["verdict"]["weight"], head["verdict"]["weight"].astype(np.float16)
     )

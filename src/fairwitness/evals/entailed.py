@@ -22,6 +22,7 @@ from fairwitness.models.encoder import meaning
 from fairwitness.models.encoder_download import find_encoder
 from fairwitness.models.verifier import HEAD, Verifier
 from fairwitness.train.calibrate import best_threshold
+from fairwitness.train.climate import climate_pairs
 from fairwitness.train.pairs import (
     FOLDS,
     TAUGHT_FOLDS,
@@ -158,12 +159,8 @@ def wice(path: Path) -> list[Pair]:
 
 
 def climate_fever(path: Path) -> list[Pair]:
-    """Return each claim with each of its five sentences; it holds where that one supports it."""
-    return [
-        Pair(row["claim"], each["evidence"], each["evidence_label"] == "SUPPORTS")
-        for row in rows_of(path)
-        for each in row["evidences"]
-    ]
+    """Return each claim with each of its sentences, where neither claim nor article was taught."""
+    return climate_pairs(path, taught=False)
 
 
 def qags(folder: Path) -> list[Pair]:

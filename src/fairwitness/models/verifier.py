@@ -1,4 +1,4 @@
-"""The model that verifies: encoder, head and threshold as one thing to ask.
+"""The model that verifies: encoder, head, trees and threshold as one thing.
 
 The encoder is fetched on first use (`encoder_download`), the head comes with the package, in
 `entailment.safetensors`: made by `python -m fairwitness.train` and pinned by its hash. What it says
@@ -20,19 +20,22 @@ from fairwitness.models.encoder_files import open_encoder
 from fairwitness.models.entailment import Reader, logits, shapes
 from fairwitness.models.errors import ModelFileError
 from fairwitness.models.safetensors import Safetensors, open_safetensors
+from fairwitness.models.signs import signs
+from fairwitness.models.trees import Trees, trees_of
 
 HEAD = Path(__file__).with_name("entailment.safetensors")
-HEAD_SHA256 = "e2f4398049ff591e6f3d5aa6781be309ad8b3a4619ba15da41c4329b274f1a4f"
-NAME = f"{ENCODER}+entailment-1"
+HEAD_SHA256 = "d096d86eeaa589f97aa3c5781838857c8b1f8536df2a3594879f87fc572152d1"
+NAME = f"{ENCODER}+entailment-2"
 
 
 @dataclass(frozen=True)
 class Head:
-    """What was learned: weights, how sure a logit is, and from when on a claim is let through."""
+    """What was learned: weights, trees, how sure a logit is, and from when on a claim passes."""
 
     weights: Parameters
+    trees: Trees
     scale: float
-    """Of a logit, so that its probability is neither too sure nor too shy."""
+    """Of the trees' logit, so that its probability is neither too sure nor too shy."""
     shift: float
     threshold: float
     """Of the probability; chosen on the folds that were learned from."""
@@ -55,7 +58,8 @@ def open_head(path: Path = HEAD) -> Head:
     weights = {
         name: _part(file, name, shape) for name, shape in shapes(EncoderConfig().width).items()
     }
-    return Head(weights, float(told[0]), float(told[1]), float(told[2]))
+    trees = trees_of(*(_flat(file, f"trees.{name}") for name in Trees._fields))
+    return Head(weights, trees, float(told[0]), float(told[1]), float(told[2]))
 
 
 def _part(file: Safetensors, name: str, shape: tuple[int, ...]) -> object:
@@ -74,6 +78,18 @@ def _read(file: Safetensors, name: str, shape: tuple[int, ...]) -> Floats:
     return array
 
 
+def _flat(file: Safetensors, name: str) -> Floats:
+    return _read(file, name, (file.tensors[name].shape if name in file.tensors else (0,)))
+
+
+def row_of(reader: Reader, weights: Parameters, claim: str, evidence: str) -> Floats:
+    """Return what the trees read of a pair: its signs, and last what the head says."""
+    own, other = reader.read(claim), reader.read(evidence)
+    said = np.float32(logits(np, weights, own, other))
+    row: Floats = np.append(signs(claim, evidence, own, other), said)
+    return row
+
+
 class Verifier:
     """Says how surely a claim follows from a text in English."""
 
@@ -85,9 +101,8 @@ class Verifier:
 
     def follows(self, claim: str, evidence: str) -> float:
         """Return the probability that `claim` follows from `evidence`."""
-        read = self.reader.read
-        logit = logits(np, self._head.weights, read(claim), read(evidence))
-        return self._head.surety(float(logit))
+        row = row_of(self.reader, self._head.weights, claim, evidence)
+        return self._head.surety(self._head.trees.logit(row))
 
 
 def open_verifier(encoder: Path) -> Verifier:

@@ -203,9 +203,14 @@ def _new_head(width: int, key: Array) -> Tree:
     }
 
 
+def as_used(head: Tree) -> Tree:
+    """Return a head with the float16 weights with which it is used, as arrays of numpy."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf, np.float16).astype(np.float32), head)
+
+
 def said(head: Tree, claims: Reading, evidence: Reading) -> NDArray[np.float64]:
-    """Return the logit of each pair, as it is used: with float16 weights, in numpy."""
-    used = jax.tree.map(lambda leaf: np.asarray(leaf, np.float16).astype(np.float32), head)
+    """Return the logit of each pair, as it is used, in numpy."""
+    used = as_used(head)
     pairs = zip(claims.texts, evidence.texts, strict=True)
     return np.array([float(logits(np, used, _wide(a), _wide(b))) for a, b in pairs])
 

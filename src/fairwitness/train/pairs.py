@@ -22,6 +22,9 @@ from fairwitness.train.perturb import core, falsified, kept, reworded
 FOLDS = 5
 TAUGHT_FOLDS = (0, 1, 2)
 """Of WiCE; claims of the other pages are judged."""
+WICE_KINDS = frozenset(
+    ("supported", "partially_supported", "not_supported", "marked", "unmarked", "partly")
+)
 SPOKEN = 0.08
 """Share of pairs in which a statement is somebody's; else a speaker would always be a falsehood."""
 
