@@ -144,13 +144,11 @@ def _of_tokens(own: Read, other: Read) -> list[float]:
     # pieces stand in the vocabulary by how common they are: a place is a rarity
     rare_t = np.log(1 + ids_t / 1_000.0)
     rare_t = rare_t / max(1e-6, rare_t.sum())
-    place_t = like_ts.argmax(1)
     sentences = _sentences(ids_s)
     each = [like_ts[:, a:b].max(1) @ rare_t for a, b in sentences]
     a, b = sentences[int(np.argmax(each))]
     whole_d = _unit(own.x.mean(0)[None])[0]
     alike = [float(_unit(other.x[1 + i : 1 + j].mean(0)[None])[0] @ whole_d) for i, j in sentences]
-    steps_t = np.diff(place_t)
     joined = best_t + near_t
     return [
         float(whole_d @ _unit(other.x.mean(0)[None])[0]),
@@ -164,17 +162,32 @@ def _of_tokens(own: Read, other: Read) -> list[float]:
         float(near_t.min()),
         float(np.percentile(near_t, 25)),
         float(joined.min()),
-        float(best_t[near_t < 0.7].mean()) if (near_t < 0.7).any() else 1.0,
-        float((near_t < 0.7).mean()),
-        float(best_t[near_t > 0.9].min()) if (near_t > 0.9).any() else 0.0,
+        *_of_strange_and_known(best_t, near_t),
         float(max(each)),
         float(back_s.mean()),
         float(back_s[a:b].mean()),
         float(back_s[a:b].min()),
-        float((steps_t > 0).mean()) if len(steps_t) else 1.0,
-        float((steps_t == 1).mean()) if len(steps_t) else 1.0,
+        *_of_order(like_ts.argmax(1)),
         float(len(sentences)),
     ]
+
+
+def _of_strange_and_known(best_t: Floats, near_t: Floats) -> list[float]:
+    """Tell of pieces that stand nowhere in the evidence what they mean there, and how many they
+    are; and of those that do, whether any means something else."""
+    strange_t, known_t = near_t < 0.7, near_t > 0.9
+    return [
+        float(best_t[strange_t].mean()) if strange_t.any() else 1.0,
+        float(strange_t.mean()),
+        float(best_t[known_t].min()) if known_t.any() else 0.0,
+    ]
+
+
+def _of_order(place_t: Floats) -> list[float]:
+    steps_t = np.diff(place_t)
+    return (
+        [float((steps_t > 0).mean()), float((steps_t == 1).mean())] if len(steps_t) else [1.0, 1.0]
+    )
 
 
 _STOPS = (1012, 999, 1029)
