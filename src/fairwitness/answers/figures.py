@@ -16,12 +16,20 @@ _REACH_CHARS = 60
 _PEOPLE = frozenset({"dead", "hurt", "missing", "evacuate"})
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _OTHER_UNIT = re.compile(
-    r"\s*(?:%|:\d|[ap]\.?m\b|(?:year|a[nñ]os?|ann[io]|ans|jahre|hour|hora|ore|heure|stund|minut"
-    r"|min|days?|d[ií]as?|giorn[io]|jours?|tage?|km|miles?|mi)(?![^\W_])|years|hours|horas|heures"
+    r"\s*(?:%|per ?cent\b|por ciento|por cento|per cento"
+    r"|процент\w*|:\d|[ap]\.?m\b|(?:year|a[nñ]os?|ann[io]|ans|jahre|hour|hora|ore|heure|stund"
+    r"|min(?:ut)?|days?|d[ií]as?|giorn[io]|jours?|tage?|km|miles?|mi)(?![^\W_])|years|hours|horas|heures"
     r"|minut[eoi]s?|年|月|日|小时|天|分钟|公里|[€$£])",
     re.IGNORECASE,
 )
 """What stands after a number that counts something else: hours, years, a share."""
+_OF_ANY_UNIT = re.compile(
+    r"\b(?:how (?:long|old|far|fast|high|deep|wide|strong|much|big|large)|percent\w*|per cent"
+    r"|rate|share|cuanto|quanto|edad|idade|eta|velocidad\w*|velocita|hours?|days?|years?"
+    r"|horas?|dias?|anos?|ore|giorni|anni|высот\w+|возраст\w*|лет|дн(?:еи|я)|час\w*|долго|времени|процент\w*)\b"
+    r"|多久|多远|多高|多大|多深|岁|年|天|小时|百分|ど(?:の|れ)くらい|どれほど|いくら|[歳年日時]間?|深さ|速"
+)
+"""What a question asks for where such a number may be the answer; folded."""
 
 
 def figure(asked: Asked, each: Weighed) -> str | None:
@@ -40,6 +48,11 @@ def figure(asked: Asked, each: Weighed) -> str | None:
         if len(words.spaced(between)) <= _REACH_WORDS and len(between) < _REACH_CHARS:
             return f"{value:g}" if value < 1e6 else f"{value:.0f}"
     return None
+
+
+def of_people(asked: Asked) -> bool:
+    """Whether people are counted."""
+    return any(t.sense is not None and t.sense.name in _PEOPLE for t in asked.terms)
 
 
 def _people(text: str, stems: frozenset[str], anchor: int) -> int:
@@ -63,13 +76,15 @@ def numbers_in(text: str) -> frozenset[float]:
 
 def _numbers(text: str, lang: str, asked: Asked) -> list[tuple[int, float]]:
     found = []
+    of_any_unit = _OF_ANY_UNIT.search(words.fold(asked.text)) is not None
     of_question = set(_NUMBER.findall(asked.text))
     for match in _NUMBER.finditer(text):
         marked = text[match.start() - 1 : match.start()] in ("#", "@", "/")
         if marked or match.group() in of_question:
             continue
         value = _value(match.group())
-        if _OTHER_UNIT.match(text, match.end()) or _is_year(match.group()):
+        other_unit = not of_any_unit and _OTHER_UNIT.match(text, match.end())
+        if other_unit or _is_year(match.group()):
             continue
         found.append((match.start(), value * _scale(text[match.end() :])))
     for word in words.spaced(text):

@@ -15,7 +15,9 @@ ASKING: tuple[tuple[str, str], ...] = (
         r"|\b(?:which|what) (?:round|minute|lap|inning|place|magnitude)\b"
         r"|\bcuant[oa]s?\b|\bquant[aeio]s?\b|\bcombien\b|\bwie ?viele?\b|\bсколько\b"
         r"|\b(?:que|qual a|qual foi a|cual fue la|che|di che) magnitud[oe]?\b"
-        r"|多少|几[人个名级岁]|多大|何人|いくつ|どのくらい",
+        r"|\b(?:cuanto tiempo|quanto tempo|qual a idade|que edad|che eta)\b|\bкак долго\b"
+        r"|多少|几[人个名级岁天年次辆只条箱]|多大|多久|多远|多高|何[人件本回年歳羽台枚匹頭社倍番](?!月)"
+        r"|いくつ|いくら|ど(?:の|れ)くらい|どれほど",
     ),
     (
         "whether",
@@ -29,11 +31,16 @@ ASKING: tuple[tuple[str, str], ...] = (
     ),
     (
         "when",
-        r"\bwhen\b|\bwhat time\b|\bcuando\b|\ba que hora\b|\bquando\b|\bquand\b|\bwann\b|\bкогда\b|什么时候|何时|几点|いつ",
+        r"\bwhen\b|\bwhat time\b|\bcuando\b|\ba que hora\b|\bquando\b|\bquand\b|\bwann\b|\bкогда\b"
+        r"|\b(?:what|which|que|che|quale?|quel|en que|in che|em que) (?:day|date|month|year|dia|fecha|ano|mes|giorno|ora"
+        r"|anno|mese|data|horas|jour|mois)\b|\b(?:в како[мв] году|какого числа|во сколько)\b"
+        r"|什么时候|何时|几点|哪天|哪一?年|いつ|何[時日月](?!間)",
     ),
     (
         "where",
-        r"\bwhere\b|\bdonde\b|\bdove\b|\bonde\b|\bou\b(?= )|\bwo\b|\bгде\b|哪里|哪儿|在哪|何处|どこ|哪个(?:地方|城市|省)",
+        r"\bwhere\b|\bdonde\b|\bdove\b|\bonde\b|\bou\b(?= )|\bwo\b|\b(?:от)?куда\b|\bгде\b"
+        r"|\b(?:in|en|em|at) (?:what|which|que|quale|qual|che) (?:city|town|country|place|ciudad|pais|lugar|citta"
+        r"|paese|luogo|cidade|local)\b|\bв како[мий] (?:город|стран|мест)\w*|哪里|哪儿|在哪|何处|どこ|哪个(?:地方|城市|省)",
     ),
     (
         "why",
@@ -62,16 +69,16 @@ happen happened happening happens left go gone going get got make made take took
 el la los las un una unos unas lo al del de en y o u que qué quien quién quienes cual cuál cuando
 cuándo donde dónde como cómo cuanto cuánto cuantos cuántos cuanta cuánta cuantas cuántas por para
 con sin sobre entre es son fue fueron era eran ser está están hay hubo ha han había se su sus le
-les me te nos mi tu más muy ya no si sí hoy pasa pasó ocurrió sucedió gente personas tuvo tiene hizo deja dejó dejado provocó
+les me te nos mi tu más muy ya no si sí hoy pasa pasó ocurrió sucedió gente personas tuvo tiene hizo deja dejó dejado provocó cuáles cuales tenía tenia había habia hacía haber desde hasta cierto verdad
 
 il i gli le uno dei delle degli della dello dell nel nella nello nelle negli sul sulla di da su
-per tra fra e ed o che chi cosa come dove quando quanto quanti quanta quante perché non si ci vi è
+per tra fra e ed o che chi cosa come dove quando quanto quanti quanta quante perché non si ci vi è quale quali qual ai allo alla alle agli dai dal dalla dallo dalle nell ancora aveva avuto
 sono era erano stato stata stati state ha hanno c'è ci sono più oggi successo successa persone fatto provocato fa
 
 o os as um uma uns umas ao aos à às do dos da das no na nos nas em por pelo pela para com sem
 sobre entre é são foi foram era eram ser está estão há houve tem têm tinha se seu sua seus suas
 que quem qual quando onde como quanto quantos quanta quantas porque não mais muito já hoje
-aconteceu pessoas
+aconteceu pessoas quais teve estava estavam havia haviam até verdade
 
 les des du au aux une et ou où que qui quoi quel quelle quels quelles quand comment combien
 pourquoi est sont était étaient été a ont avait y ce cette ces il elle ils elles on nous vous je
@@ -83,17 +90,34 @@ wie viele viel im in am an auf aus bei mit nach von vor zu zum zur über unter d
 passiert geschehen heute menschen leute
 
 и в на с по из о об от до для что кто где когда как сколько почему это этот эта был была было
-были есть не ли же бы он она они мы вы я произошло случилось сегодня людей
+были есть не ли же бы он она они мы вы я произошло случилось сегодня людей во со ко за до при под над без
+через после перед между около более чем чём чего чему кем кого кому чей чья чьё куда откуда зачем
+какой какая какое какие каким какую какого какому каком каких который которая которое которые
+которого которой которым которых также уже ещё только свой свою своей своего его её их мой наш ваш
+так там тут здесь когда-то есть будет будут быть бывает стало стал стала человек человека
 """
-GLUE: frozenset[str] = frozenset(_GLUE.split())
-"""Words that a search does without."""
+_IN = ("en", "es", "it", "pt", "fr", "de", "ru")
+GLUE_OF: dict[str, frozenset[str]] = {
+    lang: frozenset(words.split()) for lang, words in zip(_IN, _GLUE.split("\n\n"), strict=True)
+}
+"""By language, words that a search does without."""
+GLUE: frozenset[str] = frozenset().union(*GLUE_OF.values())
 
 GLUE_UNSPACED = re.compile(
-    r"发生了?|什么|怎么样?|怎么回事|为什么|为何|哪里|哪儿|哪个|哪位|哪些|谁|誰|多少|是否|是不是|是真的|真的"
+    r"发生了?|什么时候|什么|怎么样?|怎么回事|为什么|为何|哪里|哪儿|哪个|哪位|哪些|谁|誰|多少钱?|有?多[大高远久深]|几[个名级岁天年次辆只条箱]|是否|是不是|是真的|真的"
     r"|有没有|有什么|吗|呢|吧|啊|了|的|在|是|被|把|请问|现在|目前|最近|告诉我|关于|情况|消息|新闻"
-    r"|何が|どこ|いつ|なぜ|です|ます|ました|でした|は|が|を|の|に"
 )
 """The same in scripts without spaces: cut out of the question, leaving the runs that matter."""
+
+GLUE_JAPANESE = re.compile(
+    r"何[がをはにで]?|誰[がをはにで]?|いつ|どこ|なぜ|どう|どの|どれ|どんな|いくつ|いくら|くらい|ほど"
+    r"|(?:い|き|さ|し|っ|れ|ら|り|ち|け|べ|ば|な|で|せ|み|え|て)*(?:ました|ます|ません)か?|でしょうか?|です?か?|でしたか?"
+    r"|[きしっれらりいんげえ]?[ただ]の[はがを]?"
+    r"|(?:され|して|した|している|された|という|について|による|により|から|まで|より)"
+    r"|[件本回年歳羽台枚匹頭社倍番](?=[でまい])|[時日月](?=に)|本当|今|現在"
+    r"|[はがをのにへとも](?![ぁ-ゖ])|[はがをのにへとも](?=[ぁ-ゖ]*[ァ-ヺ\u3400-\u9fff])"
+)
+"""The same in Japanese, where what glues is in hiragana."""
 
 UNREAL = re.compile(
     # Wishes, guesses, conditions, futures, offers and questions: not a report that something is so.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fairwitness.answers import words
 from fairwitness.answers.senses import DENIALS
 from fairwitness.answers.understand import Asked, Term
 from fairwitness.answers.weigh import rarity
@@ -34,11 +35,29 @@ class Retrieved:
 def retrieve(index: LiveIndex, asked: Asked, as_of_ms: int) -> Retrieved:
     """Search for all words of the question and for their other forms and senses."""
     results = index.search(query_of(asked), as_of_ms=as_of_ms, limit=CANDIDATES)
+    holding = {term: sum(index.frequencies(_distinct(term))) for term in asked.terms}
+    seams = _seams(holding)
     weights = {
-        term: rarity(index.versions, sum(index.frequencies(_distinct(term))))
-        for term in asked.terms
+        term: rarity(index.versions, count) for term, count in holding.items() if term not in seams
     }
     return Retrieved(_within_reach(results.hits), results.searched, weights)
+
+
+def _seams(holding: Mapping[Term, int]) -> set[Term]:
+    """Return the pairs of an unspaced script that no post holds, between two that posts hold.
+
+    The end of one word and the beginning of the next: not a rare word.
+    """
+    known = [term.shown for term, count in holding.items() if count]
+    begun, ended = {word[0] for word in known}, {word[-1] for word in known}
+    return {
+        term
+        for term, count in holding.items()
+        if not count
+        and words.is_unspaced(term.shown)
+        and term.shown[0] in ended
+        and term.shown[-1] in begun
+    }
 
 
 def query_of(asked: Asked) -> Query:

@@ -234,7 +234,11 @@ def _testify(court: Court, leading: Sequence[Stance]) -> Iterator[Said]:
 
 def _agreeing(asked: Asked, leading: Sequence[Stance]) -> int:
     """Return how many independent witnesses say the same."""
-    return leading[0].witnesses if leading[0].says else max(1, sides.bearing_out(asked, leading))
+    if leading[0].says:
+        return leading[0].witnesses
+    if sides.has_short_answer(asked):
+        return 1  # a name or number was asked for, and none was read: nobody bears that out
+    return max(1, sides.bearing_out(asked, leading))
 
 
 def _standing(leading: Sequence[Stance], agreeing: int) -> Standing:

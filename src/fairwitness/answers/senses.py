@@ -19,6 +19,8 @@ class Sense:
     """Stated as fact only when two independent witnesses say so."""
     bare: tuple[str, ...] = ()
     """Forms that name the matter without saying that it happened: "for the win"."""
+    things: tuple[str, ...] = ()
+    """Forms that name those whom it befell: who speaks of the victims does not ask whether it is so."""
     partial: tuple[str, ...] = ()
     """Words beside it that make it a part of the matter: winning a round is not winning."""
 
@@ -35,7 +37,7 @@ SENSES: tuple[Sense, ...] = (
             " champion triumphs gana ganó ganador vence venció victoria derrota derrotó campeón"
             " vince vinto vincitore vittoria batte sconfigge campione ganhou ganha venceu vencedor"
             " vitória campeão gagne gagné gagnant victoire vainqueur bat gewinnt gewonnen gewann"
-            " sieg sieger besiegt 赢 赢了 获胜 胜利 夺冠 击败 冠军 勝利 優勝 победил выиграл победа победитель"
+            " sieg sieger besiegt 赢 赢了 获胜 胜利 夺冠 击败 冠军 勝利 優勝 勝ち 勝った победил выиграл победа победитель"
         ),
         outcome=True,
         bare=_words(
@@ -50,7 +52,7 @@ SENSES: tuple[Sense, ...] = (
         "lose",
         _words(
             "lose loses lost loser perdió pierde perdedor derrotado perde perso sconfitto perdeu"
-            " perdu perdant verliert verloren verlor 输 输了 落败 败 проиграл"
+            " perdu perdant verliert verloren verlor 输 输了 落败 败 負け 敗れ проиграл"
         ),
         outcome=True,
         bare=_words("lose losing perder perdendo perdere perdre verlieren"),
@@ -70,16 +72,21 @@ SENSES: tuple[Sense, ...] = (
             " morto morti morta morte morirono decessi deceduti vittima vittime"
             " mortos mortas mortes morreram morreu óbitos vítima vítimas corpos"
             " mort morts mortes décès décédés tués victimes tote toten todesopfer gestorben opfer"
-            " 死亡 死 遇难 罹难 身亡 丧生 去世 逝世 死者 死亡者 死去 погибли погибших умер жертв"
+            " 死亡 死 遇难 罹难 身亡 丧生 去世 逝世 死者 死亡者 死去 亡くな погибли погибших погиб погибель гибели умер умерла"
+            " умерло скончался скончалась убит убиты убили смерть жертв"
         ),
         outcome=True,
+        things=_words(
+            "victims casualties víctima víctimas fallecidos vittima vittime vítima vítimas victimes"
+            " opfer жертв bodies cadáveres corpos 死者 遇难者"
+        ),
     ),
     Sense(
         "hurt",
         _words(
             "injured injuries injury wounded hurt hospitalized heridos herido heridas lesionados"
             " feriti ferito feridos ferido blessés blessé verletzt verletzte 受伤 伤者 重伤 轻伤"
-            " 負傷 けが раненых пострадавших"
+            " 負傷 けが раненых ранены пострадавших пострадали"
         ),
     ),
     Sense(
@@ -98,7 +105,10 @@ SENSES: tuple[Sense, ...] = (
     ),
     Sense(
         "magnitude",
-        _words("magnitude magnitud magnitudo richter grados gradi graus 级 震级 ml mw"),
+        _words(
+            "magnitude magnitud magnitudo richter grados gradi graus 级 震级 マグニチュード"
+            " магнитуда ml mw m1 m2 m3 m4 m5 m6 m7 m8 m9"
+        ),
     ),
     Sense(
         "flood",
@@ -119,7 +129,7 @@ SENSES: tuple[Sense, ...] = (
         "storm",
         _words(
             "storm hurricane typhoon cyclone tornado tormenta huracán tifón tempesta uragano"
-            " tifone tempestade furacão tifão tempête ouragan sturm taifun 台风 飓风 风暴 台風"
+            " tifone tempestade furacão tifão tempête ouragan sturm taifun 台风 飓风 风暴 台風 ハリケーン サイクロン"
             " шторм ураган тайфун"
         ),
     ),
@@ -192,7 +202,7 @@ SENSES: tuple[Sense, ...] = (
         _words(
             "help donate donations donation relief volunteers aid shelter ayuda donar donaciones"
             " voluntarios albergue aiuto aiuti donare volontari raccolta ajuda doar doações"
-            " doação voluntários aide dons hilfe spenden 救援 捐款 捐赠 志愿者 помощь"
+            " doação voluntários aide hilfe spenden 救援 捐款 捐赠 志愿者 помощь"
         ),
     ),
     Sense(

@@ -22,7 +22,27 @@ from fairwitness.answers.witness import Origin
 MIN_DISPUTE_SHARE = 0.2
 """A side with fewer of the leading side's witnesses than this is noise, not a dispute."""
 
-_TIME = re.compile(r"\d|day|night|morning|noche|notte|sera|mañana|日|点|时")
+WHOLE = 0.8
+"""Share of the question's weight from which a span holds it whole."""
+
+_TIME = re.compile(
+    r"\d{1,2}(?:[:.h]\d\d\b|\s*(?:[ap]\.?m\b|uhr|h\b|час))|\b(?:1[5-9]|20)\d\d\b|\b\d{1,2}[./-]\d{1,2}\b"
+    r"|\b\d{1,2}(?:st|nd|rd|th)\b|\d+\s*(?:years?|months?|weeks?|days?|hours?|min|años?|mes|días?|horas?"
+    r"|anni|mesi|giorni|ore|anos|dias|лет|год|месяц|дн|недел|час|minut)"
+    r"|day\b|\b(?:night|morning|noon|evening|midnight|tonight|weekend|year|month|week|hour|ago|since|until"
+    r"|noche|tarde|mañana|ayer|hoy|anoche|semana|año|medianoche|notte|sera|mattin\w*|ieri|oggi|domani|anno"
+    r"|settimana|noite|manhã|ontem|hoje|amanhã|ano|nacht|abend|gestern|heute|morgen|nuit|soir|hier|demain"
+    r"|вчера|сегодня|завтра|ноч\w+|утр\w+|вечер\w*|год\w*|недел\w+)\b"
+    r"|\b(?:jan|feb|mar|apr|abr|may|mai|mag|jun|giu|jul|lug|aug|ago|sep|set|oct|ott|out|okt|nov|dec|dic"
+    r"|dez|gen|ene)[a-zçé]*\b"
+    r"|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day|\b(?:lunes|martes|miércoles|jueves|viernes|sábado|domingo"
+    r"|lunedì|martedì|mercoledì|giovedì|venerdì|sabato|domenica|(?:segunda|terça|quarta|quinta|sexta)-feira)\b"
+    r"|январ|феврал|\bмарт|апрел|\bмая\b|\bмай\b|июн|июл|август|сентябр|октябр|ноябр|декабр|понедельник"
+    r"|вторник|\bсред[аеу]\b|четверг|пятниц|суббот|воскресен"
+    r"|\d+\s*[年月日时時点點分]|[昨今明]|年内|[上下]午|时候|時に|星期|周[一二三四五六日]|曜",
+    re.IGNORECASE,
+)
+"""What tells when; a number by itself does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +145,9 @@ def _keys(asked: Asked, weighed: Sequence[Weighed]) -> list[str | None]:
     """Return per span: the answer it gives, `` when any is as good, None when it gives none."""
     match asked.asks:
         case "who":
-            return names.people(asked, weighed)
+            return _or_whole(asked, weighed, names.people(asked, weighed))
         case "how_many":
-            return [figures.figure(asked, each) for each in weighed]
+            return _or_whole(asked, weighed, [figures.figure(asked, each) for each in weighed])
         case "where":
             return ["" if _places(each, asked) else None for each in weighed]
         case "when":
@@ -136,6 +156,26 @@ def _keys(asked: Asked, weighed: Sequence[Weighed]) -> list[str | None]:
             return _whether(asked, weighed)
         case _:
             return [""] * len(weighed)
+
+
+def _or_whole(asked: Asked, weighed: Sequence[Weighed], keys: list[str | None]) -> list[str | None]:
+    """Return `keys`; where no span has one, those that hold the question whole answer it as open.
+
+    Whoever has no capital ("a judge", "two women") is not read as a name, and a number far from
+    what is counted not as its count.
+    """
+    counts = asked.asks == "how_many"
+    if (
+        asked.outcome
+        or any(key is not None for key in keys)
+        or (counts and figures.of_people(asked))
+    ):
+        return keys
+    whole = (each.coverage >= WHOLE and each.real for each in weighed)
+    return [
+        "" if holds and not (counts and not figures.numbers_in(each.span.text)) else None
+        for holds, each in zip(whole, weighed, strict=True)
+    ]
 
 
 def _whether(asked: Asked, weighed: Sequence[Weighed]) -> list[str | None]:

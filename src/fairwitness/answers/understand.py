@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
-from fairwitness.answers import words
+from fairwitness.answers import unspaced, words
 from fairwitness.answers.answer import QuestionError
 from fairwitness.answers.explained import Asks
-from fairwitness.answers.grammar import ASKING, GLUE, GLUE_UNSPACED
+from fairwitness.answers.grammar import ASKING, GLUE, GLUE_OF
 from fairwitness.answers.senses import SAME_PLACE, SENSES, Sense
 from fairwitness.answers.speakers import speakers_in
 from fairwitness.answers.when import TimeWindow, window_in
@@ -26,8 +26,9 @@ _QUOTED = re.compile(r"[\"“«「『]([^\"”»」』]{2,80})[\"”»」』]")
 _NAME = re.compile(r"[#@]?[^\W\d_][\w'’-]*", re.UNICODE)
 _NUMBER = re.compile(r"\d[\d.,:]*\d|\d+")
 _WHICH = re.compile(
-    r"\b(?:what|which|que|cual|che|quale|o que|qual|quel\w*|was|welche\w*|что|какой|какая)\b"
-    r"|什么|哪"
+    r"\b(?:what|which|que|cual|che|quale|o que|qual|quel\w*|was|welche\w*|что"
+    r"|как(?:ои|ая|ое|ие|им|ую|ого))\b"
+    r"|什么|哪|何|どんな|どの"
 )
 CAPITALS_ARE_NAMES = frozenset(
     {"en", "es", "it", "pt", "fr", "nl", "sv", "ru", "uk", "pl", "und", "ca", "ro", "tr"}
@@ -68,7 +69,8 @@ class Asked:
     def outcome(self) -> bool:
         """Whether the answer is only true once it has happened; not what somebody says of it."""
         return not self.speakers and any(
-            term.sense is not None and term.sense.outcome for term in self.terms
+            term.sense is not None and term.sense.outcome and term.own not in _THINGS
+            for term in self.terms
         )
 
 
@@ -101,16 +103,24 @@ def understand(question: str, now_ms: int, lang: str = "") -> Asked:
 
 
 def language_of(question: str) -> str:
-    """Return the language that `question` is surely in, else English."""
+    """Return the language that `question` is surely in, else that of most of its small words."""
     detected, confidence = language.detect(question)
-    return detected if confidence >= 0.4 else "en"
+    if confidence >= 0.4:
+        return detected
+    said = [words.fold(match.group()) for match in words.spaced(question)]
+    glue = {lang: sum(word in small for word in said) for lang, small in GLUE_OF.items()}
+    return max(glue, key=lambda lang: (glue[lang], lang == "en"))
 
 
 def kind_of(question: str) -> Asks | None:
     """Return what `question` asks for, None when no word of it says so."""
     folded = words.fold(question).lstrip("¿¡ ")
+    which = _WHICH.search(folded)
     for kind, pattern in ASKING:
-        if re.search(pattern, folded):
+        match = re.search(pattern, folded)
+        # "What was she doing when it fell": after what is asked, these only bind.
+        bound = which is not None and match is not None and which.start() < match.start()
+        if match and not (bound and kind in ("when", "where")):
             return cast(Asks, kind)
     return None
 
@@ -138,9 +148,8 @@ def _terms(
         name = marked or capital or folded in quoted or (word[0].isdigit() and len(word) > 1)
         term = term_of(word, name=name)
         found.setdefault(min(term.stems), term)
-    for run in words.unspaced_runs(GLUE_UNSPACED.sub("\n", text)):
-        for piece in _pieces(run.group()):
-            found.setdefault(piece, term_of(piece, name=False))
+    for piece, named in unspaced.pieces(text):
+        found.setdefault(piece, term_of(piece, name=named))
     return tuple(merged(found.values()))
 
 
@@ -148,17 +157,6 @@ def is_glue(word: str) -> bool:
     """Whether a search does without `word`: it only glues, or is a letter."""
     folded = words.fold(word)
     return folded in _FOLDED_GLUE or (len(folded) == 1 and folded.isalpha())
-
-
-def _pieces(run: str) -> list[str]:
-    """Part a run without spaces: words that we know a sense of, and the pairs of what is left."""
-    found: list[str] = []
-    for part in _KNOWN_UNSPACED.split(run):
-        if _KNOWN_UNSPACED.fullmatch(part):
-            found.append(part)
-        elif len(part) > 1:
-            found += words.pairs(part)
-    return found or words.pairs(run)
 
 
 def term_of(word: str, *, name: bool) -> Term:
@@ -173,7 +171,7 @@ def term_of(word: str, *, name: bool) -> Term:
         own = words.stem(word)
         return Term(word, stems | {own}, (word, *sense.words), own, sense=sense)
     if words.is_unspaced(word):
-        return Term(word, frozenset({word}), (word,))
+        return Term(word, frozenset({word}), (word,), name=name)
     return Term(word, frozenset({words.stem(word)}), (word, *_forms(word)), name=name)
 
 
@@ -204,6 +202,8 @@ def _forms(word: str) -> tuple[str, ...]:
     if len(folded) < 4 or not folded.isalpha():
         return ()
     stem = words.stem(word)
+    if words.is_cyrillic(word):
+        return tuple(sorted({stem, *(stem + ending for ending in words.CYRILLIC_FORMS)} - {word}))
     forms = {folded, stem, stem + "s", folded + "s"}
     if folded[-1] in "aeiou" or folded[-1] == "s":
         forms |= {stem + ending for ending in ("a", "e", "i", "o", "os", "as", "es")}
@@ -212,19 +212,9 @@ def _forms(word: str) -> tuple[str, ...]:
     return tuple(sorted(forms - {word}))
 
 
+_THINGS = frozenset(stem for sense in SENSES for each in sense.things for stem in words.stems(each))
 _FOLDED_GLUE = frozenset(map(words.fold, GLUE))
 _SENSE_OF: dict[str, Sense] = {
     stem: sense for sense in reversed(SENSES) for word in sense.words for stem in words.stems(word)
 }
-_KNOWN_UNSPACED = re.compile(
-    "("
-    + "|".join(
-        sorted(
-            {w for sense in SENSES for w in sense.words if words.is_unspaced(w)},
-            key=len,
-            reverse=True,
-        )
-    )
-    + ")"
-)
 _SAME_PLACE: dict[str, tuple[str, ...]] = {name: row for row in SAME_PLACE for name in row}

@@ -1,7 +1,8 @@
 """Words as matching sees them: folded, stemmed, and in Chinese, Japanese and Thai by pairs.
 
 One stemmer for all languages, on purpose light: it takes off the plural and the last vowel, so that
-`vittima` meets `vittime` and `kills` meets `killed`, and never needs to know the language.
+`vittima` meets `vittime` and `kills` meets `killed`, and never needs to know the language; Cyrillic
+has endings of its own, so that `Москвы` meets `в Москве`. A word in katakana is one word.
 """
 
 import functools
@@ -11,6 +12,7 @@ import unicodedata
 _TOKEN = re.compile(r"[^\W_]+")
 _UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
 _UNSPACED_RUN = re.compile(f"[{_UNSPACED}]+")
+_KATAKANA = re.compile(r"[ァ-ヺーヽヾ]{2,}")
 # An apostrophe stays inside English contractions and parts the article elsewhere (l'alluvione).
 _SPACED_TOKEN = re.compile(
     rf"(?:(?![{_UNSPACED}])[^\W_])+(?:['’](?:s|t|re|ve|ll|d|m)(?![^\W_]))?", re.IGNORECASE
@@ -31,6 +33,18 @@ def _is_accent(char: str) -> bool:
     return "\u0300" <= char <= "\u036f"
 
 
+_CYRILLIC = re.compile(r"[а-яіїєґўђјљњћџ]")
+# As folding leaves them: it takes the breve off й and the dots off ё.
+_CYRILLIC_ENDINGS = tuple(
+    "иями ями ами ого его ому ему ыми ими иях ях ах ов ев еи ии ыи ои ая яя ое ее ые ие ую юю ом ем"
+    " ам ям ия ию ла ло ли а я о е ы и у ю ь л".split()
+)
+CYRILLIC_FORMS = tuple(
+    "а ы и у ю е о я ом ем ой ей ов ам ах ями ами ь ый ая ое ые ого ых ым л ла ло ли".split()
+)
+"""What a stem in Cyrillic may end with: an index knows whole words alone."""
+
+
 @functools.lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
     """Return what the forms of `word` share; a word of an unspaced script is its own stem."""
@@ -39,6 +53,8 @@ def stem(word: str) -> str:
         folded = folded.removesuffix(tail)
     if len(folded) <= 3 or _UNSPACED_RUN.search(folded):
         return folded
+    if _CYRILLIC.match(folded):
+        return _cyrillic_stem(folded)
     for ending in ("ing", "ed", "es", "os", "as", "s"):
         if folded.endswith(ending) and len(folded) - len(ending) >= 3:
             folded = folded[: -len(ending)]
@@ -46,6 +62,14 @@ def stem(word: str) -> str:
     if len(folded) > 3 and folded[-1] == folded[-2] and folded[-1] not in "aeiouls":
         folded = folded[:-1]
     return folded[:-1] if len(folded) > 3 and folded[-1] in "aeiou" else folded
+
+
+def _cyrillic_stem(folded: str) -> str:
+    folded = folded[:-2] if folded[-2:] in ("ся", "сь") and len(folded) > 5 else folded
+    for ending in _CYRILLIC_ENDINGS:
+        if folded.endswith(ending) and len(folded) - len(ending) >= 3:
+            return folded[: -len(ending)]
+    return folded
 
 
 def spaced(text: str) -> list[re.Match[str]]:
@@ -63,6 +87,11 @@ def is_unspaced(word: str) -> bool:
     return _UNSPACED_RUN.search(word) is not None
 
 
+def is_cyrillic(word: str) -> bool:
+    """Whether `word` is written in Cyrillic."""
+    return _CYRILLIC.match(fold(word)) is not None
+
+
 def pairs(run: str) -> list[str]:
     """Return each two neighbouring characters of a run of an unspaced script, or the only one."""
     return [run[i : i + 2] for i in range(len(run) - 1)] or [run]
@@ -73,6 +102,7 @@ def stems(text: str) -> frozenset[str]:
     found = {stem(match.group()) for match in _SPACED_TOKEN.finditer(text)}
     for run in _UNSPACED_RUN.finditer(text):
         found.update(pairs(run.group()))
+        found.update(_KATAKANA.findall(run.group()))
     return frozenset(found)
 
 
