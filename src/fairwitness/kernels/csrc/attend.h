@@ -4,7 +4,7 @@
 #include "attention.h"
 #include "dots.h"
 #if FW_AMX
-#include "attention_tiles.h"
+#include "attention_few.h"
 #endif
 
 static void quantise_row(const float *x, const Vectors &out, int64_t vector, int64_t first_block,
@@ -22,7 +22,8 @@ struct Share {
     Run run;
     Sight sight;
     uint8_t *room;        // the thread's, of `share_bytes`
-    const uint8_t *next;  // what the share behind this one will look at first
+    Sight next;           // of the share behind this one
+    int64_t next_newest;  // the last position of its run
 };
 
 static int64_t parts_of(int64_t position) { return position / kPart + 1; }
@@ -56,9 +57,12 @@ static void look_in_part(const Step &step, const Share &share, int64_t part, flo
     const Bench bench = bench_at(share.room, size);
     const int64_t newest = row[share.run.count - 1].position, last = newest < end ? newest : end - 1;
     const bool is_few = count <= kPairs;
-    const uint8_t *next = last < newest ? share.sight.head(end / kPage) : share.next;
+    const uint8_t *next = last < newest ? share.sight.head(end / kPage) : share.next.head(0);
+    Part seen = part_of<kKind>(bench, share.sight, first, last);
+    if (kKind != kFloats || !is_few) look_through<kKind, false>(bench, share.sight, row->position, seen);
     if (!is_few) begin_attention();
-    if (!is_few) put_part<kKind>(bench, share.sight, first, last, next);
+    if (!is_few && kKind != kFloats) put_part<kKind>(bench, share.sight, seen, next);
+    written();
     for (int64_t from = 0; from < count;) {
         Seekers seekers;
         seekers.count = seekers_of(count - from);
@@ -67,8 +71,12 @@ static void look_in_part(const Step &step, const Share &share, int64_t part, flo
         seekers.apart = apart;
         for (int64_t i = 0; i < seekers.count; i++)
             seekers.positions[i] = row[(from + i) / sharing].position;
-        if (is_few) return look_as_few<kKind>(bench, share.sight, seekers, first, end, next);
-        look_in_tiles<kKind>(bench, share.sight, seekers, first, end);
+        if constexpr (kKind == kFloats) {
+            const Road road{share.sight, seen, newest, share.next, share.next_newest};
+            if (is_few) return look_along(bench, seekers, road);
+        }
+        if (is_few) return look_as_few<kKind>(bench, share.sight, seekers, seen, next);
+        look_in_tiles<kKind>(bench, share.sight, seekers, seen);
         from += seekers.count;
     }
 }
@@ -186,9 +194,12 @@ static void attend_all(const Step &step, int64_t layer, int64_t thread) {
         const int64_t index = shares - 1 - piece / splits;  // the longest first
         const int64_t part = piece % splits, kv = index % shape.kv_heads;
         const Run &run = step.run[index / shape.kv_heads];
+        const int64_t then = index ? index - 1 : 0;
+        const Run &next = step.run[then / shape.kv_heads];
         const Share share{layer, kv, run, sight_of(step, layer, index),
                           step.share_room + thread * step.share_bytes,
-                          sight_of(step, layer, index ? index - 1 : 0).head(0)};
+                          sight_of(step, layer, then),
+                          step.row[next.first + next.count - 1].position};
         const int64_t parts = parts_of(step.row[run.first + run.count - 1].position);
         if (!step.parts || part < parts) begin_share(step, share);
         if (!step.parts) attend_in_order(step, share, parts, thread);

@@ -97,6 +97,8 @@ FW_INLINE int64_t gather(const Query *queries, const Sight &sight, int64_t from,
                          int64_t last, float (*scores)[kPart]) {
     constexpr int64_t kWidth = kKind == kFloats ? 4 : kKind == kHalves ? 2 : 1;
     const int64_t size = sight.pages->head_size;
+    int64_t oldest = last;  // who sees least; nobody may meet what he does not see, it may be no number
+    each<Q>(FW_EACH { oldest = queries[i].position < oldest ? queries[i].position : oldest; });
     int64_t k = from;
     for (; k + 16 * W <= size; k += 16 * W) {
         f32x16 sums[Q * W];
@@ -104,19 +106,24 @@ FW_INLINE int64_t gather(const Query *queries, const Sight &sight, int64_t from,
         for (int64_t page = first / kPage; page <= last / kPage; page++) {
             const uint8_t *values = sight.head(page) + sight.pages->values();
             const int64_t left = last + 1 - page * kPage, count = left < kPage ? left : kPage;
-            for (int64_t s = 0; s < count; s++) {
+            const auto add = [&](int64_t s, auto everybody) __attribute__((always_inline)) {
                 f32x16 value[W];
                 if (Q <= 4) __builtin_prefetch(values + (s * size + k + 2048) * kWidth);
                 each<W>(FW_EACH { value[i] = numbers_at<kKind>(values, s * size + k + 16 * i); });
-                const int64_t place = page * kPage + s - first;
+                const int64_t place = page * kPage + s;
                 each<Q>(FW_EACH {
                     const int q = i;
-                    const f32x16 weight = all(scores[q][place]);
+                    if (!everybody && place > queries[q].position) return;
+                    const f32x16 weight = all(scores[q][place - first]);
                     each<W>([&](auto w) __attribute__((always_inline)) {
                         sums[q * W + w] = fma(value[w], weight, sums[q * W + w]);
                     });
                 });
-            }
+            };
+            const int64_t seen = oldest + 1 - page * kPage, all_see = seen < count ? seen : count;
+            int64_t s = 0;
+            for (; s < all_see; s++) add(s, Index<1>{});
+            for (; s < count; s++) add(s, Index<0>{});
         }
         each<Q * W>(FW_EACH { store(queries[i / W].found + Found::kNumbers + k + 16 * (i % W), sums[i]); });
     }

@@ -31,6 +31,7 @@ struct Bench {
 };
 
 constexpr int64_t kScores = kPairs * kPart;  // of one tile of queries
+constexpr int64_t kBlocks = kPart / kDeep;
 
 // Bytes of a bench for so many queries.
 constexpr int64_t bench_bytes(int64_t head_size, int64_t queries) {
@@ -60,22 +61,73 @@ FW_INLINE const uint8_t *after_keys(const Sight &sight, int64_t first, int64_t p
     return goes_on ? keys_at<kKind>(sight, position + kDeep) : values_at<kKind>(sight, first);
 }
 
-// Puts positions `first` to `last` in tiles; `next` is what is needed then.
+// A part's positions as far as a share sees them, 32 to a block; where its tiles stand, and which values
+// are no numbers, where somebody does not see them. Zero times such a value would be none either, so
+// tiles hold zeros for them, and whoever sees one has a weight that is no number.
+struct Part {
+    int64_t first, last;
+    const uint8_t *keys[kBlocks], *values[kBlocks];
+    uint32_t broken[kBlocks];
+
+    int64_t blocks() const { return (last - first) / kDeep + 1; }
+    // Rows of a block's tiles of values that hold any of them.
+    int64_t rows(int64_t b) const {
+        const int64_t left = last + 1 - first - b * kDeep;
+        return left < kPairs ? left : kPairs;
+    }
+    // Those of a block that count.
+    uint32_t whole(int64_t b) const {
+        const int64_t positions = last + 1 - first - b * kDeep;
+        return ~broken[b] & (positions < kDeep ? (1u << positions) - 1 : ~0u);
+    }
+};
+
 template <int kKind>
-static void put_part(const Bench &bench, const Sight &sight, int64_t first, int64_t last,
-                     const uint8_t *next) {
+static Part part_of(const Bench &bench, const Sight &sight, int64_t first, int64_t last) {
+    const int64_t size = sight.pages->head_size, bytes = kDeep * size * 4;
+    Part part;
+    part.first = first;
+    part.last = last;
+    for (int64_t b = 0; b < part.blocks(); b++) {
+        const int64_t place = first + b * kDeep;
+        part.keys[b] = kKind == kFloats ? keys_at<kKind>(sight, place) : bench.keys + b * bytes;
+        part.values[b] = kKind == kFloats ? values_at<kKind>(sight, place) : bench.values + b * bytes;
+    }
+    return part;
+}
+
+// Looks through the values of positions that `oldest`, who is the first of a share, does not see. Few
+// queries have tiles of no more rows than hold positions.
+template <int kKind, bool kIsFew>
+static void look_through(const Bench &bench, const Sight &sight, int64_t oldest, Part &part) {
     const int64_t size = sight.pages->head_size;
+    for (int64_t b = 0; b < part.blocks(); b++) {
+        const int64_t place = part.first + b * kDeep;
+        const int64_t rows = kIsFew || kKind != kFloats ? part.rows(b) : kPairs;
+        const bool is_seen = oldest >= place + kDeep - 1;
+        const uint8_t *values = values_at<kKind>(sight, place);
+        part.broken[b] = is_seen || kKind == kBytes ? 0 : broken_in<kKind>(values, size, rows);
+        if (kKind != kFloats || !part.broken[b]) continue;
+        uint8_t *room = bench.values + b * kDeep * size * 4;
+        put_whole(values, size, part.broken[b], room);
+        part.values[b] = room;
+    }
+}
+
+// Puts a part in tiles; `next` is what is needed then.
+template <int kKind>
+static void put_part(const Bench &bench, const Sight &sight, const Part &part, const uint8_t *next) {
+    const int64_t size = sight.pages->head_size, first = part.first, last = part.last;
     for (int64_t s = first; s <= last; s += kDeep)
         put_keys<kKind>(keys_at<kKind>(sight, s), size, last + 1 - s,
                         after_keys<kKind>(sight, first, s, last), bench.keys + 4 * (s - first) * size);
     for (int64_t s = first; s <= last; s += kDeep) {
         const bool goes_on = s + kDeep <= last;
-        put_values<kKind>(values_at<kKind>(sight, s), size, last + 1 - s, 0, size,
+        put_values<kKind>(values_at<kKind>(sight, s), size, part.whole((s - first) / kDeep), 0, size,
                           goes_on ? values_at<kKind>(sight, s + kDeep) : next,
                           goes_on ? last + 1 - s - kDeep : kDeep,
                           bench.values + 4 * (s - first) * size);
     }
-    written();
 }
 
 // Where a position's scale stands, of keys or of values.
@@ -130,7 +182,7 @@ struct Weighing {
                 const f32x16 scale = scale_at(sight, first + place, false);
                 weights[i] = only_seen(place, weights[i] * scale, f32x16{});
             });
-            put_pairs<true>(weights[0], weights[1], reinterpret_cast<uint8_t *>(at(b, 0)), kSquare);
+            put_pairs<true>(weights[0], weights[1], reinterpret_cast<uint8_t *>(at(b, 0)));
         }
         return total(sums[0] + sums[1]);
     }
@@ -160,12 +212,14 @@ FW_INLINE Sums scores_at(const Bench &bench, int64_t b) {
     return {bench.scores + b * kPairs * kDeep, 64, kSquare, 4 * kScores};
 }
 
-// Turns all scores of queries into weights. Peaks come first, so that nobody waits for his own.
-template <int kKind>
+// Turns all scores of queries into weights. Peaks come first, so that nobody waits for his own. `meanwhile`
+// is done with each query, twice.
+template <int kKind, class F>
 static void weigh_all(const Bench &bench, const Sight &sight, const Seekers &seekers, int64_t first,
-                      int64_t blocks) {
+                      int64_t blocks, const F &meanwhile) {
     const auto each_query = [&](const auto &what) __attribute__((always_inline)) {
         for (int64_t i = 0; i < seekers.count; i++) {
+            meanwhile();
             float *row = bench.scores + i / kPairs * kScores + i % kPairs * 16;
             const Found found{seekers.found + i * seekers.apart};
             const int64_t seen = seekers.positions[i] - first;
@@ -182,129 +236,56 @@ static void weigh_all(const Bench &bench, const Sight &sight, const Seekers &see
     written();
 }
 
-// The same in T whole tiles, or a part of one, of keys and values that are in tiles already.
+// Scores of what is broken are no numbers.
+static void spoil(const Bench &bench, const Part &part, int64_t blocks, int64_t tiles) {
+    for (int64_t b = 0; b < blocks; b++)
+        for (int64_t i = 0; part.broken[b] && i < tiles * kPairs; i++)
+            for (int64_t half = 0; half < 2; half++)
+                _mm512_mask_storeu_ps(bench.scores + i / kPairs * kScores +
+                                          (2 * b + half) * kPairs * 16 + i % kPairs * 16,
+                                      static_cast<__mmask16>(part.broken[b] >> 16 * half),
+                                      _mm512_set1_ps(__builtin_nanf("")));
+}
+
+// What T whole tiles of queries, or a part of one, find in keys and values that are in tiles.
 template <int kKind, int T>
 static void look_in_squares(const Bench &bench, const Sight &sight, const Seekers &seekers,
-                            int64_t first, int64_t end) {
+                            const Part &part) {
     constexpr bool kHasLow = kKind != kBytes;
-    const int64_t size = sight.pages->head_size, deep = size / kDeep;
-    const int64_t blocks = (seekers.last(end) - first) / kDeep + 1;
-    const Rows queries{seekers.queries, kSquare, 64, deep * 2 * kSquare, 2 * kSquare};
+    const int64_t size = sight.pages->head_size, deep = size / kDeep, first = part.first;
+    const int64_t blocks = (seekers.last(first + kPart) - first) / kDeep + 1;
+    const Rows queries{seekers.queries, 64, deep * 2 * kSquare, 2 * kSquare};
     for (int64_t b = 0; b < blocks; b++) {
-        const Columns keys{bench.keys + b * 2 * deep * 2 * kSquare, kSquare, deep * 2 * kSquare,
-                           2 * kSquare};
-        multiply_tiles<T, kHasLow>(queries, keys, deep, scores_at(bench, b));
+        const auto keys = [&](int64_t s) { return part.keys[b] + s * 2 * kSquare; };
+        multiply_tiles<T, kHasLow>(queries, keys, deep * 2 * kSquare, deep, scores_at(bench, b));
     }
-    weigh_all<kKind>(bench, sight, seekers, first, blocks);
-    const Rows weights{reinterpret_cast<const uint8_t *>(bench.scores), kSquare, 64, 4 * kScores,
-                       2 * kSquare};
+    spoil(bench, part, blocks, T);
+    weigh_all<kKind>(bench, sight, seekers, first, blocks, [] {});
+    const Rows weights{reinterpret_cast<const uint8_t *>(bench.scores), 64, 4 * kScores, 2 * kSquare};
     for (int64_t k = 0; k < size; k += kDeep) {
-        const Columns values{bench.values + k / 16 * 2 * kSquare, kSquare, 2 * kSquare,
-                             size / 16 * 2 * kSquare};
+        const auto values = [&](int64_t b) { return part.values[b] + k / 16 * 2 * kSquare; };
         const Sums sums{seekers.found + Found::kNumbers + k, 4 * seekers.apart, 64,
                         4 * kPairs * seekers.apart};
-        multiply_tiles<T, kHasLow>(weights, values, blocks, sums);
+        multiply_tiles<T, kHasLow>(weights, values, 2 * kSquare, blocks, sums);
     }
 }
 
-// Sums of one tile of weights times 32 positions of two or four tiles of values, added in tiles 0 to 3.
-template <bool kHasLow, bool kIsFour>
-FW_INLINE void add_values(const uint8_t *weights, const uint8_t *values) {
-    _tile_loadd(4, weights, 64);
-    _tile_loadd(5, weights + kSquare, 64);
-    if constexpr (kHasLow) {
-        _tile_loadd(6, values + kSquare, 64);
-        _tile_loadd(7, values + 3 * kSquare, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-    }
-    _tile_loadd(6, values, 64);
-    _tile_loadd(7, values + 2 * kSquare, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(0, 5, 6);
-    _tile_dpbf16ps(1, 5, 7);
-    if constexpr (!kIsFour) return;
-    if constexpr (kHasLow) {
-        _tile_loadd(6, values + 5 * kSquare, 64);
-        _tile_loadd(7, values + 7 * kSquare, 64);
-        _tile_dpbf16ps(2, 4, 6);
-        _tile_dpbf16ps(3, 4, 7);
-    }
-    _tile_loadd(6, values + 4 * kSquare, 64);
-    _tile_loadd(7, values + 6 * kSquare, 64);
-    _tile_dpbf16ps(2, 4, 6);
-    _tile_dpbf16ps(3, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-}
-
-// The values of few queries, as far as they are made at once: 64 numbers, or the last 32.
-template <int kKind, bool kIsFour>
-static void gather_few(const Bench &bench, const Sight &sight, const Seekers &seekers,
-                       int64_t first, int64_t last, const uint8_t *next, int64_t from) {
-    constexpr int64_t kNumbers = kIsFour ? 64 : 32;
-    const int64_t size = sight.pages->head_size;
-    _tile_zero(0);
-    _tile_zero(1);
-    if constexpr (kIsFour) _tile_zero(2);
-    if constexpr (kIsFour) _tile_zero(3);
-    const float *weights = bench.scores;
-    for (int64_t s = first; s <= last; s += kDeep, weights += kPairs * kDeep) {
-        uint8_t *here = bench.values + s / kDeep % 2 * kNumbers / 16 * 2 * kSquare;
-        const bool goes_on = s + kDeep <= last;
-        put_values<kKind>(values_at<kKind>(sight, s), size, last + 1 - s, from, from + kNumbers,
-                          goes_on ? values_at<kKind>(sight, s + kDeep) : next,
-                          goes_on ? last + 1 - s - kDeep : kDeep, here);
-        written();
-        add_values<kKind != kBytes, kIsFour>(reinterpret_cast<const uint8_t *>(weights), here);
-    }
-    float *out = seekers.found + Found::kNumbers + from;
-    _tile_stored(0, out, 4 * seekers.apart);
-    _tile_stored(1, out + 16, 4 * seekers.apart);
-    if constexpr (kIsFour) _tile_stored(2, out + 32, 4 * seekers.apart);
-    if constexpr (kIsFour) _tile_stored(3, out + 48, 4 * seekers.apart);
-}
-
-// What at most sixteen queries find: keys and values are used as soon as they are put in tiles, for to
-// write them all would take longer than the rest.
-template <int kKind>
-static void look_as_few(const Bench &bench, const Sight &sight, const Seekers &seekers,
-                        int64_t first, int64_t end, const uint8_t *next) {
-    const int64_t size = sight.pages->head_size, deep = size / kDeep;
-    const int64_t last = seekers.last(end);
-    const Rows queries{seekers.queries, kSquare, 64, 0, 2 * kSquare};
-    begin_attention(seekers.count);
-    for (int64_t b = 0; b <= (last - first) / kDeep; b++) {
-        const int64_t place = first + b * kDeep;
-        uint8_t *here = bench.keys + b % 2 * 4 * kDeep * size;
-        put_keys<kKind>(keys_at<kKind>(sight, place), size, last + 1 - place,
-                        after_keys<kKind>(sight, first, place, last), here);
-        written();
-        const Columns keys{here, kSquare, deep * 2 * kSquare, 2 * kSquare};
-        multiply_tiles<1, kKind != kBytes>(queries, keys, deep, scores_at(bench, b));
-    }
-    weigh_all<kKind>(bench, sight, seekers, first, (last - first) / kDeep + 1);
-    int64_t k = 0;
-    for (; k + 64 <= size; k += 64)
-        gather_few<kKind, true>(bench, sight, seekers, first, last, next, k);
-    if (k < size) gather_few<kKind, false>(bench, sight, seekers, first, last, next, k);
-}
-
-// What they find in the part from `first` to `end`.
+// What they find in a part, which some of them may not come to.
 template <int kKind>
 static void look_in_tiles(const Bench &bench, const Sight &sight, const Seekers &seekers,
-                          int64_t first, int64_t end) {
-    if (seekers.positions[seekers.count - 1] < first) {
-        for (int64_t i = 0; i < seekers.count; i++)
-            Found{seekers.found + i * seekers.apart}.peak() = -__builtin_inff();
+                          const Part &part) {
+    if (seekers.positions[seekers.count - 1] < part.first) {
+        for (int64_t i = 0; i < seekers.count; i++) {
+            const Found found{seekers.found + i * seekers.apart};
+            found.peak() = -__builtin_inff(), found.sum() = 0;
+        }
         return;
     }
     if (seekers.count < kPairs) begin_attention(seekers.count);
     if (seekers.count > kPairs)
-        look_in_squares<kKind, 2>(bench, sight, seekers, first, end);
+        look_in_squares<kKind, 2>(bench, sight, seekers, part);
     else
-        look_in_squares<kKind, 1>(bench, sight, seekers, first, end);
+        look_in_squares<kKind, 1>(bench, sight, seekers, part);
     if (seekers.count < kPairs) begin_attention();
 }
 
@@ -321,9 +302,9 @@ static void join_tiles(float *found, const float *next, int64_t apart, int64_t c
         store(here, two_to(load(peaks) - peak));
         store(there, two_to(load(others) - peak));
         for (int64_t i = 0; i < end; i++) {
-            if (others[i] == -__builtin_inff()) continue;  // it saw nothing there
             const Found a{found + (from + i) * apart};
             const float *b = next + (from + i) * apart;
+            if (b[1] == 0.0f) continue;  // it saw nothing there
             a.peak() = peak[i];
             a.sum() = __builtin_fmaf(a.sum(), here[i], b[1] * there[i]);
             for (int64_t k = 0; k < size; k += 16)

@@ -121,11 +121,17 @@ static void turn(float *head, const float *turns, int64_t half, float scale) {
     }
 }
 
+// Where one kv head of a row's page begins.
+static uint8_t *page_of(const Step &step, int64_t layer, int64_t kv, int64_t r) {
+    const Row &row = step.row[r];
+    return step.pages.data + row.table[row.position / kPage] * step.pages.page_bytes +
+           step.pages.offset(layer, kv);
+}
+
 // Puts one head of one row where attention looks for it.
 static void put_head(const Step &step, int64_t layer, int64_t head, int64_t r, float *numbers) {
     const Shape &shape = step.network->shape;
     const int64_t size = shape.head_size, half = size / 2;
-    const Row &row = step.row[r];
     const float *turns = step.turns + r * size;
     if (head < shape.query_heads) {
         turn(numbers, turns, half, 1.0f / __builtin_sqrtf(static_cast<float>(size)));
@@ -136,10 +142,8 @@ static void put_head(const Step &step, int64_t layer, int64_t head, int64_t r, f
     const bool is_key = head < shape.query_heads + shape.kv_heads;
     if (is_key) turn(numbers, turns, half, 1.0f);
     const int64_t kv = (head - shape.query_heads) % shape.kv_heads;
-    const int32_t page = row.table[row.position / kPage];
-    put_numbers(step.pages,
-                step.pages.data + page * step.pages.page_bytes + step.pages.offset(layer, kv),
-                is_key, row.position % kPage, numbers);
+    put_numbers(step.pages, page_of(step, layer, kv, r), is_key, step.row[r].position % kPage,
+                numbers);
 }
 
 static void project_heads(const Step &step, int64_t layer, const Vectors &normed, int64_t thread) {
@@ -148,6 +152,8 @@ static void project_heads(const Step &step, int64_t layer, const Vectors &normed
     const int64_t panels = shape.head_size / kRows, pieces = shape.heads() * spans(step.rows);
     for (int64_t piece; (piece = step.pool->take(thread, pieces)) < pieces;) {
         const int64_t head = piece % shape.heads(), values = shape.heads() - shape.kv_heads;
+        const int64_t kv = head - shape.query_heads;
+        const bool is_key = kv >= 0 && head < values;
         const Matrix &matrix = head < values ? weights.query_key : weights.value;
         const int64_t first = (head < values ? head : head - values) * panels;
         const Span span = span_of(piece / shape.heads(), step.rows);
@@ -165,8 +171,12 @@ static void project_heads(const Step &step, int64_t layer, const Vectors &normed
                 r += group.size;
             }
         }
-        for (int64_t r = span.first; r < span.end; r++)
+        for (int64_t r = span.first; r < span.end; r++) {
+            if (is_key && r + 1 < span.end && step.row[r].table != step.row[r + 1].table)
+                ask_for_key(step.pages, page_of(step, layer, kv, r + 1),
+                            step.row[r + 1].position % kPage);
             put_head(step, layer, head, r, numbers[r - span.first]);
+        }
     }
 }
 

@@ -2,11 +2,15 @@
 //
 // A page holds 64 positions of one sequence for all layers. For each layer and kv head it has keys of
 // 16 positions together, [4][head_size][16], so that sixteen scores are made at once; then values,
-// [64][head_size]; and where numbers are bytes, a scale for each key and then for each value.
+// [64][head_size]; and where numbers are bytes, a scale for each key and then for each value. With AMX,
+// floats lie otherwise: as `pairs.h` says.
 #pragma once
 
 #include "decoder.h"
 #include "lanes.h"
+#if FW_AMX
+#include "pairs.h"
+#endif
 
 constexpr int64_t kMostHead = 256;
 
@@ -49,6 +53,12 @@ static void spread(const T *numbers, int64_t size, uint8_t *part, int64_t first,
     for (int64_t i = 0; i < size; i++) out[apart * i] = numbers[i];
 }
 
+// Asks for the lines in which a key is put, for there are many.
+static void ask_for_key(const Pages &pages, const uint8_t *head, int64_t slot) {
+    const int64_t bytes = pages.values() / 4;  // of 16 positions
+    for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(head + slot / 16 * bytes + i, 1);
+}
+
 // Puts the key or the value of one position into its page.
 static void put_numbers(const Pages &pages, uint8_t *head, bool is_key, int64_t slot,
                         const float *numbers) {
@@ -56,6 +66,10 @@ static void put_numbers(const Pages &pages, uint8_t *head, bool is_key, int64_t 
     const int64_t first = is_key ? slot / 16 * size * 16 + slot % 16 : slot * size;
     const int64_t apart = is_key ? 16 : 1;
     uint8_t *part = is_key ? head : head + pages.values();
+#if FW_AMX
+    if (pages.kind == kFloats)
+        return (is_key ? put_key_pairs : put_value_pairs)(numbers, size, slot, part);
+#endif
     if (pages.kind == kFloats) return spread(numbers, size, part, first, apart);
     if (pages.kind == kHalves) {
         uint16_t halves[kMostHead];
