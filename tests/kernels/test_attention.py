@@ -1,4 +1,4 @@
-"""Attention of the native step where a row has to be blind: to rows behind it, and to what was there."""
+"""Attention of the native step where a row is blind: to rows behind it, and to what once was."""
 
 from dataclasses import replace
 

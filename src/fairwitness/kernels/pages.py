@@ -1,7 +1,9 @@
 """Keys and values of many sequences, in pages of 64 positions: one piece of memory for all layers.
 
 Who has which page is the caller's to know. A page may stand in the tables of several sequences that
-begin alike, as long as nobody writes to it any more.
+begin alike, as long as nobody writes to it any more. How floats lie in it is the native step's own
+affair (`csrc/pairs.h` with AMX, `csrc/pages.h` without), so pages stay with stacks of the same
+instructions.
 
 Half precision is the usual choice: of 6,144 tokens of wikitext-2 that SmolLM2-135M was shown, 4 had
 another likeliest successor than with float32 (bfloat16: 6, with six times the error in logits;

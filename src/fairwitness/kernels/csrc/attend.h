@@ -59,7 +59,8 @@ static void look_in_part(const Step &step, const Share &share, int64_t part, flo
     const bool is_few = count <= kPairs;
     const uint8_t *next = last < newest ? share.sight.head(end / kPage) : share.next.head(0);
     Part seen = part_of<kKind>(bench, share.sight, first, last);
-    if (kKind != kFloats || !is_few) look_through<kKind, false>(bench, share.sight, row->position, seen);
+    if (kKind != kFloats || !is_few)  // they do so themselves, when it is near
+        look_through<kKind, false>(bench, share.sight, row->position, seen);
     if (!is_few) begin_attention();
     if (!is_few && kKind != kFloats) put_part<kKind>(bench, share.sight, seen, next);
     written();

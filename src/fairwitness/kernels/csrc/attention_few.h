@@ -14,7 +14,7 @@ struct Block {
     }
 };
 
-constexpr int64_t kBlocksAhead = 3;  // blocks
+constexpr int64_t kBlocksAhead = 3;
 
 // What lies before queries: a part's keys, its values, the keys of the part behind; of the next share
 // behind the last part.
@@ -100,8 +100,9 @@ FW_INLINE void take_sums(const float *out, int64_t apart) {
     if constexpr (kIsFour) _tile_loadd(3, out + 48, apart);
 }
 
-// The values of few queries, as far as they are taken at once: 64 numbers, or the last 32. `make(b, room,
-// numbers)` says where their tiles stand, `ask(b, square)` asks for one ahead. The last ones have `rows`.
+// The values of few queries, as far as they are taken at once: 64 numbers, or the last 32. `make(b, from,
+// numbers)` says where their tiles stand, `ask(b, square)` asks for one ahead. The last tiles have `rows`
+// rows of pairs: a new shape throws sums away, so they are put down meanwhile.
 template <bool kHasLow, bool kIsFour, class Make, class Ask>
 static void gather_few(const Bench &bench, const Seekers &seekers, int64_t blocks, int64_t rows,
                        int64_t from, const Make &make, const Ask &ask) {
@@ -136,7 +137,7 @@ static void gather_all(const Bench &bench, const Seekers &seekers, int64_t size,
     if (k < size) gather_few<kHasLow, false>(bench, seekers, blocks, rows, k, make, ask);
 }
 
-// Scores of 32 positions, or of the first 16, as `multiply_tiles` has them.
+// Scores of 32 positions, or of the first 16, in the order that `multiply_tiles` has.
 FW_INLINE void score_few(const uint8_t *queries, const uint8_t *keys, int64_t deep, bool is_half,
                          const Block &ahead, Sums sums) {
     _tile_zero(0);
@@ -171,7 +172,7 @@ static void look_along(const Bench &bench, const Seekers &seekers, const Road &r
     Part &part = road.part;
     const int64_t size = road.sight.pages->head_size, blocks = part.blocks();
     begin_attention(seekers.count);
-    const Block tail = road.block(2 * blocks - 1);  // which is looked through before the others
+    const Block tail = road.block(2 * blocks - 1);  // which is looked through before it is used
     for (int64_t i = 0; i < tail.squares; i++) tail.ask(i);
     for (int64_t b = 0; b < blocks; b++)
         score_few(seekers.queries, part.keys[b], size / kDeep,
@@ -189,7 +190,8 @@ static void look_along(const Bench &bench, const Seekers &seekers, const Road &r
     };
     Block ahead[kBlocks];
     for (int64_t b = 0; b < blocks; b++) ahead[b] = road.block(blocks + b + kBlocksAhead + 1);
-    gather_all<true>(bench, seekers, size, blocks, part.rows(blocks - 1), make,
+    const int64_t rows = part.rows(blocks - 1);  // no others are read
+    gather_all<true>(bench, seekers, size, blocks, rows, make,
                      [&](int64_t b, int64_t square) __attribute__((always_inline)) {
                          ahead[b].ask(square);
                      });
@@ -224,5 +226,6 @@ static void look_as_few(const Bench &bench, const Sight &sight, const Seekers &s
                           goes_on ? part.last + 1 - place - kDeep : kDeep, room);
         return static_cast<const uint8_t *>(room);
     };
-    gather_all<kHasLow>(bench, seekers, size, part.blocks(), kPairs, make, [](int64_t, int64_t) {});
+    gather_all<kHasLow>(bench, seekers, size, part.blocks(), kPairs, make,
+                        [](int64_t, int64_t) {});
 }

@@ -61,9 +61,9 @@ FW_INLINE const uint8_t *after_keys(const Sight &sight, int64_t first, int64_t p
     return goes_on ? keys_at<kKind>(sight, position + kDeep) : values_at<kKind>(sight, first);
 }
 
-// A part's positions as far as a share sees them, 32 to a block; where its tiles stand, and which values
-// are no numbers, where somebody does not see them. Zero times such a value would be none either, so
-// tiles hold zeros for them, and whoever sees one has a weight that is no number.
+// A part's positions as far as a share sees them, 32 to a block; where its tiles stand, in pages if these
+// hold pairs; and which values are no numbers, where somebody does not see them. Zero times such a value
+// would be none either, so tiles hold zeros for them, and whoever sees one has a weight that is no number.
 struct Part {
     int64_t first, last;
     const uint8_t *keys[kBlocks], *values[kBlocks];
