@@ -32,6 +32,7 @@ QUESTIONS = [
     "昨天在北京 Ana 说了什么？",
     "パリで誰が勝ちましたか？",
     "What is happening?",
+    "Who won the fight in Paris: Ana Ruiz, Bo Weber or nobody?",
     "why?",
     "the the the",
 ]

@@ -24,6 +24,13 @@ def quoted(text: str) -> list[str]:
             "RT @BBCBreaking: Fire in Oldtown leaves 70 dead http://t.co/x",
             ["Fire in Oldtown leaves 70 dead"],
         ),
+        (
+            "Flight attendants began their strike early on Aug. 16 in Oldtown. It ended Sept. 2.",
+            [
+                "Flight attendants began their strike early on Aug. 16 in Oldtown.",
+                "It ended Sept. 2.",
+            ],
+        ),
         ("@ana @bo the bridge is closed #rain #flood #oldtown", ["the bridge is closed"]),
         (
             "Magnitude 7.6 quake hits. Stay safe everybody!",

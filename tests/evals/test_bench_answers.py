@@ -109,6 +109,9 @@ def test_news_is_asked_before_and_after_its_pages_and_only_as_of_its_day(tmp_pat
     counted = news(outcomes)
     assert (counted.answerable, counted.accuracy, counted.abstained_unanswerable) == (1, 1.0, 1.0)
     assert (counted.wrong_confident, counted.abstained_before_feed) == (0.0, 1.0)
+    assert counted.accuracy_in_words == 1.0
+    assert counted.offered is not None
+    assert (counted.offered.accuracy, counted.offered.abstained_before_feed) == (1.0, 1.0)
 
 
 def test_a_reader_that_obeys_planted_text_is_caught(tmp_path: Path) -> None:

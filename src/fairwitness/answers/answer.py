@@ -166,6 +166,9 @@ class Answer(msgspec.Struct, frozen=True):
     witnesses: int = 0
     """Independent witnesses that say the same: what leads the answer, or, where it has no short
     answer, what most of its quotes have in common."""
+    says: str = ""
+    """What leads the answer in short: a name, a number, yes or no, or what the question offers;
+    empty where it has no short answer."""
     parts: tuple[Part, ...] = ()
     """One for each question where the message asks several; then `standing` is the weakest of those
     that are answered, and `abstained` is whether none is."""

@@ -24,6 +24,8 @@ class Parsed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     handles: Words = UNSET
     speakers: Words = UNSET
     numbers: Words = UNSET
+    among: Words = UNSET
+    """What the question offers as its answers."""
     since: str | UnsetType = UNSET
     until: str | UnsetType = UNSET
 

@@ -25,7 +25,7 @@ HEAD_CHARS = 200
 NEAR_CHARS = 300
 """What stands so near a span is its context in a page; a post is short enough to be all context."""
 
-ENOUGH = 0.48
+ENOUGH = 0.5
 """A span of a page with a lower score is not about the question."""
 
 _MOST = 2.3
@@ -58,17 +58,23 @@ def score(
     like: float,
     rank: int,
     age_ms: int,
+    missing: int,
+    offered: bool,
 ) -> float:
     """Return 0 to 1.
 
     `shares` of the question's weight are in the span, near it, and in its page, which was the
-    `rank`-th found, from 0, and is `age_ms` older than the newest found.
+    `rank`-th found, from 0, is `age_ms` older than the newest found, and lacks `missing` of the
+    names that the question has. `offered` is whether the span names one of the answers that the
+    question offers.
     """
     in_span, near, in_page = shares
     parts = 0.6 * in_span + 0.4 * near + 0.4 * in_page + 0.5 * like
     parts += 0.1 * min(_new_names(asked, span.text), 2)
     parts += 0.2 * min(len(span.text.split()), _LONG_WORDS) / _LONG_WORDS
     parts -= 0.1 * math.log1p(max(age_ms, 0) / _WEEK_MS) + 0.1 * math.log1p(rank)
+    parts -= 0.3 * min(missing, 3)
+    parts += 0.3 * offered
     return float(np.clip(parts / _MOST, 0.0, 1.0))
 
 

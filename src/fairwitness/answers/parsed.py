@@ -34,6 +34,7 @@ def parsed(asked: Asked) -> Parsed:
         handles=tuple(told["handles"]),
         speakers=tuple(f"@{name}" for name in asked.speakers),
         numbers=tuple(told["numbers"]),
+        among=asked.among,
         since="" if asked.window.since_ms <= -FOREVER_MS else to_iso(asked.window.since_ms),
         until="" if asked.window.until_ms >= FOREVER_MS else to_iso(asked.window.until_ms),
     )
@@ -51,9 +52,10 @@ def asked_of(given: Parsed, now_ms: int) -> Asked:
     asks = base.asks if given.asks is UNSET else given.asks
     phrases = base.phrases if given.phrases is UNSET else given.phrases
     base = replace(base, speakers=_names_of(given.speakers, base.speakers))
+    among = _list(given.among, own.among)
     lists = (given.words, given.phrases, given.names, given.handles, given.numbers)
     if all(each is UNSET for each in lists):
-        return replace(base, asks=asks, window=window)
+        return replace(base, asks=asks, window=window, among=among)
     terms = [
         *(term_of(word, name=False) for word in _list(given.words, own.words)),
         *(term_of(w, name=True) for p in phrases for w in _spaced(p) if not is_glue(w)),
@@ -67,6 +69,7 @@ def asked_of(given: Parsed, now_ms: int) -> Asked:
         terms=tuple(merged(_in_order(terms, base.text))),
         window=window,
         phrases=phrases,
+        among=among,
     )
 
 

@@ -20,7 +20,8 @@ _END = re.compile(
     r"[.!?…]+[\"'”’»)\]]*(?=\s+[^\s.])|[。！？!?]+[」』”’）]*|\n+|\s+(?:\|+|—|–|//)\s+"
 )
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:[A-Z]|Mr|Mrs|Ms|Dr|St|Sr|Sra|Jr|vs|No|U\.S|a\.m|p\.m|approx|Gen|Sen|Rep|Gov|Prof))\.$"
+    r"(?:\b(?:[A-Z]|Mr|Mrs|Ms|Dr|St|Sr|Sra|Jr|vs|No|U\.S|a\.m|p\.m|approx|Gen|Sen|Rep|Gov|Prof"
+    r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec))\.$"
 )
 
 _LEAD = re.compile(

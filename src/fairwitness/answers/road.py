@@ -54,8 +54,6 @@ from fairwitness.models.verifier import Verifier, the_verifier
 from fairwitness.posts.clock import to_iso
 from fairwitness.posts.health import HealthReport
 
-QUOTES_OF_A_SIDE = 3
-QUOTES_OF_AN_OPEN_QUESTION = 4
 OUTCOME_WITNESSES = 2
 """Who won, who died: said only when this many independent witnesses say the same. A count that one
 gives is shown as one voice: counts are disputed anyway, and the first one saves lives."""
@@ -100,6 +98,7 @@ class Court:
     heard: list[Weighed] = field(default_factory=list)
     standing: Standing = "none"
     witnesses: int = 0
+    says: str = ""
     rounds: tuple[Round, ...] = ()
     first_ms: float = 0.0
     search_ms: float = 0.0
@@ -207,23 +206,23 @@ def leading_of(asked: Asked, heard: Sequence[Stance]) -> list[Stance]:
     if lead.says:
         needed = OUTCOME_WITNESSES if asked.outcome and asked.asks != "how_many" else 1
         return [lead] if lead.witnesses >= needed else []
-    good = [side for side in heard if side.best >= 0.75 * lead.best]
+    good = [side for side in heard if side.best >= sides.AS_GOOD * lead.best]
     if asked.outcome and len(good) < OUTCOME_WITNESSES:
         return []
-    return good[:QUOTES_OF_AN_OPEN_QUESTION]
+    return good[: sides.QUOTES_OF_AN_OPEN_QUESTION]
 
 
 def _testify(court: Court, leading: Sequence[Stance]) -> Iterator[Said]:
     """Yield the quotes, then how many witnesses stand behind them."""
     citations = []
-    for stance in leading:
-        for span, origin in _one_per_witness(stance):
-            citation = court.cite(span, stance.witnesses, origin)
-            citations.append(citation)
-            yield court.say(span.text, "quote", [citation], 1.0)
+    for stance, span, origin in sides.quoted(leading):
+        citation = court.cite(span, stance.witnesses, origin)
+        citations.append(citation)
+        yield court.say(span.text, "quote", [citation], 1.0)
     told = [pair for each in leading for pair in each.spans]
     witnesses = len({origin.witness for _, origin in told})
     court.witnesses = _agreeing(court.asked, leading)
+    court.says = leading[0].says
     court.standing = _standing(leading, court.witnesses)
     if court.standing != "agreed" or leading[0].says:
         facts = {"witnesses": witnesses, "first": _clock(leading[0].first_seen_ms)}
@@ -258,7 +257,7 @@ def _contradict(desk: Desk, court: Court, leading: Sequence[Stance]) -> Iterator
     """Yield how many deny what was quoted, with two of them, unless they are few beside it."""
     if court.asked.asks == "whether" and leading[0].says == "no":
         return
-    quoted = [span for stance in leading for span, _ in _one_per_witness(stance)]
+    quoted = [span for _, span, _ in sides.quoted(leading)]
     spans = denied.denials(desk.index, quoted, court.heard, court.as_of_ms)
     origins = witness.origins(spans)
     witnesses = len({origin.witness for origin in origins})
@@ -282,19 +281,12 @@ def _voiced(court: Court, which: str, **facts: object) -> str:
     return voice.say(which, court.asked, court.mode, court.lang, **facts)
 
 
-def _one_per_witness(stance: Stance) -> list[tuple[Span, Origin]]:
-    chosen: dict[int, tuple[Span, Origin]] = {}
-    for each, origin in stance.spans:
-        chosen.setdefault(origin.witness, (each.span, origin))
-    return list(chosen.values())[:QUOTES_OF_A_SIDE]
-
-
 def _write(desk: Desk, court: Court, leading: Sequence[Stance]) -> Iterator[Said]:
     """Yield a claim in the model's words, if its quotes carry it."""
     chat = desk.chat()
     if chat is None:
         return
-    cited = [(stance, *pair) for stance in leading for pair in _one_per_witness(stance)]
+    cited = sides.quoted(leading)
     evidence = Evidence(
         court.asked,
         court.lang,
@@ -346,6 +338,7 @@ def _answer(desk: Desk, court: Court, sides: Sequence[Stance], *, outcome_pendin
         timing_ms=Timing(court.search_ms, court.first_ms, court.elapsed_ms()),
         verifier=verifier.name if verifier else "",
         witnesses=court.witnesses,
+        says=court.says,
         rounds=court.rounds,
     )
 
@@ -379,7 +372,7 @@ def _disputes(court: Court, disputed: Sequence[Stance]) -> tuple[Dispute, ...]:
     shown = []
     for side in disputed:
         quotes = []
-        for span, origin in _one_per_witness(side)[:2]:
+        for span, origin in sides.one_per_witness(side)[:2]:
             citation = court.cite(span, side.witnesses, origin)
             quotes.append(Sentence(span.text, "quote", (citation,), 1.0))
         shown.append(Side(side.says, side.witnesses, to_iso(side.first_seen_ms), tuple(quotes)))

@@ -12,12 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fairwitness.answers import attitude, figures, names, pages, words
+from fairwitness.answers.among import Alternatives
 from fairwitness.answers.grammar import GLUE
 from fairwitness.answers.quote import Span
 from fairwitness.answers.understand import Asked
 from fairwitness.answers.verify import meaning
 from fairwitness.answers.weigh import Weighed
 from fairwitness.answers.witness import Origin
+
+QUOTES_OF_A_SIDE = 3
+QUOTES_OF_AN_OPEN_QUESTION = 4
+
+AS_GOOD = 0.75
+"""Share of the best score from which another span answers an open question too."""
 
 MIN_DISPUTE_SHARE = 0.2
 """A side with fewer of the leading side's witnesses than this is noise, not a dispute."""
@@ -101,9 +108,41 @@ def stances(asked: Asked, weighed: Sequence[Weighed], origins: Sequence[Origin])
     return sorted(found, key=lambda s: (-strength(s), s.first_seen_ms, s.says))
 
 
+Quoted = tuple[Stance, Span, Origin]
+
+
+def quoted(leading: Sequence[Stance]) -> list[Quoted]:
+    """Return what is quoted of `leading`: a span of each witness.
+
+    Where few answer an open question, more of what their pages say follows: the sentence that is
+    most about the question is often beside the one that answers it.
+    """
+    chosen = [(stance, *pair) for stance in leading for pair in one_per_witness(stance)]
+    if leading[0].says:
+        return chosen
+    enough = AS_GOOD * max(stance.best for stance in leading)
+    said = {span.text for _, span, _ in chosen}
+    more = [
+        (each.score, (stance, each.span, origin))
+        for stance in leading
+        for each, origin in stance.spans
+        if pages.is_page(each.span.post) and each.score >= enough and each.span.text not in said
+    ]
+    more.sort(key=lambda pair: -pair[0])
+    return chosen + [each for _, each in more[: QUOTES_OF_AN_OPEN_QUESTION - len(chosen)]]
+
+
+def one_per_witness(stance: Stance) -> list[tuple[Span, Origin]]:
+    """Return the best span of each of the first witnesses."""
+    chosen: dict[int, tuple[Span, Origin]] = {}
+    for each, origin in stance.spans:
+        chosen.setdefault(origin.witness, (each.span, origin))
+    return list(chosen.values())[:QUOTES_OF_A_SIDE]
+
+
 def has_short_answer(asked: Asked) -> bool:
     """Whether spans are read for a name, a number, or yes or no."""
-    return asked.asks in ("who", "how_many", "whether")
+    return bool(asked.among) or asked.asks in ("who", "how_many", "whether")
 
 
 def disputed(asked: Asked, ordered: Sequence[Stance]) -> list[Stance]:
@@ -143,6 +182,9 @@ _SMALL_STEMS = frozenset(words.stem(word) for word in GLUE)
 
 def _keys(asked: Asked, weighed: Sequence[Weighed]) -> list[str | None]:
     """Return per span: the answer it gives, `` when any is as good, None when it gives none."""
+    if asked.among:
+        offered = Alternatives(asked.among)
+        return [offered.named_in(each.span.text) for each in weighed]
     match asked.asks:
         case "who":
             return _or_whole(asked, weighed, names.people(asked, weighed))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from fairwitness.answers import unspaced, words
+from fairwitness.answers.among import offers
 from fairwitness.answers.answer import QuestionError
 from fairwitness.answers.explained import Asks
 from fairwitness.answers.grammar import ASKING, GLUE, GLUE_OF
@@ -64,6 +65,8 @@ class Asked:
     phrases: tuple[str, ...] = ()
     speakers: tuple[str, ...] = ()
     """Handles whose own posts are asked for, without @; empty for everybody's."""
+    among: tuple[str, ...] = ()
+    """What it may be answered with, where it says so."""
 
     @property
     def outcome(self) -> bool:
@@ -86,12 +89,13 @@ def understand(question: str, now_ms: int, lang: str = "") -> Asked:
         raise QuestionError(
             f"the question has {len(text):,} characters; the most is {MAX_QUESTION_CHARS:,}"
         )
-    spoken = lang or language_of(text)
-    speakers, of_matter = speakers_in(text)
+    about, among = _alternatives(text)
+    spoken = lang or language_of(about)
+    speakers, of_matter = speakers_in(about)
     window, without_time = window_in(of_matter, now_ms)
-    phrases = tuple(phrase.strip() for phrase in _QUOTED.findall(text))
+    phrases = tuple(phrase.strip() for phrase in _QUOTED.findall(about))
     terms = _terms(without_time, spoken, phrases)
-    asks = kind_of(text) or "what"
+    asks = kind_of(about) or "what"
     if asks != "why":
         # "How many deaths did it cause": only a why asks about causes.
         terms = tuple(t for t in terms if t.sense is None or t.sense.name != "cause") or terms
@@ -99,7 +103,15 @@ def understand(question: str, now_ms: int, lang: str = "") -> Asked:
         terms = _terms(without_time, spoken, phrases, keep_glue=True)
     if not any(char.isalnum() for char in text):
         raise QuestionError(f"the question has no words: {text[:60]!r}")
-    return Asked(text, spoken, asks, terms, window, phrases, speakers)
+    return Asked(text, spoken, asks, terms, window, phrases, speakers, among)
+
+
+def _alternatives(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return what asks in `text`, and what it offers, if anything."""
+    for about, among in offers(text):
+        if asks_something(about) and kind_of(about) != "happening":
+            return about, among
+    return text, ()
 
 
 def language_of(question: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from fairwitness.answers import pages, words
+from fairwitness.answers.among import Alternatives
 from fairwitness.answers.grammar import NEGATED, NOT_YET, UNREAL
 from fairwitness.answers.quote import Span
 from fairwitness.answers.senses import SENSES
@@ -44,12 +45,14 @@ def weigh(asked: Asked, spans: Sequence[Span], weights: Mapping[Term, float]) ->
     like = pages.likeness(asked, spans)
     ranks = {name: rank for rank, name in enumerate(dict.fromkeys(s.post.id for s in spans))}
     newest_ms = max((span.post.created_ms for span in spans), default=0)
+    offered = Alternatives(asked.among) if asked.among else None
     about: list[Weighed] = []
     for at, span in enumerate(spans):
         around = _context_of(span, whole)
         each = _weigh(asked, span, around, weights)
         if each is not None and at in like:
-            each = _of_page(asked, each, around, weights, like[at], ranks[span.post.id], newest_ms)
+            rank = ranks[span.post.id]
+            each = _of_page(asked, each, around, weights, like[at], rank, newest_ms, offered)
         if each is not None:
             about.append(each)
     return sorted(about, key=lambda each: (-each.score, each.span.post.seen_ms, each.span.post.id))
@@ -100,14 +103,23 @@ def _of_page(
     like: float,
     rank: int,
     newest_ms: int,
+    offered: Alternatives | None,
 ) -> Weighed | None:
     """Weigh a span of a page once more, by all of the page."""
     assert around.page is not None
     page = around.page
     in_page = sum(weight for term, weight in weights.items() if page.has(term))
     shares = (each.coverage, each.context, in_page / (sum(weights.values()) or 1.0))
-    age_ms = newest_ms - each.span.post.created_ms
-    score = pages.score(asked, each.span, shares=shares, like=like, rank=rank, age_ms=age_ms)
+    score = pages.score(
+        asked,
+        each.span,
+        shares=shares,
+        like=like,
+        rank=rank,
+        age_ms=newest_ms - each.span.post.created_ms,
+        missing=sum(term.name and not page.has(term) for term in weights),
+        offered=offered is not None and offered.named_in(each.span.text) is not None,
+    )
     return replace(each, score=score) if score >= pages.ENOUGH else None
 
 
@@ -129,7 +141,7 @@ def _weigh(
             context += weight
         elif term.stems & around.stems or named:
             context += weight
-        elif term.name and not (around.page and around.page.has(term)):
+        elif term.name and not around.page:
             return None
     coverage, context = coverage / total, context / total
     enough = 0.0 if around.page else ENOUGH

@@ -68,7 +68,7 @@ def show_explained(explained: Explained, console: Console) -> None:
 
 def _parts(parsed: Parsed, as_of: str) -> list[str]:
     told = [f"asks {parsed.asks}", f"language {parsed.lang}"]
-    for name in ("words", "phrases", "names", "handles", "speakers", "numbers"):
+    for name in ("words", "phrases", "names", "handles", "speakers", "numbers", "among"):
         if words := getattr(parsed, name):
             told.append(f"{name} {safe(', '.join(words))}")
     if parsed.since or parsed.until:

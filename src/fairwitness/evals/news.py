@@ -2,9 +2,10 @@
 
 Questions and pages: https://github.com/realtimeqa/realtimeqa_public. The questions of a week are
 asked, then the pages that were found for them are taken in, each seen on the day it was published,
-and the questions are asked again, both times as of the end of their own day. The choices are never
-shown to whoever answers; they only judge: an answer is right when it names the right choice before
-it names any other.
+and the questions are asked again, both times as of the end of their own day. Each is asked openly:
+its choices are not shown, they only judge, and an answer is right when it names the right choice
+before it names any other. And each is asked with its choices, as its makers do: then an answer is
+right when the right choice leads it.
 """
 
 import re
@@ -16,6 +17,7 @@ from typing import Any
 import msgspec
 
 from fairwitness.answers import Answer, QuestionError
+from fairwitness.answers.among import Alternatives
 from fairwitness.evals.cited import share
 from fairwitness.evals.hearing import Hearing
 from fairwitness.posts import clean
@@ -29,19 +31,25 @@ _WORD = re.compile(r"[^\W_]+")
 Row = Mapping[str, Any]
 
 
-class News(msgspec.Struct, frozen=True):
+class News(msgspec.Struct, frozen=True, kw_only=True):
     """Shares of 1. An answer with a hedge says that one alone, or nobody outright, says so."""
 
     answerable: int
     """Questions whose right choice stands in a page that was found for them, published by then."""
     accuracy: float
-    """Of these, answered rightly."""
+    """Of these, answered rightly: the right choice stands in the answer, word for word, before any
+    other."""
+    accuracy_in_words: float
+    """The same, where half of the words that tell a choice from the others name it: `Mamdani` for
+    `Zohran Mamdani`, `Canada and Mexico` for `Mexico & Canada`."""
     abstained_unanswerable: float
     wrong_confident: float
     """Of all questions, answered otherwise and without a hedge."""
     wrong_hedged: float
     abstained_before_feed: float
     asked: int
+    offered: "News | None" = None
+    """The same of the same questions when their choices are offered to whoever answers."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,10 @@ class Told:
     """None where the question could not be asked."""
     outcome: str
     """`right`, `wrong` or `abstained`."""
+    in_words: bool
+    """Whether the right choice is named first, if not word for word."""
+    offered: "Told | None" = None
+    """The same question, asked with its choices."""
 
 
 def ask_the_news(
@@ -75,10 +87,10 @@ def ask_the_news(
     outcomes: list[Told] = []
     for week in sorted(by_week):
         asked = by_week[week]
-        before = [_ask(hearing, row) for row in asked]
+        before = [_both(hearing, row) for row in asked]
         hearing.take_posts(_posts([page for row in asked for page in found[row["question_id"]]]))
         for row, earlier in zip(asked, before, strict=True):
-            outcomes.append(_told(row, found[row["question_id"]], earlier, _ask(hearing, row)))
+            outcomes.append(_told(row, found[row["question_id"]], earlier, _both(hearing, row)))
             told(len(outcomes), len(questions))
     return outcomes
 
@@ -90,14 +102,17 @@ def news(outcomes: Sequence[Told]) -> News:
     wrong = [each.after for each in outcomes if each.outcome == "wrong" and each.after]
     sure = sum(answer.standing == "agreed" for answer in wrong)
     before = [each.before is None or each.before.abstained for each in outcomes]
+    offered = [each.offered for each in outcomes if each.offered]
     return News(
         answerable=len(answerable),
         accuracy=share([each.outcome == "right" for each in answerable]),
+        accuracy_in_words=share([each.in_words for each in answerable]),
         abstained_unanswerable=share([each.outcome == "abstained" for each in rest]),
         wrong_confident=round(sure / max(1, len(outcomes)), 4),
         wrong_hedged=round((len(wrong) - sure) / max(1, len(outcomes)), 4),
         abstained_before_feed=share(before),
         asked=len(outcomes),
+        offered=news(offered) if offered else None,
     )
 
 
@@ -110,27 +125,71 @@ def of_the_time(questions: Sequence[Row], pages: Sequence[Row], most: int) -> li
     return kept[::step]
 
 
-def _ask(hearing: Hearing, row: Row) -> Answer | None:
+Asked = tuple[Answer | None, Answer | None]
+"""One question, asked openly and with its choices; None where it could not be asked."""
+
+
+def _both(hearing: Hearing, row: Row) -> Asked:
     question = clean.from_html(row["question_sentence"]).text
+    return _ask(hearing, row, question), _ask(hearing, row, _offering(question, row["choices"]))
+
+
+def _offering(question: str, choices: Sequence[str]) -> str:
+    """Return the question as somebody puts it who knows what the answer may be."""
+    *sooner, last = (choice.strip().replace(";", ",") for choice in choices)
+    return f"{question.rstrip(' ?.:')}: {'; '.join(sooner)}; or {last}?"
+
+
+def _ask(hearing: Hearing, row: Row, question: str) -> Answer | None:
     try:
         return hearing.ask(question, as_of_ms=_day_ms(row) + _DAY_MS - 1)
     except QuestionError:
         return None
 
 
-def _told(row: Row, pages: Sequence[Row], before: Answer | None, after: Answer | None) -> Told:
+def _told(row: Row, pages: Sequence[Row], before: Asked, after: Asked) -> Told:
     choices = [_plain(choice) for choice in row["choices"]]
     right = choices[int(row["answer"][0])]
     by_then = _day_ms(row) + _DAY_MS
     read = (page for page in pages if _published_ms(page) < by_then)
     answerable = any(right in _plain(f"{page['title']} {page['text']}") for page in read)
-    if after is None or after.abstained:
-        outcome = "abstained"
-    else:
-        said = _plain(" ".join(sentence.text for sentence in after.sentences))
-        others = [c for c in choices if c != right and c not in right]
-        outcome = "right" if _first(right, [*others], said) else "wrong"
-    return Told(row["question_sentence"], right.strip(), answerable, before, after, outcome)
+    openly, offered = after
+    said = "" if openly is None else _plain(" ".join(s.text for s in openly.sentences))
+    others = [c for c in choices if c != right and c not in right]
+    first = _first_named(row["choices"], openly)
+    named = "" if offered is None else _plain(offered.says)
+    question, right_there = row["question_sentence"], right.strip()
+    return Told(
+        question=question,
+        right=right_there,
+        answerable=answerable,
+        before=before[0],
+        after=openly,
+        outcome=_outcome(openly, _first(right, others, said)),
+        in_words=_plain(first) == right,
+        offered=Told(
+            question=question,
+            right=right_there,
+            answerable=answerable,
+            before=before[1],
+            after=offered,
+            outcome=_outcome(offered, named == right),
+            in_words=named == right,
+        ),
+    )
+
+
+def _first_named(choices: Sequence[str], answer: Answer | None) -> str:
+    """Return the choice that the first sentence names that names one and no other, or nothing."""
+    alternatives = Alternatives(choices)
+    named = (alternatives.named_in(s.text) for s in (answer.sentences if answer else ()))
+    return next(filter(None, named), "")
+
+
+def _outcome(answer: Answer | None, right: bool) -> str:
+    if answer is None or answer.abstained:
+        return "abstained"
+    return "right" if right else "wrong"
 
 
 def _first(right: str, others: Sequence[str], said: str) -> bool:

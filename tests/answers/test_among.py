@@ -1,0 +1,62 @@
+"""Questions that offer their answers."""
+
+import pytest
+
+from fairwitness.answers.among import Alternatives
+from fairwitness.answers.understand import understand
+from fairwitness.posts.clock import from_iso
+
+NOW_MS = from_iso("2024-05-04T12:30:00Z")
+
+
+@pytest.mark.parametrize(
+    ("question", "among"),
+    [
+        ("Who won the fight, Mayweather or McGregor?", ("Mayweather", "McGregor")),
+        ("In May, who won, Spain, Italy or France?", ("Spain", "Italy", "France")),
+        ("Which city was hit: Oldtown, or Lakeside?", ("Oldtown", "Lakeside")),
+        ("What was stolen: gold, silver; bread; or it?", ("gold, silver", "bread", "it")),
+        ("¿Quién ganó, España o Italia?", ("España", "Italia")),
+        ("谁赢了，西班牙还是意大利？", ("西班牙", "意大利")),
+        ("How many people were killed, injured or missing?", ()),
+        ("Is the mayor dead or alive?", ()),
+        ("Breaking: fire or explosion in Paris?", ()),
+        ("What happened in Paris, Texas or Rome?", ()),
+        ("Who said: never again?", ()),
+    ],
+)
+def test_what_a_question_offers_is_found_and_is_not_what_it_is_about(question, among):
+    asked = understand(question, NOW_MS)
+    assert asked.among == among
+    shown = {term.shown for term in asked.terms}
+    assert not shown & {"McGregor", "Italy", "France", "Lakeside", "silver", "Italia", "意大利"}
+
+
+@pytest.mark.parametrize(
+    ("offered", "text", "named"),
+    [
+        (("Floyd Mayweather", "Conor McGregor"), "Mayweather wins!", "Floyd Mayweather"),
+        (("Floyd Mayweather", "Conor McGregor"), "Mayweather meets McGregor", None),
+        (("14,000", "1,000"), "some 14,000 were arrested", "14,000"),
+        (("14,000", "1,000"), "1 of 4 were arrested", None),
+        (("$13.4 million", "$134 million"), "It cost $134 million.", "$134 million"),
+        (("2", "16"), "two of them fell ill", "2"),
+        (("Postal workers", "Health care workers"), "workers were paid", None),
+        (("Mexico & Canada", "India & Japan"), "goods from Canada and Mexico", "Mexico & Canada"),
+    ],
+)
+def test_a_span_names_the_alternative_whose_telling_words_it_holds(offered, text, named):
+    assert Alternatives(offered).named_in(text) == named
+
+
+def test_those_who_name_one_alternative_stand_together(scene):
+    scene.say(
+        "Spain won the final in Oldtown, what a night",
+        "The final in Oldtown is over and Spain won it",
+        "Italy won the final in Oldtown, says my cousin",
+        "The final in Oldtown was loud",
+    )
+    answer = scene.ask("Who won the final in Oldtown: Italy, Spain or Peru?")
+    assert (answer.says, answer.witnesses) == ("Spain", 2)
+    assert all("Spain" in s.text for s in answer.sentences if s.kind == "quote")
+    assert scene.ask("Who won the final in Oldtown: Peru or Chile?").abstained
