@@ -72,6 +72,16 @@ def test_a_guess_is_not_stated_as_fact():
     assert "suppose" in verify("Ruiz close the Oldtown bridge.", said).problem
 
 
+def test_what_somebody_says_is_not_stated_as_fact():
+    said = quotes("Bo claims that Ana Ruiz stole the bike", "Ana Ruiz stole a bike, Bo says")
+    assert "somebody says" in verify("Ana Ruiz stole the bike.", said).problem
+    assert verify("Bo says that Ana Ruiz stole the bike.", said).problem == ""
+    firm = quotes("I saw how Ana Ruiz stole the bike")
+    assert verify("Ana Ruiz stole the bike.", [*said, *firm]).problem == ""
+    assert "somebody" in verify("Ana robó la bici.", quotes("Según Bo, Ana robó la bici")).problem
+    assert "somebody" in verify("安娜偷了自行车。", quotes("博称安娜偷了自行车")).problem
+
+
 def test_a_denial_is_not_stated_as_fact():
     said = quotes("The Oldtown bridge is not closed", "No, the Oldtown bridge has not been closed")
     assert "deny" in verify("The Oldtown bridge closed.", said).problem

@@ -148,6 +148,15 @@ NEGATED = re.compile(
 )
 """Patterns on the folded text that turn a statement round."""
 
+ATTRIBUTED = re.compile(
+    r"\b(?:says?|said|saying|claim(?:s|ed|ing)?|alleg(?:es?|ed|edly)|according to|reportedly"
+    r"|accuse[sd]?|insists?|tells?|told|dice|dicen|dijo|dijeron|segun|afirma\w*|asegura\w*|ha detto"
+    r"|secondo|sostiene|dichiara\w*|disse\w*|diz|dizem|segundo|a dit|affirme\w*|selon|sagte?|laut"
+    r"|behauptet|сказал\w*|заявил\w*|говорит|по словам|якобы)\b"
+    r"|称|表示|声称|据.{0,12}(?:报道|说)|によると|と述べ|と主張"
+)
+"""Patterns on the folded span by which it says that somebody says so, and vouches for nothing."""
+
 WHO_SAYS = re.compile(
     r"who (?:said|says|say|reported|reports|claims|claimed|told you)(?: that| this| so| it)?"
     r"|says who|according to whom?|(?:what(?: is|'s| are) (?:the|your) )?sources?"

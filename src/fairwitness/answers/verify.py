@@ -1,10 +1,10 @@
 """Does a claim say only what its quotes say? Checked before anything of ours is shown.
 
-Names, numbers, negation and who did what to whom are checked one by one, each a way in which small
-models go wrong; every word of the claim that carries meaning must be found in its quotes. Where the
-question has a short answer the claim is read for it, by the reader that read the quotes, and must
-give the same; where it has none, two witnesses must carry the claim. What the rules let through
-is read by a small model of ours too, and how surely it finds that the claim follows is told. It
+Names, numbers, negation, who did what to whom and who says so are checked one by one, each a way in
+which small models go wrong; every word of the claim that carries meaning must be found in its
+quotes. Where the question has a short answer the claim is read for it, by the reader that read the
+quotes, and must give the same; where it has none, two witnesses must carry the claim. What the
+rules let through is read by a small model of ours too, and how surely it finds that the claim follows is told. It
 drops nothing: on claims that people judged it is worse than counting words (docs/answers.md). It
 reads English. A claim that fails is written once more (`claims.py`) and then dropped.
 """
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fairwitness.answers import words
-from fairwitness.answers.grammar import NEGATED, NUMBER_WORDS, UNREAL
+from fairwitness.answers.grammar import ATTRIBUTED, NEGATED, NUMBER_WORDS, UNREAL
 from fairwitness.answers.quote import Span
 from fairwitness.answers.senses import SENSES
 from fairwitness.models.verifier import Verifier
@@ -161,6 +161,9 @@ def _mood(claim: str, cited: Sequence[Span]) -> str:
     unreal = [UNREAL.search(words.fold(quote.text)) is not None for quote in cited]
     if all(unreal) and UNREAL.search(words.fold(claim)) is None:
         return "states as fact what the quotes only suppose"
+    told = [ATTRIBUTED.search(words.fold(quote.text)) is not None for quote in cited]
+    if all(told) and ATTRIBUTED.search(words.fold(claim)) is None:
+        return "states as fact what the quotes say that somebody says"
     return ""
 
 

@@ -1,6 +1,7 @@
 """`fairwitness ask`: a question in, a verified and cited answer out."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -9,7 +10,7 @@ import msgspec
 from rich.console import Console
 
 from fairwitness import answers
-from fairwitness.answers import Budget, Finished, Mode, QuestionError, Said, Told
+from fairwitness.answers import Budget, Desk, Finished, Mode, Parsed, QuestionError, Said, Told
 from fairwitness.cli import client
 from fairwitness.cli.asking import (
     fail,
@@ -78,34 +79,75 @@ def ask(
         fail("--deep plans its own questions: leave out --after, --explain and --edited")
     if question is None and edited is None:
         raise click.UsageError("Missing argument 'QUESTION'.")
-    question = question or ""
     given = edited_in(edited)
     as_of = from_iso(given.as_of) if as_of is None and given.as_of else as_of
+    asking = _Asking(
+        question or "", cast(Mode, mode), lang, as_of, after, given.questions, is_explained
+    )
     running = holder(home)
     if running and running.url:
         if model or model_server:
             fail(f"the model is chosen by `fairwitness up`, which runs at {running.url}")
-        body = {"question": question, "mode": mode, "lang": lang, "as_of": _iso(as_of)}
-        if budget is not None:
-            show_report(reported_by(running.url, body, budget), as_json)
-            return
-        more = {"earlier": after, "explain": is_explained, "questions": given.questions}
-        _show(_through(running.url, body | msgspec.to_builtins(more)), as_json)
+        _ask_server(running.url, asking, budget, as_json)
         return
     with readable(home, "ask") as opened:
-        desk = opened.desk(chat_model(model, model_server))
-        spoken = cast(Mode, mode)
-        if budget is not None:
-            report = answers.deep(
-                desk, question, mode=spoken, lang=lang, as_of_ms=as_of, budget=budget
-            )
-            show_report(report, as_json)
-            return
-        told = answers.ask(
-            desk, question, mode=spoken, lang=lang, as_of_ms=as_of,
-            earlier=after, edited=given.questions, explain=is_explained,
-        )  # fmt: skip
-        _show(told, as_json)
+        _ask_here(opened.desk(chat_model(model, model_server)), asking, budget, as_json)
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """What is asked, and how it is to be answered."""
+
+    question: str
+    mode: Mode
+    lang: str
+    as_of_ms: int | None
+    earlier: tuple[str, ...]
+    edited: tuple[Parsed, ...]
+    is_explained: bool
+
+
+def _ask_server(url: str, asking: _Asking, budget: Budget | None, as_json: bool) -> None:
+    body: dict[str, object] = {
+        "question": asking.question,
+        "mode": asking.mode,
+        "lang": asking.lang,
+        "as_of": "" if asking.as_of_ms is None else to_iso(asking.as_of_ms),
+    }
+    if budget is not None:
+        show_report(reported_by(url, body, budget), as_json)
+        return
+    more = {
+        "earlier": asking.earlier,
+        "explain": asking.is_explained,
+        "questions": asking.edited,
+    }
+    _show(_through(url, body | msgspec.to_builtins(more)), as_json)
+
+
+def _ask_here(desk: Desk, asking: _Asking, budget: Budget | None, as_json: bool) -> None:
+    if budget is not None:
+        report = answers.deep(
+            desk,
+            asking.question,
+            mode=asking.mode,
+            lang=asking.lang,
+            as_of_ms=asking.as_of_ms,
+            budget=budget,
+        )
+        show_report(report, as_json)
+        return
+    told = answers.ask(
+        desk,
+        asking.question,
+        mode=asking.mode,
+        lang=asking.lang,
+        as_of_ms=asking.as_of_ms,
+        earlier=asking.earlier,
+        edited=asking.edited,
+        explain=asking.is_explained,
+    )
+    _show(told, as_json)
 
 
 def _budget(is_deep: bool, seconds: float | None, tokens: int | None) -> Budget | None:
@@ -115,10 +157,6 @@ def _budget(is_deep: bool, seconds: float | None, tokens: int | None) -> Budget 
     if not is_deep and said:
         fail(f"--{next(iter(said))} needs --deep")
     return msgspec.convert(said, Budget) if is_deep else None
-
-
-def _iso(as_of: int | None) -> str:
-    return "" if as_of is None else to_iso(as_of)
 
 
 def _show(told: Iterator[Told], as_json: bool) -> None:
