@@ -4,9 +4,10 @@ Names, numbers, negation, who did what to whom and who says so are checked one b
 which small models go wrong; every word of the claim that carries meaning must be found in its
 quotes. Where the question has a short answer the claim is read for it, by the reader that read the
 quotes, and must give the same; where it has none, two witnesses must carry the claim. What the
-rules let through is read by a small model of ours too, and how surely it finds that the claim follows is told. It
-drops nothing: on claims that people judged it is worse than counting words (docs/answers.md). It
-reads English. A claim that fails is written once more (`claims.py`) and then dropped.
+rules let through is read by a small model of ours too, and how surely it finds that the claim
+follows is told. It drops nothing: on claims that people judged it is worse than counting words
+(docs/answers.md). It reads English. A claim that fails is written once more (`claims.py`) and then
+dropped.
 """
 
 import re
