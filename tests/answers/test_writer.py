@@ -152,7 +152,7 @@ def test_a_claim_shows_how_surely_it_follows(scene):
     assert claim.kind == "claim"
     assert claim.entailed is not None
     assert 0 < claim.entailed <= 1
-    assert read.verifier == "all-minilm-l6-v2+entailment-1"
+    assert read.verifier == "all-minilm-l6-v2+entailment-2"
     assert all(sentence.entailed is None for sentence in read.sentences[:-1])
     assert unread.sentences[-1].text == claim.text
     assert unread.sentences[-1].entailed is None
