@@ -14,6 +14,7 @@ from fairwitness.models.dequantise import FORMATS, dequantise
 
 native_only = pytest.mark.skipif(library() is None, reason="NO NATIVE KERNELS: no compiler")
 ALL = [Q4_0, Q4_1, Q8_0, Q4_K, Q5_K, Q6_K]
+WHOLE, SEGMENT = [Q4_0, Q4_1], 320
 kinds = st.sampled_from(ALL)
 
 
@@ -26,6 +27,15 @@ def random_blocks(kind: int, rows: int, blocks: int, seed: int, scale: float = 0
         scales = rng.normal(0, scale / block.tiles, (rows, blocks, 1)).astype(np.float16)
         told[:, :, half : half + 2] = scales.view(np.uint8)
     return told.reshape(rows, -1)
+
+
+def largest(kind: int, told: np.ndarray, start: int) -> np.ndarray:
+    """What a row's weights of 4 bits may come to from column `start` on in its segment."""
+    here = told.reshape(len(told), -1, formats.FORMATS[kind].size_bytes)
+    here = here[:, start // 32 : (start + SEGMENT) // 32]
+    factor, least = np.ascontiguousarray(here[:, :, :4]).view(np.float16).astype(float).T
+    ends = [-8 * factor] if kind == Q4_0 else [least, 15 * factor + least]
+    return np.abs(ends).max(axis=(0, 1))
 
 
 def vectors(count: int, columns: int, seed: int) -> np.ndarray:
@@ -65,7 +75,31 @@ def test_tiles_hold_what_the_file_says(kind, rows, blocks, seed):
     tiles = room.pack(kind, told)
     assert np.array_equal(tiles.data, room._packed_plainly(kind, told))
     expected = dequantise(FORMATS[kind], told.reshape(-1)).reshape(rows, -1)
-    assert np.array_equal(room.unpack(tiles), expected)
+    if kind not in WHOLE:
+        assert np.array_equal(room.unpack(tiles), expected)
+        return
+    got = room.unpack(tiles)
+    for start in range(0, expected.shape[1], SEGMENT):
+        here = expected[:, start : start + SEGMENT]
+        off = np.abs(got[:, start : start + SEGMENT] - here).max(axis=1)
+        # half a unit for each of up to eight that a number is off the middle, and for that
+        unit = 2.0 ** np.ceil(np.log2(largest(kind, told, start) / 32_760))
+        assert (off <= 4.5 * unit).all()
+
+
+@native_only
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(WHOLE), st.integers(1, 40), st.integers(1, 25), st.integers(0, 999))
+def test_scales_of_like_size_become_factors_as_they_are(kind, rows, blocks, seed):
+    rng = np.random.default_rng(seed)
+    told = random_blocks(kind, rows, blocks, seed).reshape(rows, blocks, -1)
+    halves = formats.FORMATS[kind].halves
+    sizes = rng.uniform(0.065, 0.099, (rows, blocks, halves)) * rng.choice([-1, 1], (rows, 1, 1))
+    sizes[..., 1:] *= -8
+    told[:, :, : 2 * halves] = sizes.astype(np.float16).view(np.uint8)
+    told = told.reshape(rows, -1)
+    expected = dequantise(FORMATS[kind], told.reshape(-1)).reshape(rows, -1)
+    assert np.array_equal(room.unpack(room.pack(kind, told)), expected)
 
 
 @native_only

@@ -185,7 +185,9 @@ def test_logits_are_those_of_the_decoder_in_jax(config, kind, instructions):
 
 
 @pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512, AMX])
-@pytest.mark.parametrize(("kind", "other"), [(Q4_K, Q6_K), (Q6_K, Q5_K), (Q5_K, Q4_K)])
+@pytest.mark.parametrize(
+    ("kind", "other"), [(Q4_K, Q6_K), (Q6_K, Q5_K), (Q5_K, Q4_K), (Q4_1, Q6_K), (Q8_0, Q4_0)]
+)
 def test_large_blocks_say_what_they_say_in_jax(kind, other, instructions):
     weights, tokens = random_weights(LARGE, kind, other), ids(60, LARGE)
     got = logits(make(LARGE, weights, 2, instructions), tokens, [40, 9, 1, 10])

@@ -1,8 +1,10 @@
 """Quantised matrices times few vectors or many: blocks of GGUF files, turned once into tiles.
 
-A vector meets a matrix as whole numbers of 15 bits with one scale for each 32 of them, so that the
-products are sums of whole numbers, exact on every machine; only what joins the blocks is rounded.
-A vector's product has the same bits in whatever company it goes.
+A vector meets a matrix as whole numbers of 16 bits with one step for each segment of 320 columns.
+Of matrices whose blocks are 32 numbers of four bits, weights are such whole numbers too; others
+keep the scales of their blocks. So products are sums of whole numbers, exact on every machine, and
+only what joins segments or blocks is rounded. A vector's product has the same bits in whatever
+company it goes.
 
 Formats: `formats.py`. Tiles: `csrc/tiles.h`.
 """
@@ -14,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairwitness.kernels import formats
-from fairwitness.kernels.formats import COLUMNS, FORMATS, Q4_0, Q6_K, Q8_0
+from fairwitness.kernels.formats import COLUMNS, FORMATS, Q4_0, Q4_1, Q6_K, Q8_0
 from fairwitness.kernels.native import at, count, library
 
 ROWS = 16  # of a tile
@@ -24,8 +26,10 @@ ANY, PLAIN, AVX2, AVX512, AMX = 0, 1, 2, 3, 4
 Floats = NDArray[np.float32]
 
 _ALIGNMENT = 64
-_EXCESS = {Q4_0: 8, Q8_0: 128, Q6_K: 32}  # of numbers in tiles
-_LARGEST = 127 * 128
+_EXCESS = {Q4_0: 8, Q4_1: 8, Q8_0: 128, Q6_K: 32}  # of numbers in tiles
+_WHOLE = (Q4_0, Q4_1)  # kinds of whole weights
+_SEGMENT = 10  # tiles
+_LARGEST, _LARGEST_WEIGHT = 127 * 256, 32_760
 
 
 @dataclass(frozen=True)
@@ -109,13 +113,16 @@ def unpack(tiles: Tiles) -> NDArray[np.float32]:
 
 
 def quantised(x_nc: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return vectors as a matrix meets them: whole numbers of 15 bits times a scale."""
-    x_nbc = x_nc.reshape(len(x_nc), -1, COLUMNS)
-    step_nb1 = np.abs(x_nbc).max(axis=2, keepdims=True) / np.float32(_LARGEST)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        whole = np.where(step_nb1 > 0, np.rint(x_nbc / step_nb1), 0)
-    meant: NDArray[np.float32] = (whole * step_nb1).reshape(x_nc.shape).astype(np.float32)
-    return meant
+    """Return vectors as a matrix meets them: whole numbers of 16 bits times a step."""
+    meant_nc = np.empty_like(x_nc)
+    for start in range(0, x_nc.shape[1], _SEGMENT * COLUMNS):
+        x_ns = x_nc[:, start : start + _SEGMENT * COLUMNS]
+        step_n1 = np.abs(x_ns).max(axis=1, keepdims=True) / np.float32(_LARGEST)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            whole = np.where(step_n1 > 0, np.rint(x_ns / step_n1), 0)
+        whole += whole % 256 == 128  # neither part goes below -127
+        meant_nc[:, start : start + _SEGMENT * COLUMNS] = whole * step_n1
+    return meant_nc
 
 
 def _multiplied_plainly(tiles: Tiles, x_nc: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -138,15 +145,45 @@ def _packed_plainly(kind: int, blocks_rb: NDArray[np.uint8]) -> NDArray[np.uint8
     if not told.bytes:
         numbers = numbers[..., :16] | numbers[..., 16:] << np.uint8(4)
     fours = numbers.reshape(panels, ROWS, -1, numbers.shape[-1] // 4, 4).transpose(0, 2, 3, 1, 4)
-    halves = by_panel(read.halves).transpose(0, 2, 3, 1, 4)
-    smalls = by_panel(read.smalls).transpose(0, 2, 3, 4, 1)
-    in_block = [each.reshape(*each.shape[:2], -1) for each in (halves, smalls)]
-    scales = np.concatenate(in_block, axis=2).reshape(panels, -1)
+    if kind in _WHOLE:
+        factors, exponents = _factors(read, rows)
+        in_panel = [by_panel(each).swapaxes(1, 2) for each in (factors, exponents)]
+        scales = np.concatenate([each.reshape(panels, -1) for each in in_panel], axis=1)
+    else:
+        halves = by_panel(read.halves).transpose(0, 2, 3, 1, 4)
+        smalls = by_panel(read.smalls).transpose(0, 2, 3, 4, 1)
+        in_block = [each.reshape(*each.shape[:2], -1) for each in (halves, smalls)]
+        scales = np.concatenate(in_block, axis=2).reshape(panels, -1)
     ends = fours[0].size
     out = _aligned(panels * _panel_bytes(kind, fours.shape[1])).reshape(panels, -1)
     out[:, :ends] = fours.reshape(panels, -1)
     out[:, ends : ends + scales.shape[1]] = scales
     return out.reshape(-1)
+
+
+def _factors(read: formats.Told, rows: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """What whole weights of blocks, one row behind the other, are made of: the bytes of factors and
+    middles, one for each block, and the exponents of units, one for each segment."""
+    halves = read.halves.copy().view(np.float16)[..., 0].astype(np.float64)
+    factor = halves[:, 0].reshape(rows, -1)
+    has_least = halves.shape[1] == 2
+    with np.errstate(invalid="ignore", over="ignore"):
+        least = halves[:, 1].reshape(rows, -1) if has_least else -8 * factor
+        most = np.abs(least)
+        if has_least:
+            most = np.maximum(most, np.abs(15 * factor + least))
+        starts = range(0, factor.shape[1], _SEGMENT)
+        peak = np.stack([most[:, s : s + _SEGMENT].max(axis=1) for s in starts], axis=1)
+        fraction, exponent = np.frexp(peak / _LARGEST_WEIGHT)
+        exponent -= fraction == 0.5
+        wide = np.repeat(exponent, _SEGMENT, axis=1)[:, : factor.shape[1]]
+        whole = np.rint(np.ldexp(factor, -wide))
+        middle = np.rint(np.ldexp(7.5 * factor + least, -wide) + 0.5 * whole)
+    both = np.stack([whole, middle] if has_least else [whole], axis=2)
+    is_finite = np.isfinite(peak)
+    both[~np.repeat(is_finite, _SEGMENT, axis=1)[:, : factor.shape[1]]] = 0
+    told = np.where(is_finite, np.where(peak > 0, exponent + 127 + 8, 0), 255).astype(np.uint8)
+    return both.astype(np.int16).view(np.uint8).reshape(len(halves), -1), told.reshape(-1, 1)
 
 
 def _parts(tiles: Tiles) -> tuple[NDArray[np.uint8], Floats, Floats]:
@@ -158,6 +195,9 @@ def _parts(tiles: Tiles) -> tuple[NDArray[np.uint8], Floats, Floats]:
     ends = amount * number_bytes
     numbers = panels[:, :ends].reshape(len(panels), amount, number_bytes)
     scales = np.ascontiguousarray(panels[:, ends : ends + amount * scale_bytes])
+    if tiles.kind in _WHOLE:
+        units = panels[:, ends + amount * scale_bytes :][:, : -(-amount // _SEGMENT) * ROWS]
+        return numbers, *_whole_worth(scales.view(np.int16), units, amount)
     scales = scales.reshape(len(panels), amount // told.tiles, -1)
     half_bytes = 2 * ROWS * told.halves
     halves = np.ascontiguousarray(scales[..., :half_bytes]).view(np.float16).astype(np.float32)
@@ -171,6 +211,18 @@ def _parts(tiles: Tiles) -> tuple[NDArray[np.uint8], Floats, Floats]:
     return numbers, first.reshape(shape), second.reshape(shape)
 
 
+def _whole_worth(
+    factors: NDArray[np.int16], exponents: NDArray[np.uint8], amount: int
+) -> tuple[Floats, Floats]:
+    """What the numbers of whole weights are worth, and what is added (panels, tiles, rows)."""
+    panels = len(factors)
+    told = exponents.reshape(panels, -1, ROWS).repeat(_SEGMENT, axis=1)[:, :amount]
+    unit = np.ldexp(np.float32(1), told.astype(np.int32) - 127 - 8)
+    unit[told == 255] = np.nan
+    both = factors.reshape(panels, amount, ROWS, -1).astype(np.float32)
+    return both[..., 0] * unit, both[..., -1] * unit
+
+
 def _tile_bytes(kind: int) -> tuple[int, int]:
     """Bytes of a tile's numbers and of its scales."""
     told = FORMATS[kind]
@@ -179,7 +231,8 @@ def _tile_bytes(kind: int) -> tuple[int, int]:
 
 
 def _panel_bytes(kind: int, tiles: int) -> int:
-    return -(-tiles * sum(_tile_bytes(kind)) // _ALIGNMENT) * _ALIGNMENT
+    units = -(-tiles // _SEGMENT) * ROWS if kind in _WHOLE else 0
+    return -(-(tiles * sum(_tile_bytes(kind)) + units) // _ALIGNMENT) * _ALIGNMENT
 
 
 def _aligned(size_bytes: int) -> NDArray[np.uint8]:

@@ -20,12 +20,12 @@ static const Low *low_of(const Step &step, int64_t r, int64_t layer, Product pro
 static void widen(const Vectors &x, int64_t vector, float *out) {
     const Group group = group_here(vector, x.count);
     for (int64_t b = 0; b < x.blocks(); b++) {
-        const int64_t place = x.place(group, vector, b);
-        const int8_t *numbers = x.numbers + place * kBlockBytes;
+        const auto *numbers = reinterpret_cast<const uint8_t *>(x.number(group, vector, b));
+        const float step = *x.step(group, vector, b / kSegment);
         for (int64_t i = 0; i < kColumns; i += 16) {
-            const f32x16 high = from_bytes(reinterpret_cast<const uint8_t *>(numbers + i));
-            const f32x16 low = from_bytes(reinterpret_cast<const uint8_t *>(numbers + kColumns + i));
-            store(out + b * kColumns + i, fma(high, all(128.0f), low) * x.scales[place].step);
+            const f32x16 high = from_bytes(numbers + i);
+            const f32x16 low = from_bytes(numbers + kPartBytes * group.room + i);
+            store(out + b * kColumns + i, fma(high, all(256.0f), low) * step);
         }
     }
 }

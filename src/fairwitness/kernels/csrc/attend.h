@@ -7,15 +7,6 @@
 #include "attention_few.h"
 #endif
 
-static void quantise_row(const float *x, const Vectors &out, int64_t vector, int64_t first_block,
-                         int64_t blocks) {
-    const Group group = group_here(vector, out.count);
-    for (int64_t b = 0; b < blocks; b++) {
-        const int64_t place = out.place(group, vector, first_block + b);
-        quantise(x + b * kColumns, out.numbers + place * kBlockBytes, out.scales + place);
-    }
-}
-
 // A run's queries that share a kv head.
 struct Share {
     int64_t layer, kv;
@@ -140,13 +131,12 @@ static void join_part(const Step &step, const Share &share, int64_t part, float 
 
 #endif
 
-// Ends one query: what it found becomes numbers for the matrix behind attention.
+// Ends one query: what it found is for the matrix behind attention.
 static void put_mixed(const Step &step, int64_t r, int64_t head, Found found) {
     const int64_t size = step.network->shape.head_size;
     const float share = 1.0f / found.sum();
-    for (int64_t k = 0; k < size; k += 16)
-        store(found.values() + k, load(found.values() + k) * share);
-    quantise_row(found.values(), step.mixed, r, head * size / kColumns, size / kColumns);
+    float *mixed = step.mixed + r * step.network->shape.queries() + head * size;
+    for (int64_t k = 0; k < size; k += 16) store(mixed + k, load(found.values() + k) * share);
 }
 
 // All parts, one behind the other.

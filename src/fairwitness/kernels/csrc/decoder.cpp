@@ -48,13 +48,17 @@ T *room(std::vector<T> &held, int64_t size) {
 
 struct Room {
     std::vector<Line> numbers;
-    std::vector<Scale> scales;
+    std::vector<BlockSums> sums;
+    std::vector<float> steps;
 
     Vectors of(int64_t count, int64_t columns) {
-        static_assert(sizeof(Line) == kBlockBytes);
-        const int64_t blocks = count * columns / kColumns;
-        auto *lines = reinterpret_cast<int8_t *>(room(numbers, blocks));
-        return {lines, room(scales, blocks), count, columns};
+        static_assert(2 * sizeof(Line) == kPairBytes);
+        Vectors out{nullptr, nullptr, nullptr, count, columns, true};
+        const int64_t most = padded(count);
+        out.numbers = reinterpret_cast<int8_t *>(room(numbers, 2 * most * out.pairs()));
+        out.sums = room(sums, most * out.blocks());
+        out.steps = room(steps, most * out.segments());
+        return out;
     }
 };
 
@@ -124,12 +128,13 @@ class Decoder {
         // which not every form asks for
         step.share_room = reinterpret_cast<uint8_t *>(room(shares_, pool_.threads() * step.share_bytes / 64));
         const int64_t columns = std::max({shape.width, shape.queries(), shape.hidden});
-        step.panel_room = columns * kRows;
-        step.panels = room(panels_, 2 * pool_.threads() * step.panel_room / 64)->bytes;
         // each thread keeps few rows to itself
-        step.normed = normed_.of(std::max(count, kLonely * pool_.threads()), shape.width);
-        step.mixed = mixed_.of(count, shape.queries());
-        step.hidden = hidden_.of(count, shape.hidden);
+        const int64_t vectors = std::max(count, kLonely * pool_.threads());
+        step.normed = normed_.of(vectors, shape.width);
+        step.whole_mixed = whole_mixed_.of(vectors, shape.queries());
+        step.whole_hidden = whole_hidden_.of(vectors, shape.hidden);
+        step.mixed = room(mixed_, count * shape.queries());
+        step.hidden = room(hidden_, count * shape.hidden);
         step.most_rank = most_rank;
         step.low = room(low_, count * most_rank);
         step.widened_room = columns;
@@ -210,9 +215,9 @@ class Decoder {
     std::vector<Layer> layers_;
     Network network_;
     Pool pool_;
-    Room normed_, mixed_, hidden_;
-    std::vector<Line> panels_, shares_;
-    std::vector<float> x_, q_, turns_, found_, part_found_, low_, widened_, logits_;
+    Room normed_, whole_mixed_, whole_hidden_;
+    std::vector<Line> shares_;
+    std::vector<float> x_, q_, turns_, mixed_, hidden_, found_, part_found_, low_, widened_, logits_;
     std::vector<int32_t> parts_done_;
     int64_t *spent_ns_ = nullptr;
 };

@@ -88,6 +88,8 @@ struct Step {
     float *x;              // rows * width, the residual stream
     float *q;              // rows * queries
     float *turns;          // rows * head_size: cosines, then sines
+    float *mixed;          // rows * queries, what attention found
+    float *hidden;         // rows * hidden
     Pages pages;
     float *found;          // for each thread: what a run's queries found, and what they find next
     int64_t found_room;    // numbers of one of these
@@ -96,13 +98,11 @@ struct Step {
     int32_t *parts_done;   // runs * kv_heads, zeros
     uint8_t *share_room;   // for each thread what attention needs, 64-byte aligned
     int64_t share_bytes;
-    uint8_t *panels;  // for each thread two panels unpacked, 64-byte aligned
-    int64_t panel_room;
     int64_t most_rank;  // of all adapters here, 0 for none
     float *low;         // rows * most_rank
     float *widened;     // for each thread a vector
     int64_t widened_room;
-    Vectors normed, mixed, hidden;
+    Vectors normed, whole_mixed, whole_hidden;
     float *logits;         // wanted * vocabulary
     int64_t *spent_ns;     // for each thread its processor time of each stage, null if nobody asks
 };
@@ -113,7 +113,7 @@ constexpr int64_t kTogether = 6;  // queries that look at the same keys at once
 // The step as it is compiled for some kind of machine; run by each thread of the pool.
 using RunStep = void (*)(void *step, int64_t thread);
 using Multiply = void (*)(const Matrix *matrix, const float *x, int64_t count, const Vectors *room,
-                          uint8_t *panel_room, float *out);
+                          float *out);
 struct Form {
     RunStep step;
     Multiply multiply;

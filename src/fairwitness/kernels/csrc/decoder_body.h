@@ -6,58 +6,57 @@
 
 #include "attend.h"
 #include "decoder.h"
-#include "dots.h"
+#include "panels.h"
 
-#include "adapters.h"  // which needs groups as dots.h makes them
+#include "adapters.h"  // which needs groups as vectors.h makes them
 
-constexpr int64_t kSpan = 8 * kGroup;  // vectors that go through a panel while it is near
 constexpr int64_t kMostAsked = 4;      // rows, for which weights are asked for before they are needed
 constexpr int64_t kAsked = 1024;       // bytes, at once
 constexpr int64_t kMostAhead = 131072;  // bytes, before a product begins
 constexpr int64_t kPanelsAtOnce = 2;    // a piece of work; half a microsecond for one vector
 constexpr int64_t kHeadAtOnce = 8 * kPanelsAtOnce;
 
-struct Span {
-    int64_t first, end;
-};
-
-static Span span_of(int64_t index, int64_t count) {
-    const int64_t first = index * kSpan, end = first + kSpan;
-    return {first, end < count ? end : count};
-}
-
 static int64_t chunks_of(int64_t count, int64_t size) { return (count + size - 1) / size; }
-static int64_t spans(int64_t count) { return chunks_of(count, kSpan); }
 
-// Where a thread unpacks one of two panels.
-static uint8_t *room_of(const Step &step, int64_t thread, int64_t which) {
-    return step.panels + (2 * thread + which) * step.panel_room;
-}
-
-static void normalise(const float *x, const float *scale, float epsilon, int64_t width,
-                      const Vectors &out, int64_t vector) {
+static void normalise(const float *x, const float *scale, float epsilon, const Vectors &out,
+                      int64_t vector) {
+    const int64_t width = out.columns;
     f32x16 squares = {};
     for (int64_t i = 0; i < width; i += 16) squares = fma(load(x + i), load(x + i), squares);
     const float mean = total(squares) / static_cast<float>(width);
     const float inverse = 1.0f / __builtin_sqrtf(mean + epsilon);
-    const Group group = group_here(vector, out.count);
-    for (int64_t b = 0; b < width / kColumns; b++) {
-        float block[kColumns];
-        for (int64_t i = 0; i < kColumns; i += 16)
-            store(block + i, load(x + b * kColumns + i) * inverse * load(scale + b * kColumns + i));
-        const int64_t place = out.place(group, vector, b);
-        quantise(block, out.numbers + place * kBlockBytes, out.scales + place);
+    for (int64_t s = 0; s < out.segments(); s++) {
+        const int64_t first = s * kSegment, left = out.blocks() - first;
+        const int64_t blocks = left < kSegment ? left : kSegment;
+        float segment[kSegment * kColumns];
+        for (int64_t i = 0; i < blocks * kColumns; i += 16) {
+            const int64_t c = first * kColumns + i;
+            store(segment + i, load(x + c) * inverse * load(scale + c));
+        }
+        quantise(segment, blocks, out, vector, s);
+    }
+}
+
+// What a number of a row's tile means, by its place there.
+template <int kKind>
+static Worth meant(const Panel &panel, int64_t b) {
+    if constexpr (is_whole(kKind)) {
+        const i32x16 factors = factors_of<kKind>(panel.scales() + b * tile_scales(kKind));
+        const f32x16 unit = units_of(panel, b / kSegment) * 0.00390625f;  // of 256
+        return {floats(factor_of(factors)) * unit, floats(middle_of(factors)) * unit};
+    } else {
+        return worth_of<kKind>(panel.scales(), b);
     }
 }
 
 template <int kKind>
 static void embed_row(const Matrix &matrix, int64_t token, float *out) {
-    constexpr int kExcess = kKind == kQ8_0 ? 128 : kKind == kQ6_K ? 32 : kKind == kQ4_0 ? 8 : 0;
+    constexpr int kExcess = kKind == kQ8_0 ? 128 : kKind == kQ6_K ? 32 : is_whole(kKind) ? 8 : 0;
     const int64_t row = token % kRows;
-    const uint8_t *panel = matrix.panel(token / kRows);
-    for (int64_t b = 0; b < matrix.blocks(); b++) {
-        const uint8_t *tile = panel + b * tile_numbers(kKind);
-        const Worth worth = worth_of<kKind>(panel + matrix.blocks() * tile_numbers(kKind), b);
+    const Panel panel = panel_of(matrix, token / kRows);
+    for (int64_t b = 0; b < panel.blocks; b++) {
+        const uint8_t *tile = panel.packed + b * tile_numbers(kKind);
+        const Worth worth = meant<kKind>(panel, b);
         const float first = worth.first[row], second = worth.second[row];
         for (int64_t i = 0; i < kColumns; i++) {
             const int64_t c = has_bytes(kKind) ? i : i % 16;
@@ -89,26 +88,42 @@ static void begin(const Step &step, int64_t thread) {
     }
 }
 
-// Vectors of `rows` rows, made of the residual stream. Few rows each thread makes for
-// itself: that is sooner done than meeting.
-static Vectors normalised(const Step &step, const float *scale, const int64_t *wants, int64_t rows,
-                          int64_t thread) {
-    const int64_t width = step.network->shape.width;
-    Vectors out = step.normed;
+// Vectors of `rows` rows, to meet a matrix of some kind, and perhaps of another. Few rows each thread
+// makes for itself: that is sooner done than meeting.
+struct Meets {
+    int32_t kind, other;
+};
+template <class Make>
+static Vectors made(const Step &step, Vectors out, int64_t rows, Meets meets, int64_t thread,
+                    const Make &make) {
     out.count = rows;
-    const auto make = [&](int64_t r) {
-        const float *x = step.x + (wants ? wants[r] : r) * width;
-        normalise(x, scale, step.network->epsilon, width, out, r);
-    };
+    out.meets_scaled = !is_whole(meets.kind) || !is_whole(meets.other);
     if (rows > kLonely) {
-        for (int64_t r; (r = step.pool->take(thread, rows)) < rows;) make(r);
+        for (int64_t r; (r = step.pool->take(thread, rows)) < rows;) make(out, r);
         step.pool->barrier();
         return out;
     }
-    out.numbers += thread * kLonely * out.blocks() * kBlockBytes;
-    out.scales += thread * kLonely * out.blocks();
-    for (int64_t r = 0; r < rows; r++) make(r);
-    return out;
+    const Vectors own = out.from(thread * kLonely);
+    for (int64_t r = 0; r < rows; r++) make(own, r);
+    return own;
+}
+
+// Of the residual stream.
+static Vectors normalised(const Step &step, const float *scale, const int64_t *wants, int64_t rows,
+                          Meets meets, int64_t thread) {
+    return made(step, step.normed, rows, meets, thread, [&](const Vectors &out, int64_t r) {
+        const float *x = step.x + (wants ? wants[r] : r) * out.columns;
+        normalise(x, scale, step.network->epsilon, out, r);
+    });
+}
+
+// Of other floats, one row below the other.
+static Vectors whole_rows(const Step &step, const float *x, const Vectors &room,
+                          const Matrix &matrix, int64_t thread) {
+    const Meets meets{matrix.kind, matrix.kind};
+    return made(step, room, step.rows, meets, thread, [&](const Vectors &out, int64_t r) {
+        quantise_row(x + r * out.columns, out, r);
+    });
 }
 
 // Turns pair (i, i + half) of a head by the angle of its place.
@@ -158,18 +173,15 @@ static void project_heads(const Step &step, int64_t layer, const Vectors &normed
         const int64_t first = (head < values ? head : head - values) * panels;
         const Span span = span_of(piece / shape.heads(), step.rows);
         float numbers[kSpan][kMostHead];
-        for (int64_t p = 0; p < panels; p++) {
-            const Panel panel =
-                panel_of(matrix, first + p, step.rows, room_of(step, thread, 0));
-            for (int64_t r = span.first; r < span.end;) {
-                const Group group = group_here(r, step.rows);
-                f32x16 out[kGroup];
-                multiply(panel, normed, group, out);
-                for (int64_t i = 0; i < group.size; i++)
-                    store(numbers[r + i - span.first] + p * kRows,
-                          adapted(step, layer, kHeads, r + i, head * panels + p, out[i]));
-                r += group.size;
-            }
+        for (int64_t p = 0; p < panels; p += 2) {
+            const int64_t together = p + 1 < panels ? 2 : 1;
+            Products out[kSpan + kGroup];
+            multiply(matrix, first + p, together, normed, span, out);
+            for (int64_t r = span.first; r < span.end; r++)
+                for (int64_t i = 0; i < together; i++)
+                    store(numbers[r - span.first] + (p + i) * kRows,
+                          adapted(step, layer, kHeads, r, head * panels + p + i,
+                                  out[r - span.first].of[i]));
         }
         for (int64_t r = span.first; r < span.end; r++) {
             if (is_key && r + 1 < span.end && step.row[r].table != step.row[r + 1].table)
@@ -189,53 +201,51 @@ static void add_product(const Step &step, int64_t layer, Product product, const 
     for (int64_t piece; (piece = step.pool->take(thread, pieces)) < pieces;) {
         const Span span = span_of(piece / chunks, step.rows);
         const int64_t first = piece % chunks * kPanelsAtOnce;
-        for (int64_t p = first; p < first + kPanelsAtOnce && p < matrix.panels(); p++) {
-            const Panel panel = panel_of(matrix, p, step.rows, room_of(step, thread, 0));
-            for (int64_t r = span.first; r < span.end;) {
-                const Group group = group_here(r, step.rows);
-                f32x16 out[kGroup];
-                multiply(panel, vectors, group, out);
-                for (int64_t i = 0; i < group.size; i++) {
-                    float *x = step.x + (r + i) * width + p * kRows;
-                    store(x, load(x) + adapted(step, layer, product, r + i, p, out[i]));
-                }
-                r += group.size;
+        const int64_t left = matrix.panels() - first;
+        const int64_t together = left < kPanelsAtOnce ? left : kPanelsAtOnce;
+        Products out[kSpan + kGroup];
+        multiply(matrix, first, together, vectors, span, out);
+        for (int64_t r = span.first; r < span.end; r++)
+            for (int64_t i = 0; i < together; i++) {
+                float *x = step.x + r * width + (first + i) * kRows;
+                store(x, load(x) + adapted(step, layer, product, r, first + i,
+                                           out[r - span.first].of[i]));
+            }
+    }
+}
+
+// silu(gate) * up, 32 hidden numbers a piece.
+static void gate_and_up(const Step &step, int64_t layer, const Matrix &matrix,
+                        const Vectors &normed, int64_t thread) {
+    const int64_t width = step.network->shape.hidden, blocks = width / kColumns;
+    const int64_t pieces = blocks * spans(step.rows);
+    for (int64_t piece; (piece = step.pool->take(thread, pieces)) < pieces;) {
+        const Span span = span_of(piece / blocks, step.rows);
+        const int64_t block = piece % blocks;
+        for (int64_t half = 0; half < 2; half++) {
+            const int64_t first = 4 * block + 2 * half;
+            Products out[kSpan + kGroup];
+            multiply(matrix, first, 2, normed, span, out);
+            for (int64_t r = span.first; r < span.end; r++) {
+                const Products &both = out[r - span.first];
+                const f32x16 gate = adapted(step, layer, kGateUp, r, first, both.of[0]);
+                const f32x16 up = adapted(step, layer, kGateUp, r, first + 1, both.of[1]);
+                const f32x16 bounded = gate < -80.0f ? all(-80.0f) : gate;
+                const f32x16 silu = gate / (1.0f + exponential(-bounded));
+                store(step.hidden + r * width + block * kColumns + 16 * half, silu * up);
             }
         }
     }
 }
 
-// silu(gate) * up, 32 hidden numbers a piece, quantised for the way down.
-static void gate_and_up(const Step &step, int64_t layer, const Matrix &matrix,
-                        const Vectors &normed, int64_t thread) {
-    const int64_t blocks = step.network->shape.hidden / kColumns;
-    const int64_t pieces = blocks * spans(step.rows);
-    for (int64_t piece; (piece = step.pool->take(thread, pieces)) < pieces;) {
-        const Span span = span_of(piece / blocks, step.rows);
-        const int64_t block = piece % blocks;
-        float hidden[kSpan][kColumns];
-        for (int64_t half = 0; half < 2; half++) {
-            const int64_t first = 4 * block + 2 * half;
-            const Panel gates = panel_of(matrix, first, step.rows, room_of(step, thread, 0));
-            const Panel ups = panel_of(matrix, first + 1, step.rows, room_of(step, thread, 1));
-            for (int64_t r = span.first; r < span.end;) {
-                const Group group = group_here(r, step.rows);
-                f32x16 gate[kGroup], up[kGroup];
-                multiply(gates, normed, group, gate);
-                multiply(ups, normed, group, up);
-                for (int64_t i = 0; i < group.size; i++) {
-                    gate[i] = adapted(step, layer, kGateUp, r + i, first, gate[i]);
-                    up[i] = adapted(step, layer, kGateUp, r + i, first + 1, up[i]);
-                    const f32x16 bounded = gate[i] < -80.0f ? all(-80.0f) : gate[i];
-                    const f32x16 silu = gate[i] / (1.0f + exponential(-bounded));
-                    store(hidden[r + i - span.first] + 16 * half, silu * up[i]);
-                }
-                r += group.size;
-            }
-        }
-        for (int64_t r = span.first; r < span.end; r++)
-            quantise_row(hidden[r - span.first], step.hidden, r, block, 1);
+// Writes of two panels as many as are left.
+static void put_logits(const Products &products, int64_t left, float *logits) {
+    if (left >= 2 * kRows) {
+        store(logits, products.of[0]);
+        store(logits + kRows, products.of[1]);
+        return;
     }
+    for (int64_t c = 0; c < left; c++) logits[c] = products.of[c / kRows][c % kRows];
 }
 
 static void predict(const Step &step, const Vectors &vectors, int64_t thread) {
@@ -246,20 +256,13 @@ static void predict(const Step &step, const Vectors &vectors, int64_t thread) {
     for (int64_t piece; (piece = step.pool->take(thread, pieces)) < pieces;) {
         const Span span = span_of(piece / chunks, step.wanted);
         const int64_t first = piece % chunks * kHeadAtOnce;
-        for (int64_t p = first; p < first + kHeadAtOnce && p < head.panels(); p++) {
-            const Panel panel = panel_of(head, p, step.wanted, room_of(step, thread, 0));
-            for (int64_t w = span.first; w < span.end;) {
-                const Group group = group_here(w, step.wanted);
-                f32x16 out[kGroup];
-                multiply(panel, vectors, group, out);
-                const int64_t left = vocabulary - p * kRows;
-                for (int64_t i = 0; i < group.size; i++) {
-                    float *logits = step.logits + (w + i) * vocabulary + p * kRows;
-                    if (left >= kRows) store(logits, out[i]);
-                    for (int64_t c = 0; left < kRows && c < left; c++) logits[c] = out[i][c];
-                }
-                w += group.size;
-            }
+        for (int64_t p = first; p < first + kHeadAtOnce && p < head.panels(); p += 2) {
+            const int64_t together = p + 1 < head.panels() ? 2 : 1;
+            Products out[kSpan + kGroup];
+            multiply(head, p, together, vectors, span, out);
+            const int64_t left = vocabulary - p * kRows;
+            for (int64_t w = span.first; w < span.end; w++)
+                put_logits(out[w - span.first], left, step.logits + w * vocabulary + p * kRows);
         }
     }
 }
@@ -314,7 +317,8 @@ static void run_stages(const Step &step, int64_t thread) {
     meet(step, thread, network.layers[0].query_key, shape.heads(), head_panels);
     for (int64_t l = 0; l < network.shape.layers; l++) {
         const Layer &layer = network.layers[l];
-        const Vectors heads = normalised(step, layer.attention_norm, nullptr, step.rows, thread);
+        const Vectors heads = normalised(step, layer.attention_norm, nullptr, step.rows,
+                                         {layer.query_key.kind, layer.value.kind}, thread);
         watch.ends(Stage::kNorm);
         adapt(step, l, kHeads, heads, thread);
         project_heads(step, l, heads, thread);
@@ -323,18 +327,21 @@ static void run_stages(const Step &step, int64_t thread) {
         attend_all(step, l, thread);
         watch.ends(Stage::kAttend);
         meet(step, thread, layer.out, width_pieces, kPanelsAtOnce);
-        adapt(step, l, kOut, step.mixed, thread);
-        add_product(step, l, kOut, layer.out, step.mixed, thread);
+        const Vectors mixed = whole_rows(step, step.mixed, step.whole_mixed, layer.out, thread);
+        adapt(step, l, kOut, mixed, thread);
+        add_product(step, l, kOut, layer.out, mixed, thread);
         watch.ends(Stage::kOut);
         meet(step, thread, layer.gate_up, blocks, 4);
-        const Vectors mlp = normalised(step, layer.mlp_norm, nullptr, step.rows, thread);
+        const Vectors mlp = normalised(step, layer.mlp_norm, nullptr, step.rows,
+                                       {layer.gate_up.kind, layer.gate_up.kind}, thread);
         watch.ends(Stage::kNorm);
         adapt(step, l, kGateUp, mlp, thread);
         gate_and_up(step, l, layer.gate_up, mlp, thread);
         watch.ends(Stage::kGateUp);
         meet(step, thread, layer.down, width_pieces, kPanelsAtOnce);
-        adapt(step, l, kDown, step.hidden, thread);
-        add_product(step, l, kDown, layer.down, step.hidden, thread);
+        const Vectors hidden = whole_rows(step, step.hidden, step.whole_hidden, layer.down, thread);
+        adapt(step, l, kDown, hidden, thread);
+        add_product(step, l, kDown, layer.down, hidden, thread);
         watch.ends(Stage::kDown);
         if (l + 1 < shape.layers)
             meet(step, thread, network.layers[l + 1].query_key, shape.heads(), head_panels);
@@ -342,7 +349,9 @@ static void run_stages(const Step &step, int64_t thread) {
             meet(step, thread, network.head, chunks_of(network.head.panels(), kHeadAtOnce), kHeadAtOnce);
     }
     if (!step.wanted) return;
-    predict(step, normalised(step, network.norm, step.wants, step.wanted, thread), thread);
+    const int32_t kind = network.head.kind;
+    predict(step, normalised(step, network.norm, step.wants, step.wanted, {kind, kind}, thread),
+            thread);
     watch.ends(Stage::kHead);
 }
 
@@ -353,19 +362,19 @@ static void run_step(void *state, int64_t thread) {
 }
 
 static void run_multiply(const Matrix *matrix, const float *x, int64_t count, const Vectors *room,
-                         uint8_t *panel_room, float *out) {
+                         float *out) {
     begin_tiles();
-    for (int64_t v = 0; v < count; v++)
-        quantise_row(x + v * matrix->columns, *room, v, 0, matrix->blocks());
-    for (int64_t p = 0; p < matrix->panels(); p++) {
-        const Panel panel = panel_of(*matrix, p, count, panel_room);
-        for (int64_t v = 0; v < count;) {
-            const Group group = group_here(v, count);
-            f32x16 products[kGroup];
-            multiply(panel, *room, group, products);
-            for (int64_t i = 0; i < group.size; i++)
-                store(out + (v + i) * matrix->rows + p * kRows, products[i]);
-            v += group.size;
+    for (int64_t v = 0; v < count; v++) quantise_row(x + v * matrix->columns, *room, v);
+    for (int64_t p = 0; p < matrix->panels(); p += 2) {
+        const int64_t together = p + 1 < matrix->panels() ? 2 : 1;
+        for (int64_t i = 0; i < spans(count); i++) {
+            const Span span = span_of(i, count);
+            Products products[kSpan + kGroup];
+            multiply(*matrix, p, together, *room, span, products);
+            for (int64_t v = span.first; v < span.end; v++)
+                for (int64_t k = 0; k < together; k++)
+                    store(out + v * matrix->rows + (p + k) * kRows,
+                          products[v - span.first].of[k]);
         }
     }
     end_tiles();

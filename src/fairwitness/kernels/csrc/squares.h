@@ -23,9 +23,6 @@ static void begin_attention(int64_t rows = kPairs, int64_t deep = kPairs) {
 
 static void end_attention() { begin_tiles(); }
 
-// Tells the compiler that tiles are about to be read from memory, which their instructions do not say.
-FW_INLINE void written() { asm volatile("" : : : "memory"); }
-
 // One or two tiles of rows, and where the next stands; `step` goes 32 numbers deeper. Low parts stand
 // behind high ones, here and in columns.
 struct Rows {

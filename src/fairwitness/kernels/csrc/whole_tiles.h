@@ -1,0 +1,185 @@
+// Whole weights times eight vectors or sixteen with AMX: included by `whole.h`.
+//
+// A segment of two panels is unpacked: tiles of high bytes and of low ones, [4 columns][row][column] of
+// 64 columns. Then all vectors go through it while it is near; two panels share what is read of these.
+// The sums of a segment stay where AMX keeps them.
+#pragma once
+
+constexpr int64_t kWeightPair = 2 * kTileBytes;
+constexpr int64_t kNear = (kSegment + 1) / 2 * kWeightPair;  // bytes of a panel's segment
+
+// One factor of each row for 64 bytes of numbers, and what is added: in 16 bits, to go round.
+FW_INLINE __m512i in_both_halves(i32x16 x) {
+    const auto words = (__m512i)x;
+    return _mm512_mask_blend_epi16(0xaaaaaaaau, words, _mm512_slli_epi32(words, 16));
+}
+
+template <int kKind>
+static void unpack_weights(const Panel &panel, int64_t first, int64_t end, int8_t *out) {
+    constexpr int64_t kTile = tile_numbers(kKind) + tile_scales(kKind);
+    const __m512i low = _mm512_set1_epi16(255), four = _mm512_set1_epi16(15);
+    for (int64_t b = first; b < end; b++) {
+        ask_for(panel.packed + kAhead + b * kTile, kTile);
+        const uint8_t *tile = panel.packed + b * tile_numbers(kKind);
+        const i32x16 both = factors_of<kKind>(panel.scales() + b * tile_scales(kKind));
+        const i32x16 one = factor_of(both);
+        const __m512i factor = in_both_halves(one);
+        const __m512i rest = in_both_halves((has_least(kKind) ? middle_of(both) : i32x16{}) - 8 * one);
+        int8_t *high = out + (b - first) / 2 * kWeightPair + (b - first) % 2 * kTileBytes / 2;
+        const auto put = [&](int64_t j, __m512i even, __m512i odd) __attribute__((always_inline)) {
+            even = _mm512_add_epi16(_mm512_mullo_epi16(even, factor), rest);
+            odd = _mm512_add_epi16(_mm512_mullo_epi16(odd, factor), rest);
+            // where the mask is: a, else b
+            const __m512i lows = _mm512_ternarylogic_epi64(low, even, _mm512_slli_epi16(odd, 8), 0xca);
+            const __m512i highs = _mm512_ternarylogic_epi64(low, _mm512_srli_epi16(even, 8), odd, 0xca);
+            _mm512_store_si512(high + 64 * j, highs);
+            _mm512_store_si512(high + kTileBytes + 64 * j, lows);
+        };
+        for (int64_t j = 0; j < 4; j++) {
+            const __m512i numbers = _mm512_loadu_si512(tile + 64 * j);
+            put(j, _mm512_and_si512(numbers, four),
+                _mm512_and_si512(_mm512_srli_epi16(numbers, 8), four));
+            put(j + 4, _mm512_and_si512(_mm512_srli_epi16(numbers, 4), four),
+                _mm512_srli_epi16(numbers, 12));
+        }
+    }
+}
+
+// BlockSums of sixteen vectors over pairs of blocks, for each of P panels three tiles, [vector][row]: of
+// high parts and high bytes, of high and low and low and high, of low and low. No tile is added to
+// twice in a row, for that would wait.
+template <int P>
+FW_INLINE void segment_sums(const int8_t *weights, const int8_t *x, int64_t pairs, int32_t *sums,
+                            Index<16>) {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    if constexpr (P == 2) {
+        _tile_zero(3);
+        _tile_zero(4);
+        _tile_zero(5);
+    }
+    for (int64_t p = 0; p < pairs; p++, weights += kWeightPair, x += 16 * kPairBytes) {
+        const int8_t *other = weights + kNear;
+        _tile_loadd(6, x, 64);
+        _tile_loadd(7, weights, 64);
+        _tile_dpbssd(0, 6, 7);
+        _tile_loadd(7, weights + kTileBytes, 64);
+        _tile_dpbsud(1, 6, 7);
+        if constexpr (P == 2) {
+            _tile_loadd(7, other, 64);
+            _tile_dpbssd(3, 6, 7);
+            _tile_loadd(7, other + kTileBytes, 64);
+            _tile_dpbsud(4, 6, 7);
+        }
+        _tile_loadd(6, x + 16 * kPartBytes, 64);
+        if constexpr (P == 2) {
+            _tile_dpbsud(5, 6, 7);
+            _tile_loadd(7, weights + kTileBytes, 64);
+        }
+        _tile_dpbsud(2, 6, 7);
+        _tile_loadd(7, weights, 64);
+        _tile_dpbssd(1, 6, 7);
+        if constexpr (P == 2) {
+            _tile_loadd(7, other, 64);
+            _tile_dpbssd(4, 6, 7);
+        }
+    }
+    _tile_stored(0, sums, 64);
+    _tile_stored(1, sums + 256, 64);
+    _tile_stored(2, sums + 512, 64);
+    if constexpr (P == 2) {
+        _tile_stored(3, sums + 768, 64);
+        _tile_stored(4, sums + 1024, 64);
+        _tile_stored(5, sums + 1280, 64);
+    }
+}
+
+// Of eight vectors, whose low parts are rows behind the high ones: two tiles for each panel, with high
+// bytes and with low ones.
+template <int P>
+FW_INLINE void segment_sums(const int8_t *weights, const int8_t *x, int64_t pairs, int32_t *sums,
+                            Index<8>) {
+    _tile_zero(0);
+    _tile_zero(1);
+    if constexpr (P == 2) {
+        _tile_zero(2);
+        _tile_zero(3);
+    }
+    for (int64_t p = 0; p < pairs; p++, weights += kWeightPair, x += 8 * kPairBytes) {
+        const int8_t *other = weights + kNear;
+        _tile_loadd(4, x, 64);
+        _tile_loadd(5, weights, 64);
+        _tile_dpbssd(0, 4, 5);
+        _tile_loadd(6, weights + kTileBytes, 64);
+        _tile_dpbsud(1, 4, 6);
+        if constexpr (P == 2) {
+            _tile_loadd(5, other, 64);
+            _tile_dpbssd(2, 4, 5);
+            _tile_loadd(6, other + kTileBytes, 64);
+            _tile_dpbsud(3, 4, 6);
+        }
+    }
+    _tile_stored(0, sums, 64);
+    _tile_stored(1, sums + 256, 64);
+    if constexpr (P == 2) {
+        _tile_stored(2, sums + 512, 64);
+        _tile_stored(3, sums + 768, 64);
+    }
+}
+
+// The two sums of a vector, of what meets its high part and its low one.
+struct Two {
+    i32x16 high, low;
+};
+FW_INLINE i32x16 row_of(const int32_t *sums, int64_t row) {
+    return (i32x16)_mm512_load_si512(sums + 16 * row);
+}
+FW_INLINE Two two_of(const int32_t *sums, int64_t v, Index<16>) {
+    return {(row_of(sums, v) << 8) + row_of(sums, 16 + v), row_of(sums, 32 + v)};
+}
+FW_INLINE Two two_of(const int32_t *sums, int64_t v, Index<8>) {
+    return {(row_of(sums, v) << 8) + row_of(sums, 16 + v) + row_of(sums, 8 + v), row_of(sums, 24 + v)};
+}
+
+// Adds the products of one segment to `out`, or begins it.
+template <int P, int T>
+static void segment_times(const int8_t *weights, const f32x16 *units, int64_t first, int64_t pairs,
+                          const Here &here, Products *out) {
+    constexpr int64_t kSums = T == 16 ? 768 : 512;
+    alignas(64) int32_t sums[P * kSums];
+    segment_sums<P>(weights, block_at<T>(here, first), pairs, sums, Index<T>{});
+    const float *steps = here.steps + first / kSegment * T;
+    for (int64_t v = 0; v < T; v++)
+        for (int p = 0; p < P; p++) {
+            const Two two = two_of(sums + p * kSums, v, Index<T>{});
+            const f32x16 before = first ? out[v].of[p] : f32x16{};
+            out[v].of[p] = joined(before, two.high, two.low, units[p], steps[v]);
+        }
+}
+
+// P panels times the large groups of a span, a segment at a time.
+template <int kKind, int P>
+static void whole_many(const Panel *panels, const Vectors &vectors, Span span, Products *out) {
+    alignas(64) int8_t weights[P][kNear];
+    const int64_t blocks = panels[0].blocks;
+    for (int64_t first = 0; first < blocks; first += kSegment) {
+        const int64_t end = first + kSegment < blocks ? first + kSegment : blocks;
+        f32x16 units[P];
+        for (int p = 0; p < P; p++) {
+            unpack_weights<kKind>(panels[p], first, end, weights[p]);
+            units[p] = units_of(panels[p], first / kSegment);
+        }
+        written();
+        for (int64_t r = span.first; r < span.end;) {
+            const Group group = group_here(r, vectors.count);
+            const int64_t pairs = (end - first + 1) / 2;
+            Products *here = out + r - span.first;
+            if (group.room == 16)
+                segment_times<P, 16>(weights[0], units, first, pairs, {vectors, group}, here);
+            if (group.room == 8)
+                segment_times<P, 8>(weights[0], units, first, pairs, {vectors, group}, here);
+            r += group.size;
+        }
+    }
+}
