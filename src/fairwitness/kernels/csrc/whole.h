@@ -16,18 +16,28 @@ FW_INLINE i32x16 factors_of(const uint8_t *tile) {
         __builtin_memcpy(&both, tile, 64);
         return both;
     }
+#if FW_WIDE == 512
+    const auto *words = reinterpret_cast<const __m256i *>(tile);
+    return (i32x16)_mm512_cvtepu16_epi32(_mm256_loadu_si256(words));
+#else
     u16x16 one;
     __builtin_memcpy(&one, tile, 32);
     return __builtin_convertvector(one, i32x16);
+#endif
 }
 FW_INLINE i32x16 factor_of(i32x16 factors) { return factors << 16 >> 16; }
 FW_INLINE i32x16 middle_of(i32x16 factors) { return factors >> 16; }
 
 // 256 units of each row in a segment.
 FW_INLINE f32x16 units_of(const Panel &panel, int64_t segment) {
+#if FW_WIDE == 512
+    const auto *told = reinterpret_cast<const __m128i *>(panel.units() + segment * kRows);
+    return (f32x16)_mm512_slli_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128(told)), 23);
+#else
     u8x16 exponents;
     __builtin_memcpy(&exponents, panel.units() + segment * kRows, kRows);
     return (f32x16)(__builtin_convertvector(exponents, u32x16) << 23);
+#endif
 }
 
 // A tile's numbers, less 8, times one part of a block of a vector, times their factors: added to

@@ -14,12 +14,13 @@ FW_INLINE __m512i in_both_halves(i32x16 x) {
     return _mm512_mask_blend_epi16(0xaaaaaaaau, words, _mm512_slli_epi32(words, 16));
 }
 
+// What is needed next stands `ahead` further on.
 template <int kKind>
-static void unpack_weights(const Panel &panel, int64_t first, int64_t end, int8_t *out) {
+static void unpack_weights(const Panel &panel, int64_t first, int64_t end, int64_t ahead, int8_t *out) {
     constexpr int64_t kTile = tile_numbers(kKind) + tile_scales(kKind);
     const __m512i low = _mm512_set1_epi16(255), four = _mm512_set1_epi16(15);
     for (int64_t b = first; b < end; b++) {
-        ask_for(panel.packed + kAhead + b * kTile, kTile);
+        ask_for(panel.packed + ahead + b * kTile, kTile);
         const uint8_t *tile = panel.packed + b * tile_numbers(kKind);
         const i32x16 both = factors_of<kKind>(panel.scales() + b * tile_scales(kKind));
         const i32x16 one = factor_of(both);
@@ -45,7 +46,7 @@ static void unpack_weights(const Panel &panel, int64_t first, int64_t end, int8_
     }
 }
 
-// BlockSums of sixteen vectors over pairs of blocks, for each of P panels three tiles, [vector][row]: of
+// Sums of sixteen vectors over pairs of blocks, for each of P panels three tiles, [vector][row]: of
 // high parts and high bytes, of high and low and low and high, of low and low. No tile is added to
 // twice in a row, for that would wait.
 template <int P>
@@ -167,7 +168,7 @@ static void whole_many(const Panel *panels, const Vectors &vectors, Span span, P
         const int64_t end = first + kSegment < blocks ? first + kSegment : blocks;
         f32x16 units[P];
         for (int p = 0; p < P; p++) {
-            unpack_weights<kKind>(panels[p], first, end, weights[p]);
+            unpack_weights<kKind>(panels[p], first, end, P * panel_bytes(kKind, blocks), weights[p]);
             units[p] = units_of(panels[p], first / kSegment);
         }
         written();
