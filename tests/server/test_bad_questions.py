@@ -38,13 +38,15 @@ class Writer(ThreadingHTTPServer):
 
 
 class _Reply(BaseHTTPRequestHandler):
+    server: "Writer"
+
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
-        self.server.asked.set()  # type: ignore[attr-defined]
+        self.server.asked.set()
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.end_headers()
-        self.server.answer(self)  # type: ignore[attr-defined]
+        self.server.answer(self)
 
     def say(self, text: str) -> None:
         delta = {"choices": [{"index": 0, "delta": {"content": text}}]}
