@@ -29,7 +29,12 @@ class Scene:
         self._ids = itertools.count(1)
 
     def say(
-        self, *texts: str, author: str = "", minutes: float = 1.0, **more: object
+        self,
+        *texts: str,
+        author: str = "",
+        network: str = "test",
+        minutes: float = 1.0,
+        **more: object,
     ) -> list[Post]:
         """Post texts a minute apart, each by an author of its own unless one is named."""
         posts = []
@@ -42,7 +47,7 @@ class Scene:
                     Parts(
                         cleaned=clean.from_plain(text),
                         id=f"test:{number}",
-                        network="test",
+                        network=network,
                         author=who,
                         author_id=who,
                         created_ms=self.now_ms,
@@ -80,8 +85,7 @@ def check(answer: Answer) -> None:
     """Hold what must be true of every answer, whatever was asked."""
     by_number = {source.n: source for source in answer.sources}
     assert sorted(by_number) == list(range(1, len(by_number) + 1))
-    disputed = [s for d in answer.disputes for side in d.sides for s in side.quotes]
-    for sentence in (*answer.sentences, *disputed):
+    for sentence in (*answer.sentences, *answer.beside):
         assert sentence.citations, sentence
         for citation in sentence.citations:
             cited = by_number[citation.source].text[citation.start : citation.end]

@@ -10,8 +10,10 @@ from fairwitness.answers.answer import (
     Mode,
     Part,
     QuestionError,
+    Reach,
     Said,
     Sentence,
+    Spread,
     Standing,
     Told,
     lead,
@@ -20,6 +22,7 @@ from fairwitness.answers.deep import Budget, Progressed, Report, Reported, deep
 from fairwitness.answers.explain import UnknownPost, explain
 from fairwitness.answers.explained import Explained, Parsed, Round, Search
 from fairwitness.answers.kept import Kept, ReadBack, keep, read_back
+from fairwitness.answers.length import Length
 from fairwitness.answers.living import Change, Changed, Difference, changes, difference
 from fairwitness.answers.message import ask
 from fairwitness.answers.road import Desk
@@ -40,11 +43,13 @@ __all__ = [
     "Finished",
     "Freshness",
     "Kept",
+    "Length",
     "Mode",
     "Parsed",
     "Part",
     "Progressed",
     "QuestionError",
+    "Reach",
     "ReadBack",
     "Report",
     "Reported",
@@ -52,6 +57,7 @@ __all__ = [
     "Said",
     "Search",
     "Sentence",
+    "Spread",
     "Standing",
     "Told",
     "UnknownPost",

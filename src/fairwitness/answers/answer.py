@@ -85,6 +85,33 @@ def source_of(n: int, post: Post, *, witnesses: int = 1, copies: int = 1) -> Cit
     )
 
 
+class Reach(msgspec.Struct, frozen=True):
+    """What one network carried of something."""
+
+    network: str
+    posts: int
+    witnesses: int
+    first_seen_at: str
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """Who said something first, where, and how it went on, in the posts that were read for it.
+
+    Posts are all that say so, copies and reposts with them.
+    """
+
+    first: Sentence
+    author: str
+    network: str
+    seen_at: str
+    posts: int
+    half_seen_at: str
+    """When half of them had been seen."""
+    last_seen_at: str
+    networks: tuple[Reach, ...]
+    """In the order in which it came to them."""
+
+
 class Side(msgspec.Struct, frozen=True):
     """One of several things that sources say of the same matter."""
 
@@ -92,13 +119,16 @@ class Side(msgspec.Struct, frozen=True):
     witnesses: int
     first_seen_at: str
     quotes: tuple[Sentence, ...]
+    spread: Spread | None = None
 
 
 class Dispute(msgspec.Struct, frozen=True):
-    """Sources that contradict each other, side by side; no verdict."""
+    """Sources that contradict each other, or somebody who is denied, side by side; no verdict."""
 
     about: str
     sides: tuple[Side, ...]
+    settle: tuple[str, ...] = ()
+    """What would settle it: kinds of sources that are missing, in the language of the answer."""
 
 
 class SourceFreshness(msgspec.Struct, frozen=True):
@@ -136,6 +166,7 @@ class Part(msgspec.Struct, frozen=True):
     standing: Standing
     abstained: bool
     answer: str
+    spread: Spread | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -176,6 +207,18 @@ class Answer(msgspec.Struct, frozen=True):
     """How the message was understood and what was searched, if that was asked for."""
     rounds: tuple[Round, ...] = ()
     """How it was searched for."""
+    spread: Spread | None = None
+    """Who said it first and how it spread; null where nothing is said, where each quote says
+    something else, and where several are asked: then each of `parts` has its own."""
+
+    @property
+    def beside(self) -> tuple[Sentence, ...]:
+        """The quotes that stand beside its sentences: of disputes, and of who was first."""
+        spreads = [self.spread, *(part.spread for part in self.parts)]
+        for dispute in self.disputes:
+            spreads += [side.spread for side in dispute.sides]
+        quoted = (s for d in self.disputes for side in d.sides for s in side.quotes)
+        return (*quoted, *(spread.first for spread in spreads if spread))
 
     def but_for_time(self) -> "Answer":
         """Return the answer without how long it took: the same posts give the same bytes."""

@@ -22,6 +22,7 @@ from fairwitness.answers.answer import (
     Mode,
     Said,
     Sentence,
+    Spread,
     Standing,
 )
 from fairwitness.answers.facets import facets
@@ -64,6 +65,8 @@ class Section(msgspec.Struct, frozen=True):
     sentences: tuple[Sentence, ...]
     abstention: str = ""
     """What is said instead of sentences: nobody witnessed it, or it is declined."""
+    spread: Spread | None = None
+    """Who said it first and how it spread, of all that were read; null as in an answer."""
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -199,7 +202,8 @@ class _Work:
         self.plan[at] = Step(self.plan[at].question, state, answer.freshness.posts_searched)
         if new or at == 0:
             abstention = answer.answer if answer.abstained else ""
-            self._sections.append(self._section(at, answer.standing, abstention))
+            spread = self._spread(answer.spread)
+            self._sections.append(self._section(at, answer.standing, abstention, spread))
         if at == 0:
             self.standing = answer.standing
         self._disputes += [self._dispute(each, at) for each in answer.disputes]
@@ -232,8 +236,13 @@ class _Work:
             without_model=self._ration is not None and self._ration.refused,
         )
 
-    def _section(self, at: int, standing: Standing, abstention: str = "") -> Section:
-        return Section(self.plan[at].question, standing, tuple(self._said), abstention)
+    def _section(
+        self, at: int, standing: Standing, abstention: str = "", spread: Spread | None = None
+    ) -> Section:
+        return Section(self.plan[at].question, standing, tuple(self._said), abstention, spread)
+
+    def _spread(self, spread: Spread | None) -> Spread | None:
+        return spread and msgspec.structs.replace(spread, first=self._cited(spread.first))
 
     def _rationed(self) -> ChatModel | None:
         if self._ration is None and (chat := self._chat()) is not None:
@@ -260,10 +269,15 @@ class _Work:
 
     def _dispute(self, dispute: Dispute, at: int) -> Dispute:
         sides = (
-            msgspec.structs.replace(side, quotes=tuple(map(self._cited, side.quotes)))
+            msgspec.structs.replace(
+                side,
+                quotes=tuple(map(self._cited, side.quotes)),
+                spread=self._spread(side.spread),
+            )
             for side in dispute.sides
         )
-        return Dispute(self.plan[at].question, tuple(sides))
+        about = self.plan[at].question
+        return msgspec.structs.replace(dispute, about=about, sides=tuple(sides))
 
     def _timeline(self, sections: Sequence[Section]) -> tuple[Moment, ...]:
         """Return every quote at the moment when its post was seen, each post once."""

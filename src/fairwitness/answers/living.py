@@ -28,7 +28,8 @@ class Change(msgspec.Struct, frozen=True):
     what: What
     why: str
     at: int = -1
-    """Place of the sentence: of `gone` and `withdrawn` in the answer before, else in the new."""
+    """Place of the sentence: of `gone` and `withdrawn` in the answer before, else in the new; -1
+    where it is no sentence of the answer, but of a dispute or of who was first."""
     post: str = ""
     """Id of the post that a quote is from."""
 
@@ -76,6 +77,9 @@ def withdrawn(answer: Answer, index: LiveIndex) -> list[Change]:
         if gone:
             post = ids[gone[0]] if sentence.kind == "quote" else ""
             found.append(Change("withdrawn", lost[gone[0]], at, post))
+    told = {c.source for sentence in answer.sentences for c in sentence.citations}
+    aside = {c.source for sentence in answer.beside for c in sentence.citations} - told
+    found += [Change("withdrawn", why, post=ids[n]) for n, why in lost.items() if n in aside]
     return found
 
 
@@ -86,7 +90,7 @@ def _lost(answer: Answer, n: int, index: LiveIndex) -> str:
         return "deleted"
     spans = (
         citation
-        for sentence in answer.sentences
+        for sentence in (*answer.sentences, *answer.beside)
         for citation in sentence.citations
         if citation.source == n
     )

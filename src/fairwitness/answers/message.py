@@ -12,10 +12,12 @@ from msgspec.structs import replace
 
 from fairwitness.answers import policy
 from fairwitness.answers.answer import Answer, Finished, Mode, Told
+from fairwitness.answers.court import Court
 from fairwitness.answers.explained import Explained, Parsed, Search
+from fairwitness.answers.length import MEASURES, Length
 from fairwitness.answers.parsed import parsed
 from fairwitness.answers.reading import read
-from fairwitness.answers.road import Court, Desk, answered, declined, hear, leading_of
+from fairwitness.answers.road import Desk, answered, declined, hear, leading_of
 from fairwitness.answers.several import joined, said_of
 from fairwitness.answers.understand import Asked
 from fairwitness.posts.clock import to_iso
@@ -31,12 +33,14 @@ def ask(
     earlier: Sequence[str] = (),
     edited: Sequence[Parsed] = (),
     explain: bool = False,
+    length: Length = "normal",
 ) -> Iterator[Told]:
     """Answer `question` from what was visible at `as_of_ms` (None: now).
 
     One that is understood already is asked as it is. `earlier` are the messages of the conversation
     before it, the oldest first; what it leaves out is taken from them. `edited` are questions that
-    are asked as they are given, in its place. Raises QuestionError when it cannot be asked.
+    are asked as they are given, in its place. `length` is a budget of sentences for each question.
+    Raises QuestionError when it cannot be asked.
     """
     started_s = time.perf_counter()
     moment_ms = desk.now_ms() if as_of_ms is None else as_of_ms
@@ -48,7 +52,10 @@ def ask(
         message = unicodedata.normalize("NFC", question).strip() or " ".join(
             each.text for each in questions
         )
-    courts = [Court(each, mode, lang or each.lang, moment_ms, started_s) for each in questions]
+    measure = MEASURES[length]
+    courts = [
+        Court(each, mode, lang or each.lang, moment_ms, started_s, measure) for each in questions
+    ]
     answers: list[Answer] = []
     decline = next(filter(None, map(policy.declined, (message, *map(_said_by, questions)))), None)
     if decline:

@@ -5,14 +5,14 @@ first: they are true by construction and quick. Then what we counted, then a cla
 words if the quotes carry it. When nobody witnessed an answer it says so, and what was searched.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from fairwitness.answers import (
     denied,
+    dispute,
     quote,
     sides,
     voice,
@@ -21,33 +21,25 @@ from fairwitness.answers import (
 )
 from fairwitness.answers.answer import (
     Answer,
-    Citation,
-    CitedSource,
-    Dispute,
     Finished,
     Freshness,
-    Kind,
-    Mode,
     Said,
-    Sentence,
-    Side,
+    Spread,
     Standing,
     Timing,
     Told,
-    source_of,
     text_of,
 )
 from fairwitness.answers.claims import Evidence, written
-from fairwitness.answers.explained import Round
+from fairwitness.answers.court import Court
 from fairwitness.answers.fresh import freshness_of
+from fairwitness.answers.length import NORMAL, Measure
 from fairwitness.answers.policy import Decline
-from fairwitness.answers.quote import Span
 from fairwitness.answers.retrieve import Retrieved
 from fairwitness.answers.rounds import in_rounds
 from fairwitness.answers.sides import Stance
+from fairwitness.answers.spread import spread_of
 from fairwitness.answers.understand import Asked
-from fairwitness.answers.weigh import Weighed
-from fairwitness.answers.witness import Origin
 from fairwitness.engine.chat import ChatModel
 from fairwitness.index import LiveIndex
 from fairwitness.models.verifier import Verifier, the_verifier
@@ -57,9 +49,6 @@ from fairwitness.posts.health import HealthReport
 OUTCOME_WITNESSES = 2
 """Who won, who died: said only when this many independent witnesses say the same. A count that one
 gives is shown as one voice: counts are disputed anyway, and the first one saves lives."""
-
-
-_NOTHING = Retrieved((), 0, {})
 
 
 @dataclass(frozen=True)
@@ -81,61 +70,6 @@ class Desk:
         return self.verifier() if lang == "en" else None
 
 
-@dataclass
-class Court:
-    """One question as it is being answered."""
-
-    asked: Asked
-    mode: Mode
-    lang: str
-    as_of_ms: int
-    started_s: float
-    retrieved: Retrieved = _NOTHING
-    copies: dict[int, set[str]] = field(default_factory=dict)
-    sentences: list[Sentence] = field(default_factory=list)
-    sources: dict[str, CitedSource] = field(default_factory=dict)
-    dropped: list[str] = field(default_factory=list)
-    heard: list[Weighed] = field(default_factory=list)
-    standing: Standing = "none"
-    witnesses: int = 0
-    says: str = ""
-    rounds: tuple[Round, ...] = ()
-    first_ms: float = 0.0
-    search_ms: float = 0.0
-
-    def elapsed_ms(self) -> float:
-        """Return how long it has been answered."""
-        return round((time.perf_counter() - self.started_s) * 1000, 1)
-
-    def cite(self, span: Span, witnesses: int, origin: Origin) -> Citation:
-        """Return the citation of `span`, whose post is a source from now on."""
-        post = span.post
-        if post.id not in self.sources:
-            self.sources[post.id] = source_of(
-                len(self.sources) + 1,
-                post,
-                witnesses=witnesses,
-                copies=len(self.copies[origin.statement]),
-            )
-        return Citation(self.sources[post.id].n, span.start, span.end)
-
-    def say(
-        self,
-        text: str,
-        kind: Kind,
-        citations: Sequence[Citation],
-        support: float,
-        entailed: float | None = None,
-    ) -> Said:
-        """Take up a verified sentence, and return it with the sources that it is first to cite."""
-        known = {c.source for s in self.sentences for c in s.citations}
-        sentence = Sentence(text, kind, tuple(citations), support, entailed)
-        self.sentences.append(sentence)
-        self.first_ms = self.first_ms or self.elapsed_ms()
-        new = {c.source for c in citations} - known
-        return Said(sentence, tuple(s for s in self.sources.values() if s.n in new))
-
-
 def answered(desk: Desk, court: Court, tries: int = 3) -> Iterator[Told]:
     """Yield the sentences that answer one question, then its whole answer.
 
@@ -143,16 +77,16 @@ def answered(desk: Desk, court: Court, tries: int = 3) -> Iterator[Told]:
     """
     asked = court.asked
     heard = hear(desk, court)
-    disputes = sides.disputed(asked, heard)
-    leading = leading_of(asked, heard)
+    sided = sides.disputed(asked, heard)
+    leading = leading_of(asked, heard, court.measure)
     if leading:
         yield from _testify(court, leading)
         yield from _contradict(desk, court, leading)
         if court.standing != "denied":
             yield from _write(desk, court, leading)
-        if disputes and court.standing == "agreed":
+        if sided and court.standing == "agreed":
             court.standing = "disputed"
-    answer = _answer(desk, court, disputes if leading else [], outcome_pending=bool(heard))
+    answer = _answer(desk, court, leading, sided, outcome_pending=bool(heard))
     yield Finished(_of_what_stands(desk, court, answer, tries))
 
 
@@ -161,9 +95,11 @@ def _of_what_stands(desk: Desk, court: Court, answer: Answer, tries: int) -> Ans
     posts = {id: desk.index.get(id, as_of_ms=court.as_of_ms) for id in court.sources}
     if all(post and post.text == court.sources[id].text for id, post in posts.items()):
         return answer
-    again = Court(court.asked, court.mode, court.lang, court.as_of_ms, court.started_s)
+    again = Court(
+        court.asked, court.mode, court.lang, court.as_of_ms, court.started_s, court.measure
+    )
     if not tries:
-        return _answer(desk, again, [], outcome_pending=False)
+        return _answer(desk, again, outcome_pending=False)
     *_, last = answered(replace(desk, chat=lambda: None), again, tries - 1)
     assert isinstance(last, Finished)
     return last.answer
@@ -198,8 +134,11 @@ def _heard(court: Court) -> list[Stance]:
     return sides.stances(asked, weighed, origins)
 
 
-def leading_of(asked: Asked, heard: Sequence[Stance]) -> list[Stance]:
-    """Return the stances that the answer is made of; none when it must abstain."""
+def leading_of(asked: Asked, heard: Sequence[Stance], measure: Measure = NORMAL) -> list[Stance]:
+    """Return the stances that the answer is made of; none when it must abstain.
+
+    A short answer is made of what a normal one is; it shows less of it.
+    """
     if not heard:
         return []
     lead = heard[0]
@@ -209,17 +148,17 @@ def leading_of(asked: Asked, heard: Sequence[Stance]) -> list[Stance]:
     good = [side for side in heard if side.best >= sides.AS_GOOD * lead.best]
     if asked.outcome and len(good) < OUTCOME_WITNESSES:
         return []
-    return good[: sides.QUOTES_OF_AN_OPEN_QUESTION]
+    return good[: max(measure.quotes, NORMAL.quotes)]
 
 
 def _testify(court: Court, leading: Sequence[Stance]) -> Iterator[Said]:
     """Yield the quotes, then how many witnesses stand behind them."""
     citations = []
-    for stance, span, origin in sides.quoted(leading):
+    for stance, span, origin in sides.quoted(leading, court.measure):
         citation = court.cite(span, stance.witnesses, origin)
         citations.append(citation)
         yield court.say(span.text, "quote", [citation], 1.0)
-    told = [pair for each in leading for pair in each.spans]
+    told = [(each.span, origin) for stance in leading for each, origin in stance.spans]
     witnesses = len({origin.witness for _, origin in told})
     court.witnesses = _agreeing(court.asked, leading)
     court.says = leading[0].says
@@ -264,12 +203,11 @@ def _contradict(desk: Desk, court: Court, leading: Sequence[Stance]) -> Iterator
     if not witnesses or witnesses < denied.needed(leading[0].witnesses):
         return
     court.standing = "denied"
-    for span, origin in zip(spans, origins, strict=True):
+    court.denials = list(zip(spans, origins, strict=True))
+    for span, origin in court.denials:
         court.copies.setdefault(origin.statement, set()).add(span.post.id)
-    citations = [
-        court.cite(span, 1, origin)
-        for span, origin in list(zip(spans, origins, strict=True))[: denied.SHOWN]
-    ]
+    shown = court.denials[: court.measure.denials]
+    citations = [court.cite(span, 1, origin) for span, origin in shown]
     said = {sentence.text for sentence in court.sentences}
     for span, citation in zip(spans, citations, strict=False):
         if span.text not in said:
@@ -283,7 +221,7 @@ def _voiced(court: Court, which: str, **facts: object) -> str:
 
 def _write(desk: Desk, court: Court, leading: Sequence[Stance]) -> Iterator[Said]:
     """Yield a claim in the model's words, if its quotes carry it."""
-    chat = desk.chat()
+    chat = desk.chat() if court.measure.claim else None
     if chat is None:
         return
     cited = sides.quoted(leading)
@@ -304,8 +242,16 @@ def _write(desk: Desk, court: Court, leading: Sequence[Stance]) -> Iterator[Said
     yield court.say(found.claim, "claim", citations, support, entailed)
 
 
-def _answer(desk: Desk, court: Court, sides: Sequence[Stance], *, outcome_pending: bool) -> Answer:
-    disputes = _disputes(court, sides)
+def _answer(
+    desk: Desk,
+    court: Court,
+    leading: Sequence[Stance] = (),
+    sided: Sequence[Stance] = (),
+    *,
+    outcome_pending: bool,
+) -> Answer:
+    disputes = dispute.disputes(court, leading, sided) if leading else []
+    spread = _spread(court, leading) if leading else None
     freshness = freshness_of(
         desk.index,
         desk.health(court.as_of_ms),
@@ -332,7 +278,7 @@ def _answer(desk: Desk, court: Court, sides: Sequence[Stance], *, outcome_pendin
         standing=court.standing,
         sentences=tuple(court.sentences),
         sources=tuple(court.sources.values()),
-        disputes=disputes,
+        disputes=tuple(disputes),
         dropped=tuple(court.dropped),
         freshness=freshness,
         timing_ms=Timing(court.search_ms, court.first_ms, court.elapsed_ms()),
@@ -340,7 +286,17 @@ def _answer(desk: Desk, court: Court, sides: Sequence[Stance], *, outcome_pendin
         witnesses=court.witnesses,
         says=court.says,
         rounds=court.rounds,
+        spread=spread,
     )
+
+
+def _spread(court: Court, leading: Sequence[Stance]) -> Spread | None:
+    """Return how what leads spread; None where it is not one thing."""
+    told = [(each.span, origin) for stance in leading for each, origin in stance.spans]
+    witnesses = len({origin.witness for _, origin in told})
+    if court.standing == "lone" and witnesses > 1:
+        return None
+    return spread_of(court, told, witnesses)
 
 
 def declined(desk: Desk, court: Court, why: Decline) -> Answer:
@@ -348,7 +304,7 @@ def declined(desk: Desk, court: Court, why: Decline) -> Answer:
     court.lang = "en"
     parts = ("declined", "help") if why.help else ("declined",)
     said = (voice.say(part, court.asked, "regular", "en", about=why.about) for part in parts)
-    answer = _answer(desk, court, [], outcome_pending=False)
+    answer = _answer(desk, court, outcome_pending=False)
     return msgspec.structs.replace(answer, answer=" ".join(said), standing="declined")
 
 
@@ -364,19 +320,6 @@ def _abstain(court: Court, freshness: Freshness, *, pending: bool) -> str:
 
 def _sought(asked: Asked) -> list[str]:
     return [*(f"@{name}" for name in asked.speakers), *(term.shown for term in asked.terms)]
-
-
-def _disputes(court: Court, disputed: Sequence[Stance]) -> tuple[Dispute, ...]:
-    if not disputed:
-        return ()
-    shown = []
-    for side in disputed:
-        quotes = []
-        for span, origin in sides.one_per_witness(side)[:2]:
-            citation = court.cite(span, side.witnesses, origin)
-            quotes.append(Sentence(span.text, "quote", (citation,), 1.0))
-        shown.append(Side(side.says, side.witnesses, to_iso(side.first_seen_ms), tuple(quotes)))
-    return (Dispute(court.asked.text, tuple(shown)),)
 
 
 def _clock(moment_ms: int) -> str:

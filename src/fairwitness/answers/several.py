@@ -14,6 +14,7 @@ from fairwitness.answers.answer import (
     Said,
     Sentence,
     Side,
+    Spread,
     Standing,
     Timing,
     text_of,
@@ -55,7 +56,11 @@ def joined(message: str, answers: Sequence[Answer], total_ms: float) -> Answer:
         timing_ms=Timing(search_ms, first_ms, total_ms),
         rounds=tuple(round_ for each in answers for round_ in each.rounds),
         witnesses=min((each.witnesses for each in answered), default=0),
-        parts=tuple(Part(a.question, a.standing, a.abstained, a.answer) for a in answers),
+        spread=None,
+        parts=tuple(
+            Part(a.question, a.standing, a.abstained, a.answer, _spread(a.spread, a.question, by))
+            for a, by in numbered
+        ),
     )
 
 
@@ -68,9 +73,18 @@ def _sentence(sentence: Sentence, question: str, by: int) -> Sentence:
     return replace(sentence, citations=citations, of=question)
 
 
+def _spread(spread: Spread | None, question: str, by: int) -> Spread | None:
+    return spread and replace(spread, first=_sentence(spread.first, question, by))
+
+
 def _dispute(dispute: Dispute, by: int) -> Dispute:
+    about = dispute.about
     sides = (
-        replace(side, quotes=tuple(_sentence(quote, dispute.about, by) for quote in side.quotes))
+        replace(
+            side,
+            quotes=tuple(_sentence(quote, about, by) for quote in side.quotes),
+            spread=_spread(side.spread, about, by),
+        )
         for side in dispute.sides
     )
-    return Dispute(dispute.about, tuple[Side, ...](sides))
+    return replace(dispute, sides=tuple[Side, ...](sides))

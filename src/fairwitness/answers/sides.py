@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from fairwitness.answers import attitude, figures, names, pages, words
 from fairwitness.answers.among import Alternatives
 from fairwitness.answers.grammar import GLUE
+from fairwitness.answers.length import NORMAL, Measure
 from fairwitness.answers.quote import Span
 from fairwitness.answers.understand import Asked
 from fairwitness.answers.verify import meaning
 from fairwitness.answers.weigh import Weighed
 from fairwitness.answers.witness import Origin
-
-QUOTES_OF_A_SIDE = 3
-QUOTES_OF_AN_OPEN_QUESTION = 4
 
 AS_GOOD = 0.75
 """Share of the best score from which another span answers an open question too."""
@@ -111,15 +109,18 @@ def stances(asked: Asked, weighed: Sequence[Weighed], origins: Sequence[Origin])
 Quoted = tuple[Stance, Span, Origin]
 
 
-def quoted(leading: Sequence[Stance]) -> list[Quoted]:
-    """Return what is quoted of `leading`: a span of each witness.
+def quoted(leading: Sequence[Stance], measure: Measure = NORMAL) -> list[Quoted]:
+    """Return what is quoted of `leading` within `measure`: a span of each witness.
 
     Where few answer an open question, more of what their pages say follows: the sentence that is
     most about the question is often beside the one that answers it.
     """
-    chosen = [(stance, *pair) for stance in leading for pair in one_per_witness(stance)]
+    of_each = max(NORMAL.side, measure.side)
+    chosen = [(stance, *pair) for stance in leading for pair in one_per_witness(stance)[:of_each]]
     if leading[0].says:
-        return chosen
+        return chosen[: measure.side]
+    if len(chosen) >= measure.quotes:
+        return chosen if measure.quotes >= NORMAL.quotes else chosen[: measure.quotes]
     enough = AS_GOOD * max(stance.best for stance in leading)
     said = {span.text for _, span, _ in chosen}
     more = [
@@ -129,15 +130,15 @@ def quoted(leading: Sequence[Stance]) -> list[Quoted]:
         if pages.is_page(each.span.post) and each.score >= enough and each.span.text not in said
     ]
     more.sort(key=lambda pair: -pair[0])
-    return chosen + [each for _, each in more[: QUOTES_OF_AN_OPEN_QUESTION - len(chosen)]]
+    return chosen + [each for _, each in more[: measure.quotes - len(chosen)]]
 
 
 def one_per_witness(stance: Stance) -> list[tuple[Span, Origin]]:
-    """Return the best span of each of the first witnesses."""
+    """Return the best span of each witness."""
     chosen: dict[int, tuple[Span, Origin]] = {}
     for each, origin in stance.spans:
         chosen.setdefault(origin.witness, (each.span, origin))
-    return list(chosen.values())[:QUOTES_OF_A_SIDE]
+    return list(chosen.values())
 
 
 def has_short_answer(asked: Asked) -> bool:

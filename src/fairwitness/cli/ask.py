@@ -10,7 +10,17 @@ import msgspec
 from rich.console import Console
 
 from fairwitness import answers
-from fairwitness.answers import Budget, Desk, Finished, Mode, Parsed, QuestionError, Said, Told
+from fairwitness.answers import (
+    Budget,
+    Desk,
+    Finished,
+    Length,
+    Mode,
+    Parsed,
+    QuestionError,
+    Said,
+    Told,
+)
 from fairwitness.cli import client
 from fairwitness.cli.asking import (
     fail,
@@ -49,6 +59,13 @@ Example:
 @click.option("--as-of", callback=moment, metavar="TIME", help="Answer from what was known then.")
 @click.option("--mode", type=click.Choice(["regular", "fun"]), default="regular", show_default=True)
 @click.option("--lang", default="", metavar="CODE", help="Language of the answer, such as es.")
+@click.option(
+    "--length",
+    type=click.Choice(["short", "normal", "long"]),
+    default="normal",
+    show_default=True,
+    help="How many sentences it may have.",
+)
 @click.option("--deep", "is_deep", is_flag=True, help="Report from many searches.")
 @click.option("--seconds", type=click.FloatRange(0, 300), help="With --deep.  [default: 30]")
 @click.option("--tokens", type=click.IntRange(0, 100_000), help="With --deep.  [default: 8000]")
@@ -62,6 +79,7 @@ def ask(
     as_of: int | None,
     mode: str,
     lang: str,
+    length: str,
     is_deep: bool,
     seconds: float | None,
     tokens: int | None,
@@ -75,14 +93,21 @@ def ask(
 ) -> None:
     """Answer a question from the posts of a home."""
     budget = _budget(is_deep, seconds, tokens)
-    if budget is not None and (after or is_explained or edited):
-        fail("--deep plans its own questions: leave out --after, --explain and --edited")
+    if budget is not None and (after or is_explained or edited or length != "normal"):
+        fail("--deep plans its own: leave out --after, --explain, --edited and --length")
     if question is None and edited is None:
         raise click.UsageError("Missing argument 'QUESTION'.")
     given = edited_in(edited)
     as_of = from_iso(given.as_of) if as_of is None and given.as_of else as_of
     asking = _Asking(
-        question or "", cast(Mode, mode), lang, as_of, after, given.questions, is_explained
+        question or "",
+        cast(Mode, mode),
+        lang,
+        as_of,
+        after,
+        given.questions,
+        is_explained,
+        cast(Length, length),
     )
     running = holder(home)
     if running and running.url:
@@ -105,6 +130,7 @@ class _Asking:
     earlier: tuple[str, ...]
     edited: tuple[Parsed, ...]
     is_explained: bool
+    length: Length
 
 
 def _ask_server(url: str, asking: _Asking, budget: Budget | None, as_json: bool) -> None:
@@ -121,6 +147,7 @@ def _ask_server(url: str, asking: _Asking, budget: Budget | None, as_json: bool)
         "earlier": asking.earlier,
         "explain": asking.is_explained,
         "questions": asking.edited,
+        "length": asking.length,
     }
     _show(_through(url, body | msgspec.to_builtins(more)), as_json)
 
@@ -146,6 +173,7 @@ def _ask_here(desk: Desk, asking: _Asking, budget: Budget | None, as_json: bool)
         earlier=asking.earlier,
         edited=asking.edited,
         explain=asking.is_explained,
+        length=asking.length,
     )
     _show(told, as_json)
 

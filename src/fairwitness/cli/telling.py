@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.text import Text
 
-from fairwitness.answers import Answer, CitedSource, Dispute, Finished, Said, Sentence, Told
+from fairwitness.answers import Answer, CitedSource, Dispute, Finished, Said, Sentence, Spread, Told
 
 # What could move the cursor, recolour the terminal or turn the reading order round.
 _UNSAFE = {
@@ -46,6 +46,9 @@ def tell(told: Iterable[Told], console: Console) -> Answer:
         if part.abstained and not answer.abstained:
             console.print(Text(safe(part.question), style="underline"))
             console.print(Text(safe(part.answer)))
+    show_spread(answer.spread, console)
+    for part in answer.parts:
+        show_spread(part.spread, console, part.question)
     show_disputes(answer.disputes, console)
     show_sources(answer.sources, console)
     _freshness(answer, console)
@@ -73,6 +76,21 @@ def show_disputes(disputes: Iterable[Dispute], console: Console) -> None:
             console.print(Text(line, style="bold"))
             for sentence in side.quotes:
                 console.print(Text("    ").append(shown(sentence)))
+        if dispute.settle:
+            console.print(Text(safe(f"  What would settle it: {'; '.join(dispute.settle)}.")))
+
+
+def show_spread(spread: Spread | None, console: Console, question: str = "") -> None:
+    """Print who said it first, where, and how it went on; nothing where only one post says it."""
+    if spread is None or spread.posts < 2:
+        return
+    about = f" ({question})" if question else ""
+    marks = "".join(f"[{c.source}]" for c in spread.first.citations)
+    by = f"{spread.author} on {spread.network}, seen {spread.seen_at}"
+    networks = ", ".join(f"{each.posts} on {each.network}" for each in spread.networks)
+    rest = f"{spread.posts} posts read say so: {networks}"
+    times = f"half by {spread.half_seen_at}, the last {spread.last_seen_at}"
+    console.print(Text(safe(f"\nFirst{about}: {by} {marks}; {rest}; {times}")))
 
 
 def show_sources(sources: Iterable[CitedSource], console: Console) -> None:

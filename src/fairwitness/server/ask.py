@@ -13,7 +13,7 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fairwitness.answers import MAX_QUESTIONS, Answer, Finished, Mode, Parsed, Said, Told
+from fairwitness.answers import MAX_QUESTIONS, Answer, Finished, Length, Mode, Parsed, Said, Told
 from fairwitness.server import kept, sse
 from fairwitness.server.bodies import json, moment_ms, read_body
 from fairwitness.server.errors import ApiError, body_of
@@ -42,6 +42,8 @@ class AskBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Tell how the question was understood and what was searched, in `explained`."""
     questions: Annotated[tuple[Parsed, ...], Meta(max_length=MAX_QUESTIONS)] = ()
     """Questions as `explained` tells them, changed or not, to be asked in place of `question`."""
+    length: Length = "normal"
+    """How many sentences it may have."""
 
 
 async def ask(request: Request) -> Response:
@@ -51,7 +53,7 @@ async def ask(request: Request) -> Response:
     moment = as_of_ms(body.as_of)
     running = house.ask(
         body.question, body.mode, body.lang, moment, house.chat.model,
-        earlier=body.earlier, edited=body.questions, explain=body.explain,
+        earlier=body.earlier, edited=body.questions, explain=body.explain, length=body.length,
     )  # fmt: skip
     try:
         first = await while_connected(request, anext(running))

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from fairwitness import answers
-from fairwitness.answers import Mode, Parsed, Told
+from fairwitness.answers import Length, Mode, Parsed, Told
 from fairwitness.engine.chat import ChatModel
 from fairwitness.home import Followed, Writer
 from fairwitness.server.chat_slot import ChatSlot, Loader
@@ -63,6 +63,7 @@ class House:
         earlier: Sequence[str] = (),
         edited: Sequence[Parsed] = (),
         explain: bool = False,
+        length: Length = "normal",
     ) -> Running[Told]:
         """Begin to answer with `chat` as the writer; raises Busy, the iteration QuestionError."""
         desk = self.home.desk(lambda: chat)
@@ -70,7 +71,7 @@ class House:
         def make() -> Iterator[Told]:
             told = answers.ask(
                 desk, question, mode=mode, lang=lang, as_of_ms=as_of_ms,
-                earlier=earlier, edited=edited, explain=explain,
+                earlier=earlier, edited=edited, explain=explain, length=length,
             )  # fmt: skip
             return self.counts.watched(told, asked_s)
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fairwitness import answers
-from fairwitness.answers import Answer, Changed, Finished, Mode, Told, changes
+from fairwitness.answers import Answer, Changed, Finished, Length, Mode, Told, changes
 from fairwitness.server import sse
 from fairwitness.server.ask import whole
 from fairwitness.server.bodies import read_body
@@ -44,6 +44,7 @@ class WatchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lang: str = ""
     alert: int = 0
     """Tell when so many independent witnesses agree; 0: never."""
+    length: Length = "normal"
 
 
 async def watch(request: Request) -> Response:
@@ -65,7 +66,7 @@ async def watch(request: Request) -> Response:
 def _ask(house: House, body: WatchBody) -> Running[Told]:
     desk = house.home.desk()
     return house.answering.start(
-        lambda: answers.ask(desk, body.question, mode=body.mode, lang=body.lang)
+        lambda: answers.ask(desk, body.question, mode=body.mode, lang=body.lang, length=body.length)
     )
 
 

@@ -1,7 +1,9 @@
 // The answer as it comes: quotes as quotes, claims as ours, disputes side by side, and when nobody
 // witnessed anything, that.
 
-import { bdi, foreign, make } from "/page/dom.js";
+import { foreign, make } from "/page/dom.js";
+import { understood } from "/page/parsed.js";
+import { dispute, facts, shown, spread, standing } from "/page/said.js";
 import { count, duration, moment } from "/page/text.js";
 
 export class AnswerView {
@@ -13,6 +15,7 @@ export class AnswerView {
 
   /** Begin a new answer. */
   begin() {
+    this.headings = new Map();
     this.waiting = make("div", "waiting", { role: "status" }, ...dots());
     this.answer.replaceChildren(this.waiting);
     this.answer.setAttribute("aria-busy", "true");
@@ -23,28 +26,36 @@ export class AnswerView {
   /** Show a sentence that has just been verified, and its sources. */
   said({ sentence, sources }) {
     sources.forEach((source) => this.sources.add(source));
-    sentence.citations.forEach((citation) => this.sources.cite(citation));
-    this.waiting.before(this.sentence(sentence));
+    if (sentence.of && !this.headings.has(sentence.of)) this.heading(sentence.of, this.waiting);
+    this.waiting.before(shown(sentence, this.sources));
   }
 
   /** Show an answer that is whole in place of what is shown. */
-  show(answer, shareLink) {
+  show(answer, offers) {
     this.begin();
     const sources = new Map(answer.sources.map((source) => [source.n, source]));
     answer.sentences.forEach((sentence) => {
       const cited = sentence.citations.map(({ source }) => sources.get(source));
       this.said({ sentence, sources: cited });
     });
-    this.finished({ answer }, shareLink);
+    this.finished({ answer }, offers);
   }
 
-  /** Show what is only known at the end. `shareLink` returns the address of this very answer. */
-  finished({ answer }, shareLink) {
+  /**
+   * Show what is only known at the end. `offers.link` returns the address of this very answer,
+   * `offers.askSo` asks questions that were changed.
+   */
+  finished({ answer }, offers) {
     this.end();
     answer.sources.forEach((source) => this.sources.add(source));
-    if (answer.abstained) this.answer.append(nobody(answer));
-    answer.disputes.forEach((dispute) => this.answer.append(this.dispute(dispute)));
-    this.about.replaceChildren(about(answer, shareLink));
+    if (answer.parts.length) this.parts(answer);
+    else if (answer.abstained) this.answer.append(nobody(answer));
+    const spreads = [answer.spread, ...answer.parts.map((part) => part.spread)];
+    this.answer.append(
+      ...spreads.map((each) => spread(each, this.sources)).filter(Boolean),
+      ...answer.disputes.map((each) => dispute(each, this.sources)),
+    );
+    this.about.replaceChildren(about(answer, offers));
   }
 
   /** Show what went wrong; `again` asks once more. */
@@ -59,57 +70,22 @@ export class AnswerView {
     this.answer.removeAttribute("aria-busy");
   }
 
-  sentence(sentence) {
-    return sentence.kind === "quote" ? this.quote(sentence) : claim(sentence);
-  }
-
-  quote(sentence) {
-    const source = this.sources.get(sentence.citations[0].source);
-    const caption = make(
-      "figcaption", "", {}, chips(sentence), " ", bdi(source.author),
-      ` · ${source.network} · ${moment(source.created_at)}`,
-    );
-    return make(
-      "figure", "said quote", cites(sentence),
-      foreign("blockquote", "", sentence.text), caption,
-    );
-  }
-
-  dispute({ sides }) {
-    const shown = sides.map((side) => {
-      side.quotes.forEach(({ citations }) => citations.forEach((each) => this.sources.cite(each)));
-      const since = `${count(side.witnesses, "witness", "witnesses")}, first ${moment(side.first_seen_at)}`;
-      return make(
-        "div", "side", {},
-        foreign("strong", "", side.says), make("small", "", {}, since),
-        ...side.quotes.map((quote) => this.quote(quote)),
-      );
+  /** Say what each of several questions got; those that nobody answers come last. */
+  parts({ parts }) {
+    parts.forEach((part) => {
+      const heading = this.headings.get(part.question) ?? this.heading(part.question, this.answer);
+      heading.after(make("small", "standing", {}, standing(part.standing)));
+      if (part.abstained) this.answer.append(foreign("p", "", part.answer));
     });
-    const title = make("h3", "", {}, "The sources disagree");
-    return make("section", "side-by-side", {}, title, make("div", "", {}, ...shown));
   }
-}
 
-function claim(sentence) {
-  const percent = Math.round(sentence.support * 100);
-  const bar = make("i", "", {});
-  bar.style.width = `${percent}%`;
-  const by = make(
-    "span", "by", { title: "how much of this sentence the posts that it cites carry" },
-    make("span", "support", { "aria-hidden": "true" }, bar), `our words, ${percent} % carried`,
-  );
-  return make("p", "said claim", { dir: "auto", ...cites(sentence) }, sentence.text, " ", chips(sentence), by);
-}
-
-function cites({ citations }) {
-  return { "data-cites": JSON.stringify(citations) };
-}
-
-function chips({ citations }) {
-  const numbers = [...new Set(citations.map(({ source }) => source))];
-  return make("span", "chips", {}, ...numbers.map((n) =>
-    make("a", "cite", { href: `#source-${n}`, "aria-label": `source ${n}` }, String(n)),
-  ));
+  heading(question, place) {
+    const heading = foreign("h3", "part", question);
+    this.headings.set(question, heading);
+    if (place === this.waiting) place.before(heading);
+    else place.append(heading);
+    return heading;
+  }
 }
 
 /** In every language an abstention begins by saying that there is no witness: that is its title. */
@@ -123,24 +99,23 @@ function nobody(answer) {
   );
 }
 
-function about(answer, shareLink) {
+function about(answer, { link, askSo }) {
   const { freshness, timing_ms: timing } = answer;
   const newest = freshness.newest_seen_at
     ? `${moment(freshness.newest_seen_at)} UTC, ${duration(Math.max(0, freshness.age_s))} before`
     : "nothing seen yet";
-  const facts = [
+  const searched = freshness.posts_searched || answer.abstained;
+  const rows = [
+    ["Standing", standing(answer.standing)],
     ["As of", `${moment(answer.as_of)} UTC`],
-    ["Searched", count(freshness.posts_searched, "post", "posts")],
-    ["Newest", newest],
+    ...(searched ? [["Searched", count(freshness.posts_searched, "post", "posts")], ["Newest", newest]] : []),
     ["Model", answer.model || "none: quotes and counts alone"],
     ["Took", took(timing)],
   ];
   return make(
     "div", "about", {}, ...gaps(freshness),
-    make("dl", "facts", {}, ...facts.flatMap(([name, value]) => [
-      make("dt", "", {}, name), make("dd", "", {}, value),
-    ])),
-    leftOut(answer.dropped), share(shareLink),
+    facts(rows),
+    leftOut(answer.dropped), askSo ? understood(answer.explained, askSo) : null, share(link),
   );
 }
 

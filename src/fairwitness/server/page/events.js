@@ -4,12 +4,28 @@
 export class AskError extends Error {}
 
 /** Yield {name, data} of each event of the answer to `body`; throws AskError. */
-export async function* ask(body, signal) {
-  const response = await post("/v1/ask", { ...body, stream: true }, signal);
+export function ask(body, signal) {
+  return told("/v1/ask", body, signal, "finished");
+}
+
+/** Yield {name, data} of each step of the report on `body`; throws AskError. */
+export function deep(body, signal) {
+  return told("/v1/deep", body, signal, "reported");
+}
+
+/** The answer that explains the post `named`; throws AskError. */
+export async function explain(named, asOf, signal) {
+  const query = asOf ? `?${new URLSearchParams({ as_of: asOf })}` : "";
+  const response = await send(`/v1/explain/${encodeURIComponent(named)}${query}`, { signal });
+  return response.json();
+}
+
+async function* told(path, body, signal, last) {
+  const response = await post(path, { ...body, stream: true }, signal);
   let ended = false;
   for await (const event of read(response)) {
     if (event.name === "error") throw new AskError(event.data.error.message);
-    ended = event.name === "finished";
+    ended = event.name === last;
     yield event;
   }
   if (!ended) throw new AskError("The connection broke before the answer was whole.");
@@ -25,15 +41,19 @@ export async function* watch(body, signal) {
   if (!signal.aborted) throw new AskError("The connection broke: this answer is closed.");
 }
 
-async function post(path, body, signal) {
+function post(path, body, signal) {
+  return send(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+    signal,
+  });
+}
+
+async function send(path, request) {
   let response;
   try {
-    response = await fetch(path, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-      signal,
-    });
+    response = await fetch(path, request);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new AskError("The server cannot be reached.");

@@ -2,6 +2,7 @@
 // and the model stand. When the server goes, it says so and keeps trying.
 
 import { bdi, make } from "/page/dom.js";
+import { facts } from "/page/said.js";
 import { count, duration, moment } from "/page/text.js";
 
 const RETRY_MS = 3000;
@@ -82,7 +83,7 @@ function details(status) {
     [status.copy_floods, "of texts that flood"],
     [status.low_quality, "worth little"],
   ];
-  const facts = [
+  const rows = [
     [status.virtual ? "Replay’s clock" : "Clock", `${moment(status.now)} UTC`],
     ["Newest seen", status.newest_seen_at ? `${moment(status.newest_seen_at)} UTC` : "nothing yet"],
     ["Networks", Object.entries(status.networks).map(([name, n]) => `${name} ${n.toLocaleString("en")}`).join(", ") || "none"],
@@ -91,10 +92,7 @@ function details(status) {
     ["Index", `${(status.size_bytes / 1e6).toFixed(1)} MB, log at byte ${status.position.log.toLocaleString("en")}`],
     ["Version", status.versions.fairwitness],
   ];
-  shown.push(make("dl", "", {}, ...facts.flatMap(([name, value]) => [
-    make("dt", "", {}, name), make("dd", "", {}, value),
-  ])));
-  return shown;
+  return [...shown, facts(rows)];
 }
 
 function table(sources) {

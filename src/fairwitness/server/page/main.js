@@ -2,24 +2,26 @@
 // that it can be shared, and going back asks the question before.
 
 import { AnswerView } from "/page/answer.js";
-import { ask, AskError } from "/page/events.js";
+import { ask, AskError, deep, explain } from "/page/events.js";
 import { lightUp } from "/page/links.js";
 import { follow } from "/page/live.js";
+import { ReportView } from "/page/report.js";
 import { Sources } from "/page/sources.js";
 import { Watching } from "/page/watching.js";
 
 const at = (id) => document.getElementById(id);
 const form = at("form");
-const view = new AnswerView(at("answer"), at("about"), new Sources(at("sources-section"), at("sources")));
-const watching = new Watching(at("watching"), (told) => view.show(told, () => address(told)));
+const places = [at("answer"), at("about"), new Sources(at("sources-section"), at("sources"))];
+const view = new AnswerView(...places);
+const report = new ReportView(...places);
+const watching = new Watching(at("watching"), (told) => view.show(told, { link: () => address(told) }));
 let asking = new AbortController();
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  const asked = read();
-  history.pushState(null, "", address(asked));
-  answer(asked);
+  go(read());
 });
+at("stop").addEventListener("click", () => asking.abort());
 
 at("then").addEventListener("click", () => {
   setMoment("", true);
@@ -53,30 +55,74 @@ function setMoment(asOf, choosing = false) {
   at("then").hidden = !at("when").hidden;
 }
 
-/** What the form asks: {question, mode, as_of}. */
+/** What the form asks, as an address of this page says it too. */
 function read() {
   const fields = new FormData(form);
+  const question = fields.get("q").trim();
+  if (/^(https?|at):\/\/\S+$/.test(question)) return { explain: question };
   const asOf = fields.get("as_of");
-  return { question: fields.get("q").trim(), mode: fields.get("mode"), as_of: asOf ? `${asOf}Z` : "" };
+  return {
+    question,
+    mode: fields.get("mode"),
+    length: fields.get("length"),
+    seconds: fields.get("form") === "report" ? Number(fields.get("seconds")) || 30 : 0,
+    as_of: asOf ? `${asOf}Z` : "",
+  };
 }
 
-/** The address of a question. */
-function address({ question, mode, as_of: asOf }) {
-  const query = new URLSearchParams({ q: question });
-  if (mode !== "regular") query.set("mode", mode);
+/** The address of what is asked; `seconds` are of a report, `questions` are edited. */
+function address({ question, mode, length, seconds, as_of: asOf, questions, explain: named }) {
+  const query = new URLSearchParams(named ? { explain: named } : { q: question });
+  if (mode && mode !== "regular") query.set("mode", mode);
+  if (length && length !== "normal") query.set("length", length);
+  if (seconds) query.set("report", seconds);
   if (asOf) query.set("as_of", asOf);
+  if (questions?.length) query.set("questions", JSON.stringify(questions));
   return `/?${query}`;
+}
+
+/** What the address of the page asks. */
+function written() {
+  const query = new URLSearchParams(location.search);
+  const asOf = query.get("as_of") ?? "";
+  if (query.get("explain")) return { explain: query.get("explain"), as_of: asOf };
+  const one = (name, known) => (known.includes(query.get(name)) ? query.get(name) : known[0]);
+  return {
+    question: query.get("q") ?? "",
+    mode: one("mode", ["regular", "fun"]),
+    length: one("length", ["normal", "short", "long"]),
+    seconds: Number(query.get("report")) || 0,
+    as_of: asOf,
+    questions: list(query.get("questions")),
+  };
+}
+
+/** The questions that an address holds: anybody may have written it. */
+function list(json) {
+  try {
+    return JSON.parse(json) ?? [];
+  } catch {
+    return [];
+  }
+}
+
+/** Ask, under an address of its own. */
+function go(asked) {
+  history.pushState(null, "", address(asked));
+  answer(asked);
 }
 
 /** Ask what the address of the page says. */
 function open() {
-  const query = new URLSearchParams(location.search);
-  const question = query.get("q") ?? "";
-  form.elements.q.value = question;
-  form.elements.mode.value = query.get("mode") === "fun" ? "fun" : "regular";
-  setMoment(query.get("as_of") ?? "");
-  if (question) {
-    answer({ question, mode: form.elements.mode.value, as_of: query.get("as_of") ?? "" });
+  const asked = written();
+  form.elements.q.value = asked.explain ?? asked.question;
+  form.elements.mode.value = asked.mode ?? "regular";
+  form.elements.namedItem("length").value = asked.length ?? "normal";
+  form.elements.form.value = asked.seconds ? "report" : "answer";
+  if (asked.seconds) form.elements.seconds.value = asked.seconds;
+  setMoment(asked.as_of);
+  if (asked.question || asked.explain) {
+    answer(asked);
   } else {
     asking.abort();
     watching.end();
@@ -90,27 +136,62 @@ function open() {
 async function answer(asked) {
   asking.abort();
   const mine = (asking = new AbortController());
+  const title = asked.explain ? `Explained: ${asked.explain}` : asked.question;
   document.body.classList.add("asked");
-  document.title = `${asked.question} – fairwitness`;
+  document.title = `${title} – fairwitness`;
   at("found").hidden = false;
-  at("asked").textContent = asked.question;
-  view.begin();
+  at("asked").textContent = title;
+  at("stop").hidden = false;
   watching.end();
+  const again = () => answer(asked);
   try {
-    for await (const { name, data } of ask(asked, mine.signal)) {
-      if (mine.signal.aborted) return;
-      if (name === "said") view.said(data);
-      if (name === "finished") {
-        view.finished(data, () => address(data.answer));
-        if (!asked.as_of && data.answer.standing !== "declined") watching.offer(asked);
-      }
-    }
+    await (asked.explain ? explained : asked.seconds ? reported : answered)(asked, mine);
   } catch (error) {
     if (mine !== asking) return; // another question took its place
-    if (error.name === "AbortError") view.failed("Stopped.", () => answer(asked));
-    else if (error instanceof AskError) view.failed(error.message, () => answer(asked));
-    else throw error;
+    const stopped = error.name === "AbortError";
+    if (!stopped && !(error instanceof AskError)) throw error;
+    if (asked.seconds && stopped && report.ended(true)) return;
+    view.failed(stopped ? "Stopped." : error.message, again);
+  } finally {
+    if (mine === asking) at("stop").hidden = true;
   }
+}
+
+async function answered(asked, mine) {
+  view.begin();
+  const { seconds: _, questions = [], ...body } = asked;
+  const offers = {
+    link: () => address({ ...asked, as_of: offers.asOf }),
+    askSo: (changed) => go({ ...asked, questions: changed }),
+  };
+  for await (const { name, data } of ask({ ...body, questions, explain: true }, mine.signal)) {
+    if (mine.signal.aborted) return;
+    if (name === "said") view.said(data);
+    if (name === "finished") {
+      offers.asOf = data.answer.as_of;
+      view.finished(data, offers);
+      const open = !asked.as_of && !questions.length && data.answer.standing !== "declined";
+      if (open) watching.offer(asked);
+    }
+  }
+}
+
+async function reported({ question, mode, seconds, as_of }, mine) {
+  view.begin(); // what fails before the first step is said there
+  let begun = false;
+  for await (const { data } of deep({ question, mode, seconds, as_of }, mine.signal)) {
+    if (mine.signal.aborted) return;
+    if (!begun) report.begin();
+    begun = true;
+    report.progressed(data);
+  }
+  report.ended(false);
+}
+
+async function explained({ explain: named, as_of: asOf }, mine) {
+  view.begin();
+  const told = await explain(named, asOf, mine.signal);
+  view.show(told, { link: () => address({ explain: named, as_of: told.as_of }) });
 }
 
 lightUp(at("found"));

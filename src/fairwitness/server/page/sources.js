@@ -72,5 +72,10 @@ function head(source) {
 function foot(source) {
   const stands = [count(source.witnesses, "independent witness", "independent witnesses")];
   if (source.copies > 1) stands.push(count(source.copies, "copy", "copies"));
-  return make("footer", "", {}, make("span", "", {}, stands.join(" · ")), link(source.url, "original"));
+  const explained = `/?${new URLSearchParams({ explain: source.id })}`;
+  return make(
+    "footer", "", {},
+    make("span", "", {}, stands.join(" · ")),
+    make("span", "", {}, link(source.url, "original"), " ", make("a", "", { href: explained }, "explain")),
+  );
 }

@@ -40,7 +40,7 @@ export class Watching {
     this.place.replaceChildren();
   }
 
-  async open({ question, mode, alert }) {
+  async open({ question, mode, length, alert }) {
     const mine = (this.watching = new AbortController());
     const line = make("span", "", { role: "status" }, "opening…");
     const stop = make("button", "plain", { type: "button" }, "Close");
@@ -48,10 +48,10 @@ export class Watching {
     this.place.replaceChildren(make("p", "", {}, line, " ", stop), list);
     stop.onclick = () => {
       mine.abort();
-      this.offer({ question, mode });
+      this.offer({ question, mode, length });
     };
     try {
-      for await (const { name, data } of watch({ question, mode, alert }, mine.signal)) {
+      for await (const { name, data } of watch({ question, mode, length, alert }, mine.signal)) {
         if (name === "finished") {
           line.textContent = "Open: what comes in changes this answer.";
           this.show(data.answer);
