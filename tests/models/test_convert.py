@@ -115,8 +115,22 @@ SHAPES = {
         }
     },
     "mistral": {"architectures": ["MistralForCausalLM"], "sliding_window": None},
+    "mistral, narrow": {"architectures": ["MistralForCausalLM"], "sliding_window": 4},
     "qwen2": {"architectures": ["Qwen2ForCausalLM"]},
     "qwen3": {"architectures": ["Qwen3ForCausalLM"], "head_dim": 8},
+    "gemma2": {
+        "architectures": ["Gemma2ForCausalLM"],
+        "head_dim": 8,
+        "query_pre_attn_scalar": 8,
+        "sliding_window": 4,
+    },
+    "gemma3": {
+        "architectures": ["Gemma3ForCausalLM"],
+        "head_dim": 8,
+        "query_pre_attn_scalar": 8,
+        "sliding_window": 4,
+        "rope_scaling": {"rope_type": "linear", "factor": 8.0},
+    },
 }
 
 
@@ -130,7 +144,11 @@ def weights_for(tiny, shape: str) -> dict[str, np.ndarray]:
             added[name.replace("weight", "bias")] = rng.normal(0, 1, len(weight))
         if ".o_proj." in name and "biases" in shape:
             added[name.replace("weight", "bias")] = rng.normal(0, 1, len(weight))
-        if ".q_proj." in name and shape == "qwen3":
+        if "post_attention_layernorm" in name and "gemma" in shape:
+            for part in ("pre", "post"):
+                norm = name.replace("post_attention", f"{part}_feedforward")
+                added[norm] = rng.normal(0, 0.2, len(weight))
+        if ".q_proj." in name and shape in ("qwen3", "gemma3"):
             for part in "qk":
                 norm = name.replace("q_proj", f"{part}_norm")
                 added[norm] = 1 + rng.normal(0, 0.2, 8)
@@ -188,8 +206,9 @@ def test_pieces_go_into_the_file_as_they_are(tiny, make_folder, tmp_path):
 
 
 def test_what_gguf_cannot_tell_is_refused(tiny, make_folder, tmp_path):
-    folder = make_folder(architectures=["MistralForCausalLM"], sliding_window=16)
-    with pytest.raises(ModelFileError, match="a Mistral of this shape cannot be written"):
+    late = {"use_sliding_window": True, "sliding_window": 16, "max_window_layers": 1}
+    folder = make_folder(architectures=["Qwen2ForCausalLM"], **late)
+    with pytest.raises(ModelFileError, match=r"a Qwen2, Qwen2.5 of this shape cannot be written"):
         convert(folder, tmp_path / "a.gguf")
     (folder / "config.json").write_text(json.dumps(tiny.config()))
     table = tiny.tokenizer()

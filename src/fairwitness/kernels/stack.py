@@ -1,5 +1,6 @@
-"""A Llama-shaped decoder's step in one native call: many tokens, of many sequences.
+"""A decoder's step in one native call: many tokens, of many sequences.
 
+What a family does otherwise than a Llama is data: what a layer has besides, and `Ways`.
 There is no plain twin here: it is `fairwitness.models.decoder`, in JAX, and tests hold both equal.
 What a row computes depends on what stands before it in its sequence alone, to the last bit: not on
 the other rows, nor on how a prompt is cut, nor on threads.
@@ -9,7 +10,7 @@ import ctypes
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ __all__ = [
     "Row",
     "Shape",
     "Stack",
+    "Ways",
     "Weights",
     "interleaved",
 ]
@@ -38,14 +40,27 @@ Rows = TypeVar("Rows", NDArray[np.float32], NDArray[np.uint8])
 
 STAGES = ("begin", "norm", "project", "attend", "out", "gate_up", "down", "head")
 """`enum Stage` in csrc/decoder.h: the embedding and the angles of positions; norms with what they
-make whole; query, key and value; attention; its product; gate, up and silu; down; the last norm and
-the head."""
+make whole; query, key and value; attention; its product; gate and up; down; the last norm and the
+head."""
+_VECTORS = (
+    "attention_norm",
+    "mlp_norm",
+    "heads_bias",
+    "out_bias",
+    "query_norm",
+    "key_norm",
+    "attention_post_norm",
+    "mlp_post_norm",
+)
+_WAVES = ("main", "local", "none")
+_ACTIVATIONS = ("silu", "gelu_tanh")
+_FAR = 2**30  # no window is wider
 
 
 @dataclass(frozen=True)
 class LayerWeights:
     """One layer: `query_key` is query and key heads below each other; `gate_up` has sixteen rows of
-    gate, then sixteen of up, and so on."""
+    gate, then sixteen of up, and so on. A Llama has nothing of what follows."""
 
     attention_norm: Floats
     mlp_norm: Floats
@@ -54,6 +69,25 @@ class LayerWeights:
     out: Tiles
     gate_up: Tiles
     down: Tiles
+    heads_bias: Floats | None = None  # of query, key and value heads below each other
+    out_bias: Floats | None = None
+    query_norm: Floats | None = None  # of each head, before it is turned
+    key_norm: Floats | None = None
+    attention_post_norm: Floats | None = None  # of what is added to the residual stream
+    mlp_post_norm: Floats | None = None
+    window: int | None = None  # the newest positions that a row looks at, its own among them
+    rope: Literal["main", "local", "none"] = "main"  # whose frequencies turn its heads
+
+
+@dataclass(frozen=True)
+class Ways:
+    """What all layers do otherwise than a Llama's; a cap makes x cap * tanh(x / cap)."""
+
+    query_scale: float | None = None  # of the scores; head_size ** -0.5 if None
+    score_cap: float | None = None
+    logits_cap: float | None = None
+    embedding_scale: float = 1.0
+    activation: Literal["silu", "gelu_tanh"] = "silu"
 
 
 @dataclass(frozen=True)
@@ -66,6 +100,8 @@ class Weights:
     frequencies: Floats  # radians a position of each pair in a head
     layers: list[LayerWeights]
     amplitude: float = 1.0  # what RoPE multiplies by besides (YaRN)
+    local_frequencies: Floats | None = None  # of layers whose `rope` is local
+    ways: Ways = Ways()
 
 
 class Row(NamedTuple):
@@ -108,23 +144,25 @@ class Stack:
         self.shape, self.threads = shape, threads
         self._native, self._weights = native, weights  # held, for the native side points to them
         matrices = [weights.embedding, weights.head]
-        norms = [weights.norm]
+        vectors = [weights.norm, weights.frequencies, weights.local_frequencies]
         for layer in weights.layers:
             matrices += [layer.query_key, layer.value, layer.out, layer.gate_up, layer.down]
-            norms += [layer.attention_norm, layer.mlp_norm]
-        sizes = _whole(astuple(shape))
+            vectors += [getattr(layer, name) for name in _VECTORS]
+        reaches = [(layer.window or _FAR, _WAVES.index(layer.rope)) for layer in weights.layers]
+        sizes, numbers = _whole(astuple(shape)), _numbers(shape, epsilon, weights)
         told = _whole([_told(matrix) for matrix in matrices])
-        places = _whole([norm.ctypes.data for norm in norms])
+        places = _whole([0 if each is None else each.ctypes.data for each in vectors])
+        seen = _whole(reaches)
         native.fw_decoder_new.restype = ctypes.c_void_p
         self._decoder = ctypes.c_void_p(
             native.fw_decoder_new(
                 count(instructions),
                 at(sizes),
-                ctypes.c_float(epsilon),
-                ctypes.c_float(weights.amplitude),
-                at(weights.frequencies),
+                at(numbers),
+                count(_ACTIVATIONS.index(weights.ways.activation)),
                 at(told),
                 at(places),
+                at(seen),
                 count(threads),
             )
         )
@@ -242,6 +280,17 @@ def _rows_told(rows: Sequence[Row], tables: NDArray[np.int32]) -> list[tuple[int
         assert 0 <= position < size
         told.append((token, position, address, adapter.address if adapter else 0))
     return told
+
+
+def _numbers(shape: Shape, epsilon: float, weights: Weights) -> Floats:
+    """As `network_of` in csrc/decoder.cpp takes them."""
+    ways, scale = weights.ways, weights.ways.query_scale
+    if scale is None:
+        scale = 1 / np.sqrt(np.float32(shape.head_size))
+    caps = ways.score_cap or 0.0, ways.logits_cap or 0.0
+    local_amplitude = 1.0
+    told = (epsilon, scale, *caps, ways.embedding_scale, weights.amplitude, local_amplitude)
+    return np.array(told, np.float32)
 
 
 def _told(matrix: Tiles) -> tuple[int, int, int, int]:

@@ -100,16 +100,6 @@ class DecoderConfig:
         return self.experts is None or self.experts.beside_mlp
 
     @property
-    def is_llama(self) -> bool:
-        """Whether all that differs between families is as in a Llama; its RoPE may have other
-        frequencies and lengths, but not other ones at each position."""
-        plain = DecoderConfig(
-            **{field.name: getattr(self, field.name) for field in fields(self)[:11]},
-            rope_scaling=self.rope_scaling,
-        )
-        return self == plain and not isinstance(self.rope_scaling, Dynamic)
-
-    @property
     def cached_numbers(self) -> int:
         """How many numbers the cache keeps of each token: a key and a value per layer and head."""
         return 2 * self.layers * self.kv_heads * self.head_size

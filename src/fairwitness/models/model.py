@@ -21,12 +21,11 @@ from fairwitness.models.config import DecoderConfig
 from fairwitness.models.config_gguf import config_from_gguf
 from fairwitness.models.config_hugging_face import config_from_hugging_face
 from fairwitness.models.errors import ModelFileError
-from fairwitness.models.families import Family
 from fairwitness.models.gguf import GgufFile, open_gguf
 from fairwitness.models.grok import config_from_grok_1
 from fairwitness.models.grok1_checkpoint import FOLDER_NAME as CHECKPOINT_NAME
 from fairwitness.models.grok1_checkpoint import open_grok1
-from fairwitness.models.packed import is_native, packed_weights
+from fairwitness.models.packed import packed_weights
 from fairwitness.models.safetensors import open_folder
 from fairwitness.models.tokenizer import Tokenizer
 from fairwitness.models.tokenizer_files import tokenizer_from_folder, tokenizer_from_gguf
@@ -99,12 +98,8 @@ def _open_gguf_model(path: Path) -> Model:
         parameters=partial(parameters_from_gguf, file, family, config),
         tokenizer=partial(tokenizer_from_gguf, path, file.metadata, vocabulary),
         chat_template=partial(_gguf_chat_template, file),
-        packed=partial(_packed, file, family, config),
+        packed=partial(packed_weights, file, family, config),
     )
-
-
-def _packed(file: GgufFile, family: Family, config: DecoderConfig) -> Weights | None:
-    return packed_weights(file, config) if is_native(family, config) else None
 
 
 def _gguf_chat_template(file: GgufFile) -> ChatTemplate:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from fairwitness.kernels import formats, quantised
 from fairwitness.kernels.native import library
 from fairwitness.kernels.quantised import Room, Tiles, tiles_bytes
-from fairwitness.kernels.stack import LayerWeights, Shape, Weights, interleaved
-from fairwitness.models.config import DecoderConfig
+from fairwitness.kernels.stack import LayerWeights, Shape, Ways, Weights, interleaved
+from fairwitness.models.config import Attention, DecoderConfig, Multipliers
 from fairwitness.models.families import GGUF, Family
 from fairwitness.models.gguf import GgufFile, GgufTensor
-from fairwitness.models.rope import amplitude
+from fairwitness.models.rope import Dynamic, amplitude, frequencies
 from fairwitness.models.weights import (
+    Rows,
     check_all_placed,
     check_shape,
     halves_from_pairs,
@@ -50,23 +51,40 @@ def shape_of(config: DecoderConfig) -> Shape:
 
 
 def is_native(family: Family, config: DecoderConfig) -> bool:
-    """Whether the native step is made for a GGUF file of this kind: it is a Llama's, and unpacks
-    query and key rows as such files pair them."""
-    return config.is_llama and family.gguf_pairs
+    """Whether the native step is made for a GGUF file of this kind: whatever a config may say but
+    experts, sinks, chunks, scores that grow with the position, and frequencies that change with
+    it."""
+    attention, multipliers = config.attention, config.multipliers
+    known = Attention(
+        bias=attention.bias,
+        out_bias=attention.out_bias,
+        head_norms=attention.head_norms,
+        scale=attention.scale,
+        cap=attention.cap,
+    )
+    return (
+        family.gguf is not None
+        and attention == known
+        and config.experts is None
+        and config.activation in ("silu", "gelu_tanh")
+        and multipliers == Multipliers(multipliers.embedding, logits_cap=multipliers.logits_cap)
+        and not any(reach.chunk for reach in config.reaches)
+        and not isinstance(config.rope_scaling, Dynamic)
+    )
 
 
-def packed_weights(file: GgufFile, config: DecoderConfig) -> Weights | None:
-    """The weights as tiles, or None: no native library, not a Llama, sizes that do not fit, other
-    formats.
+def packed_weights(file: GgufFile, family: Family, config: DecoderConfig) -> Weights | None:
+    """The weights as tiles, or None: no native library, ways that it does not have, sizes that do
+    not fit, other formats.
 
     Raises:
         ModelFileError: as `parameters_from_gguf`, which reads no less of the file.
     """
-    if library() is None or not config.is_llama or not shape_of(config).fits:
+    if library() is None or not is_native(family, config) or not shape_of(config).fits:
         return None
     if not _is_packable(file, config):
         return None
-    return _Source(file, config).weights()
+    return _Source(file, family, config).weights()
 
 
 def _is_packable(file: GgufFile, config: DecoderConfig) -> bool:
@@ -83,11 +101,30 @@ def _is_packable(file: GgufFile, config: DecoderConfig) -> bool:
     )
 
 
+def ways_of(config: DecoderConfig) -> Ways:
+    """What all layers do otherwise than a Llama's; it `is_native`."""
+    activation, multipliers = config.activation, config.multipliers
+    assert activation in ("silu", "gelu_tanh")
+    return Ways(
+        config.attention.scale,
+        config.attention.cap,
+        multipliers.logits_cap,
+        multipliers.embedding,
+        activation,
+    )
+
+
+def _local_frequencies(config: DecoderConfig) -> NDArray[np.float32] | None:
+    if config.local_rope_base is None:
+        return None
+    return frequencies(config.head_size, config.local_rope_base).astype(np.float32)
+
+
 class _Source:
     """A file whose matrices can be packed: each shape checked, each tensor accounted for."""
 
-    def __init__(self, file: GgufFile, config: DecoderConfig) -> None:
-        self._file, self._config = file, config
+    def __init__(self, file: GgufFile, family: Family, config: DecoderConfig) -> None:
+        self._file, self._family, self._config = file, family, config
         self._left = set(file.tensors)
         self._room = Room(sum(_packed_bytes(tensor) for tensor in file.tensors.values()))
 
@@ -108,6 +145,8 @@ class _Source:
             frequencies=rope_frequencies(config, factors),
             layers=[self._layer(index) for index in range(config.layers)],
             amplitude=amplitude(config.rope_scaling),
+            local_frequencies=_local_frequencies(config),
+            ways=ways_of(config),
         )
         check_all_placed(self._file.path, self._left)
         return weights
@@ -127,8 +166,9 @@ class _Source:
         }
         names = {name: GGUF[name].format(index) for name in GGUF}
         told = {name: self._blocks(names[name], shape) for name, shape in shapes.items()}
-        query = halves_from_pairs(told["query"], config.query_heads)
-        key = halves_from_pairs(told["key"], config.kv_heads)
+        query = self._halves(told["query"], config.query_heads)
+        key = self._halves(told["key"], config.kv_heads)
+        reach = config.reach(index)
         return LayerWeights(
             attention_norm=self._floats(names["attention_norm"], config.width),
             mlp_norm=self._floats(names["mlp_norm"], config.width),
@@ -137,7 +177,34 @@ class _Source:
             out=self._tiles(told["out"], names["out"]),
             gate_up=self._tiles(interleaved(told["gate"], told["up"]), names["gate"]),
             down=self._tiles(told["down"], names["down"]),
+            **self._besides(names),
+            window=reach.window,
+            rope=reach.rope,
         )
+
+    def _besides(self, names: dict[str, str]) -> dict[str, NDArray[np.float32]]:
+        """What this family's layers have besides a Llama's, by the names of `LayerWeights`."""
+        config, size, besides = self._config, self._config.head_size, {}
+        if config.attention.bias:
+            counts = config.query_heads, config.kv_heads, config.kv_heads
+            query, key, value = (
+                self._floats(names[f"{part}_bias"], heads * size)
+                for part, heads in zip(("query", "key", "value"), counts, strict=True)
+            )
+            query, key = self._halves(query, counts[0]), self._halves(key, counts[1])
+            besides["heads_bias"] = np.concatenate([query, key, value])
+        if config.attention.out_bias:
+            besides["out_bias"] = self._floats(names["out_bias"], config.width)
+        if config.attention.head_norms:
+            for part in ("query_norm", "key_norm"):
+                besides[part] = self._floats(names[part], size)
+        if config.post_norms:
+            for part in ("attention_post_norm", "mlp_post_norm"):
+                besides[part] = self._floats(names[part], config.width)
+        return besides
+
+    def _halves(self, rows: Rows, heads: int) -> Rows:
+        return halves_from_pairs(rows, heads) if self._family.gguf_pairs else rows
 
     def _tiles(self, blocks_rb: NDArray[np.uint8], name: str) -> Tiles:
         kind = _KINDS[self._file.tensors[name].format.name]

@@ -1,8 +1,9 @@
 """A folder of safetensors as the contents of a GGUF file: to run natively, and elsewhere.
 
-For decoders that differ from a Llama in nothing but biases and norms of heads: Llama, Mistral,
-Qwen 2 and 3. Names come from the table of families. Query and key rows of the Llamas are put into
-pairs, as GGUF has them, and Llama 3's stretch of RoPE becomes a tensor of factors.
+For decoders without experts: Llama, Mistral, Qwen 2 and 3, Gemma 2 and 3, SmolLM3. Names come
+from the table of families. Query and key rows of the Llamas are put into pairs, as GGUF has them,
+what Gemma adds to one becomes the norm itself, and Llama 3's stretch of RoPE a tensor of factors.
+What the keys would not give back is refused.
 
 Facts: conversion/*.py of github.com/ggml-org/llama.cpp, which writes these files for everybody.
 """
@@ -18,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.models.config import Attention, DecoderConfig
+from fairwitness.models.config import DecoderConfig
+from fairwitness.models.config_gguf import config_from_gguf
 from fairwitness.models.config_hugging_face import config_from_hugging_face
 from fairwitness.models.dequantise import FORMATS, BlockFormat
 from fairwitness.models.errors import ModelFileError
@@ -26,7 +28,7 @@ from fairwitness.models.families import Family
 from fairwitness.models.gguf import Value, check_finite
 from fairwitness.models.model import json_table
 from fairwitness.models.quantise import quantise
-from fairwitness.models.rope import Llama3, frequencies, scaled
+from fairwitness.models.rope import Linear, Llama3, frequencies, scaled
 from fairwitness.models.safetensors import Safetensors, open_folder
 from fairwitness.models.weights import check_all_placed
 from fairwitness.models.writing import NewTensor
@@ -46,28 +48,29 @@ def gguf_of_folder(
     """
     path = folder / "config.json"
     family, config = config_from_hugging_face(path, json_table(path))
-    if family.gguf is None or not _is_plain(config):
-        raise ModelFileError(path, f"a {family.title} of this shape cannot be written as GGUF")
+    if family.gguf is None or config.experts is not None:
+        raise ModelFileError(path, f"a {family.title} cannot be written as GGUF")
     file = open_folder(folder)
     tensors = [
-        _tensor(file, name, gguf_name, _paired_heads(family, config, part), choose)
+        _tensor(file, name, gguf_name, partial(_turned, family, config, part), choose)
         for part, name, gguf_name in _named(file, family, config)
     ]
-    return _metadata(folder, family, config), [*tensors, *_rope_factors(config)]
+    metadata, names = _metadata(folder, family, config), {tensor.name for tensor in tensors}
+    _, told = config_from_gguf(path, metadata, config.vocabulary, names)
+    if told != _as_told(config):
+        raise ModelFileError(path, f"a {family.title} of this shape cannot be written as GGUF")
+    return metadata, [*tensors, *_rope_factors(config)]
 
 
-def _is_plain(config: DecoderConfig) -> bool:
-    """Whether biases and norms of heads are all that it has beyond a Llama."""
-    attention = Attention()
-    bare = replace(config, attention=attention)
-    kept = replace(
-        attention,
-        bias=config.attention.bias,
-        out_bias=config.attention.out_bias,
-        head_norms=config.attention.head_norms,
+def _as_told(config: DecoderConfig) -> DecoderConfig:
+    """The config as it is read again: Llama 3's stretch is no key, nor is the usual scale."""
+    attention = config.attention
+    if attention.scale == config.head_size**-0.5:
+        attention = replace(attention, scale=None)
+    is_factors = isinstance(config.rope_scaling, Llama3)
+    return replace(
+        config, attention=attention, rope_scaling=None if is_factors else config.rope_scaling
     )
-    stretch = config.rope_scaling
-    return bare.is_llama and config.attention == kept and isinstance(stretch, Llama3 | None)
 
 
 def _metadata(folder: Path, family: Family, config: DecoderConfig) -> dict[str, Value]:
@@ -85,12 +88,32 @@ def _metadata(folder: Path, family: Family, config: DecoderConfig) -> dict[str, 
         "rope.dimension_count": config.head_size,
         "rope.freq_base": config.rope_base,
     }
+    shape |= _reach(config)
+    match config.rope_scaling:
+        case Linear(factor):
+            shape |= {"rope.scaling.type": "linear", "rope.scaling.factor": factor}
+    caps = {
+        "attn_logit_softcapping": config.attention.cap,
+        "final_logit_softcapping": config.multipliers.logits_cap,
+    }
+    shape |= {key: cap for key, cap in caps.items() if cap is not None}
     general: dict[str, Value] = {
         "general.architecture": str(family.gguf),
         "general.type": "model",
         "general.name": folder.resolve().name,
     }
     return general | {f"{family.gguf}.{key}": value for key, value in shape.items()}
+
+
+def _reach(config: DecoderConfig) -> dict[str, Value]:
+    """The keys of windows, whose layers an architecture knows, and of their RoPE."""
+    told: dict[str, Value] = {}
+    windows = {reach.window for reach in config.reaches if reach.window is not None}
+    if len(windows) == 1:
+        told["attention.sliding_window"] = windows.pop()
+    if config.local_rope_base is not None:
+        told["rope.freq_base_swa"] = config.local_rope_base
+    return told
 
 
 def _named(file: Safetensors, family: Family, config: DecoderConfig) -> list[tuple[str, str, str]]:
@@ -109,33 +132,33 @@ def _named(file: Safetensors, family: Family, config: DecoderConfig) -> list[tup
     return found
 
 
-def _paired_heads(family: Family, config: DecoderConfig, part: str) -> int:
-    """How many heads' rows have to be put into pairs; none for most tensors."""
+def _turned(family: Family, config: DecoderConfig, part: str, weights: Floats) -> Floats:
+    """A tensor as GGUF has it."""
+    if family.norms_from_one and part.endswith("norm"):
+        return weights + np.float32(1)
     if not family.gguf_pairs or part not in _PAIRED:
-        return 0
-    return config.query_heads if part.startswith("query") else config.kv_heads
+        return weights
+    heads = config.query_heads if part.startswith("query") else config.kv_heads
+    return pairs_from_halves(weights, heads)
 
 
 def _tensor(
     file: Safetensors,
     name: str,
     gguf_name: str,
-    paired_heads: int,
+    turn: Callable[[Floats], Floats],
     choose: Callable[[str, tuple[int, ...], BlockFormat], BlockFormat],
 ) -> NewTensor:
     stored = file.tensors[name]
     block_format = choose(gguf_name, stored.shape, stored.format)
-    read = partial(_packed, file, name, paired_heads, block_format)
+    read = partial(_packed, file, name, turn, block_format)
     return NewTensor(gguf_name, stored.shape, block_format, read)
 
 
 def _packed(
-    file: Safetensors, name: str, paired_heads: int, block_format: BlockFormat
+    file: Safetensors, name: str, turn: Callable[[Floats], Floats], block_format: BlockFormat
 ) -> NDArray[np.uint8]:
-    weights = file.read(name)
-    if paired_heads:
-        weights = pairs_from_halves(weights, paired_heads)
-    packed = quantise(block_format, weights)
+    packed = quantise(block_format, turn(file.read(name)))
     check_finite(file.path, f"{name} as {block_format.name}", block_format, packed)
     return packed
 

@@ -16,11 +16,18 @@ struct Found {
     float *values() const { return told + kNumbers; }
 };
 
-// One kv head's share of the pages of a sequence.
+// One kv head's share of the pages of a sequence, and how its layer looks at it.
 struct Sight {
     const Pages *pages;
     const int32_t *table;
     int64_t offset;  // of the head in a page
+    int64_t window;  // the newest positions that are seen
+    float cap;       // what scores come close to, 0 for none
+
+    // The first position that is seen from one.
+    int64_t begin(int64_t position) const {
+        return position < window ? 0 : position + 1 - window;
+    }
 
     const uint8_t *head(int64_t page) const {
         return pages->data + table[page] * pages->page_bytes + offset;
@@ -40,7 +47,7 @@ struct Query {
     float *found;  // as `Found` has it
 };
 
-// scores[i][s] for positions from 16 * `first` on; those that are ahead of a query are lowest.
+// scores[i][s] for positions from 16 * `first` on; those that a query does not see are lowest.
 template <int kKind, int Q>
 FW_INLINE void score(const Query *queries, const Sight &sight, int64_t first, int64_t end,
                      float (*scores)[kPart], f32x16 *most) {
@@ -63,7 +70,9 @@ FW_INLINE void score(const Query *queries, const Sight &sight, int64_t first, in
         each<Q>(FW_EACH {
             const i32x16 ahead = lanes + static_cast<int32_t>(16 * b - queries[i].position);
             const f32x16 scaled = kKind == kBytes ? score[i] * scale : score[i];
-            const f32x16 seen = ahead > 0 ? lowest : scaled;
+            const f32x16 bounded = sight.cap != 0 ? capped(scaled, sight.cap) : scaled;
+            const f32x16 near = ahead > -static_cast<int32_t>(sight.window) ? bounded : lowest;
+            const f32x16 seen = ahead > 0 ? lowest : near;
             most[i] = larger(seen, most[i]);
             store(scores[i] + 16 * (b - first), seen);
         });
@@ -76,7 +85,8 @@ FW_INLINE void weigh(const Query *queries, const Sight &sight, int64_t first, in
                      float (*scores)[kPart], const f32x16 *most) {
     each<Q>(FW_EACH {
         const Found found{queries[i].found};
-        const bool sees = queries[i].position >= 16 * first;
+        const int64_t position = queries[i].position;
+        const bool sees = position >= 16 * first && sight.begin(position) < 16 * end;
         const float peak = sees ? highest(most[i]) : 0.0f;
         f32x16 sum = {};
         for (int64_t b = first; b < end; b++) {
@@ -86,7 +96,7 @@ FW_INLINE void weigh(const Query *queries, const Sight &sight, int64_t first, in
             const bool is_scaled = kKind == kBytes;
             store(here, is_scaled ? e * load(scales_of(sight, b / 4, false) + b % 4 * 16) : e);
         }
-        found.peak() = peak;
+        found.peak() = sees ? peak : -__builtin_inff();
         found.sum() = total(sum);
     });
 }
@@ -97,8 +107,13 @@ FW_INLINE int64_t gather(const Query *queries, const Sight &sight, int64_t from,
                          int64_t last, float (*scores)[kPart]) {
     constexpr int64_t kWidth = kKind == kFloats ? 4 : kKind == kHalves ? 2 : 1;
     const int64_t size = sight.pages->head_size;
-    int64_t oldest = last;  // who sees least; nobody may meet what he does not see, it may be no number
-    each<Q>(FW_EACH { oldest = queries[i].position < oldest ? queries[i].position : oldest; });
+    // Nobody may meet what he does not see, it may be no number: from where to where all see.
+    int64_t oldest = last, latest = first, begins[Q];
+    each<Q>(FW_EACH {
+        begins[i] = sight.begin(queries[i].position);
+        latest = begins[i] > latest ? begins[i] : latest;
+        oldest = queries[i].position < oldest ? queries[i].position : oldest;
+    });
     int64_t k = from;
     for (; k + 16 * W <= size; k += 16 * W) {
         f32x16 sums[Q * W];
@@ -113,7 +128,7 @@ FW_INLINE int64_t gather(const Query *queries, const Sight &sight, int64_t from,
                 const int64_t place = page * kPage + s;
                 each<Q>(FW_EACH {
                     const int q = i;
-                    if (!everybody && place > queries[q].position) return;
+                    if (!everybody && (place > queries[q].position || place < begins[q])) return;
                     const f32x16 weight = all(scores[q][place - first]);
                     each<W>([&](auto w) __attribute__((always_inline)) {
                         sums[q * W + w] = fma(value[w], weight, sums[q * W + w]);
@@ -121,7 +136,9 @@ FW_INLINE int64_t gather(const Query *queries, const Sight &sight, int64_t from,
                 });
             };
             const int64_t seen = oldest + 1 - page * kPage, all_see = seen < count ? seen : count;
+            const int64_t unseen = latest - page * kPage, some_see = unseen < count ? unseen : count;
             int64_t s = 0;
+            for (; s < some_see; s++) add(s, Index<0>{});
             for (; s < all_see; s++) add(s, Index<1>{});
             for (; s < count; s++) add(s, Index<0>{});
         }
@@ -130,7 +147,7 @@ FW_INLINE int64_t gather(const Query *queries, const Sight &sight, int64_t from,
     return k;
 }
 
-// Positions `first` to `last`, at most a part, and first is where one begins.
+// Positions `first` to `last`, of one part, and first is where a page begins.
 template <int kKind, int Q>
 static void look_together(const Query *queries, const Sight &sight, int64_t first, int64_t last) {
     alignas(64) float scores[Q][kPart];

@@ -23,7 +23,7 @@ struct Road {
     Part &part;
     int64_t newest;
     const Sight &then;
-    int64_t then_newest;
+    int64_t then_first, then_newest;
 
     static Block keys(const Sight &sight, int64_t place, int64_t newest) {
         const int64_t squares = sight.pages->head_size / kPairs, left = newest + 1 - place;
@@ -40,7 +40,7 @@ struct Road {
         }
         const int64_t further = (index - 2 * blocks) * kDeep;
         if (part.last < newest) return keys(sight, part.last + 1 + further, newest);
-        return keys(then, further, then_newest);
+        return keys(then, then_first / kDeep * kDeep + further, then_newest);
     }
 };
 
@@ -178,7 +178,7 @@ static void look_along(const Bench &bench, const Seekers &seekers, const Road &r
         score_few(seekers.queries, part.keys[b], size / kDeep,
                   part.last < part.first + b * kDeep + kPairs, road.block(b + kBlocksAhead),
                   scores_at(bench, b));
-    look_through<kFloats, true>(bench, road.sight, seekers.positions[0], part);
+    look_through<kFloats, true>(bench, road.sight, seekers.positions[0], road.newest, part);
     spoil(bench, part, blocks, 1);
     const Block one = road.block(blocks + kBlocksAhead);
     int64_t asked = 0;

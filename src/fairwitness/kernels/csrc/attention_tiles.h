@@ -96,15 +96,16 @@ static Part part_of(const Bench &bench, const Sight &sight, int64_t first, int64
     return part;
 }
 
-// Looks through the values of positions that `oldest`, who is the first of a share, does not see. Few
-// queries have tiles of no more rows than hold positions.
+// Looks through the values of positions that somebody does not see, from the first of a share, at `oldest`,
+// to the last. Few queries have tiles of no more rows than hold positions.
 template <int kKind, bool kIsFew>
-static void look_through(const Bench &bench, const Sight &sight, int64_t oldest, Part &part) {
+static void look_through(const Bench &bench, const Sight &sight, int64_t oldest, int64_t newest,
+                         Part &part) {
     const int64_t size = sight.pages->head_size;
     for (int64_t b = 0; b < part.blocks(); b++) {
         const int64_t place = part.first + b * kDeep;
         const int64_t rows = kIsFew || kKind != kFloats ? part.rows(b) : kPairs;
-        const bool is_seen = oldest >= place + kDeep - 1;
+        const bool is_seen = oldest >= place + kDeep - 1 && sight.begin(newest) <= place;
         const uint8_t *values = values_at<kKind>(sight, place);
         part.broken[b] = is_seen || kKind == kBytes ? 0 : broken_in<kKind>(values, size, rows);
         if (kKind != kFloats || !part.broken[b]) continue;
@@ -135,20 +136,22 @@ FW_INLINE f32x16 scale_at(const Sight &sight, int64_t position, bool is_key) {
     return load(scales_of(sight, position / kPage, is_key) + position % kPage);
 }
 
-// One query's scores in a part, whose weights take their place. `seen` is its position, counted from the
-// first.
-template <int kKind, bool kIsLast>
+// Which of sixteen positions stand before `end`.
+FW_INLINE uint32_t before(int64_t end) { return end > 15 ? 0xffffu : end > 0 ? (1u << end) - 1 : 0; }
+
+// One query's scores in a part, whose weights take their place. It sees what stands from `begin` to `seen`,
+// counted from the first, which may be all there is.
+template <int kKind, bool kSeesAll>
 struct Weighing {
     const Sight &sight;
-    int64_t first, seen;
+    int64_t first, begin, seen;
     float *row;
 
     float *at(int64_t b, int64_t half) const { return row + (2 * b + half) * kPairs * 16; }
 
     f32x16 only_seen(int64_t place, f32x16 x, f32x16 other) const {
-        const int64_t ahead = place + 15 - seen;
-        if (!kIsLast || ahead <= 0) return x;
-        const auto shown = static_cast<__mmask16>(ahead > 15 ? 0 : 0xffff >> ahead);
+        if (kSeesAll || (place + 15 <= seen && place >= begin)) return x;
+        const auto shown = static_cast<__mmask16>(before(seen + 1 - place) & ~before(begin - place));
         return (f32x16)_mm512_mask_mov_ps((__m512)other, shown, (__m512)x);
     }
 
@@ -156,9 +159,22 @@ struct Weighing {
     f32x16 above(int64_t b, int64_t half, f32x16 base) const {
         const int64_t place = kDeep * b + 16 * half;
         f32x16 here = load(at(b, half));
-        if constexpr (kKind == kBytes) here = fma(here, scale_at(sight, first + place, true), -base);
-        if constexpr (kKind != kBytes) here -= base;
+        if (kKind == kBytes && sight.cap == 0)
+            here = fma(here, scale_at(sight, first + place, true), -base);
+        else
+            here -= base;
         return only_seen(place, here, all(-__builtin_inff()));
+    }
+
+    // Softly, which takes the scales of keys with it.
+    void cap(int64_t blocks) const {
+        for (int64_t b = 0; b < blocks; b++)
+            for (int64_t half = 0; half < 2; half++) {
+                f32x16 here = load(at(b, half));
+                if constexpr (kKind == kBytes)
+                    here *= scale_at(sight, first + kDeep * b + 16 * half, true);
+                store(at(b, half), capped(here, sight.cap * 1.44269504f));
+            }
     }
 
     float peak(int64_t blocks) const {
@@ -222,14 +238,18 @@ static void weigh_all(const Bench &bench, const Sight &sight, const Seekers &see
             meanwhile();
             float *row = bench.scores + i / kPairs * kScores + i % kPairs * 16;
             const Found found{seekers.found + i * seekers.apart};
-            const int64_t seen = seekers.positions[i] - first;
-            if (seen + 1 >= kDeep * blocks)
-                what(found, Weighing<kKind, false>{sight, first, seen, row});
+            const int64_t position = seekers.positions[i];
+            const int64_t seen = position - first, begin = sight.begin(position) - first;
+            if (seen + 1 >= kDeep * blocks && begin <= 0)
+                what(found, Weighing<kKind, true>{sight, first, begin, seen, row});
             else
-                what(found, Weighing<kKind, true>{sight, first, seen, row});
+                what(found, Weighing<kKind, false>{sight, first, begin, seen, row});
         }
     };
-    each_query([&](Found found, const auto &weighing) { found.peak() = weighing.peak(blocks); });
+    each_query([&](Found found, const auto &weighing) {
+        if (sight.cap != 0) weighing.cap(blocks);
+        found.peak() = weighing.peak(blocks);
+    });
     each_query([&](Found found, const auto &weighing) {
         found.sum() = weighing.weigh(blocks, found.peak());
     });
@@ -253,7 +273,7 @@ static void look_in_squares(const Bench &bench, const Sight &sight, const Seeker
                             const Part &part) {
     constexpr bool kHasLow = kKind != kBytes;
     const int64_t size = sight.pages->head_size, deep = size / kDeep, first = part.first;
-    const int64_t blocks = (seekers.last(first + kPart) - first) / kDeep + 1;
+    const int64_t blocks = (seekers.last(part.last + 1) - first) / kDeep + 1;
     const Rows queries{seekers.queries, 64, deep * 2 * kSquare, 2 * kSquare};
     for (int64_t b = 0; b < blocks; b++) {
         const auto keys = [&](int64_t s) { return part.keys[b] + s * 2 * kSquare; };
@@ -270,14 +290,15 @@ static void look_in_squares(const Bench &bench, const Sight &sight, const Seeker
     }
 }
 
-// What they find in a part, which some of them may not come to.
+// What they find in a part, which some of them may not come to, or have behind them.
 template <int kKind>
 static void look_in_tiles(const Bench &bench, const Sight &sight, const Seekers &seekers,
                           const Part &part) {
-    if (seekers.positions[seekers.count - 1] < part.first) {
+    if (seekers.positions[seekers.count - 1] < part.first || sight.begin(seekers.positions[0]) > part.last) {
         for (int64_t i = 0; i < seekers.count; i++) {
             const Found found{seekers.found + i * seekers.apart};
             found.peak() = -__builtin_inff(), found.sum() = 0;
+            for (int64_t k = 0; k < sight.pages->head_size; k += 16) store(found.values() + k, f32x16{});
         }
         return;
     }

@@ -114,7 +114,8 @@ class Decoder {
         step.wants = wants;
         step.x = room(x_, count * shape.width);
         step.q = room(q_, count * shape.queries());
-        step.turns = room(turns_, count * shape.head_size);
+        step.turns = room(turns_, kWaves * count * shape.head_size);
+        step.given = room(given_, count * shape.width);
         step.pages = pages;
         step.found_room = form_->run_rows * shape.sharing() * shape.found();
         step.found = room(found_, 2 * pool_.threads() * step.found_room);
@@ -217,39 +218,65 @@ class Decoder {
     Pool pool_;
     Room normed_, whole_mixed_, whole_hidden_;
     std::vector<Line> shares_;
-    std::vector<float> x_, q_, turns_, mixed_, hidden_, found_, part_found_, low_, widened_, logits_;
+    std::vector<float> x_, q_, turns_, given_, mixed_, hidden_, found_, part_found_, low_, widened_, logits_;
     std::vector<int32_t> parts_done_;
     int64_t *spent_ns_ = nullptr;
 };
 
 }  // namespace
 
-// `shape` is vocabulary, width, layers, query heads, kv heads, head size, hidden. `matrices` has
-// kind, rows, columns and address of the embedding, the head, then of each layer query and key, value,
-// out, gate and up, down. `norms` has addresses: the last one, then of each layer those of attention
-// and MLP.
-// All that is pointed to stays the caller's and has to outlive the decoder. Null where this machine
-// has no such form.
-FW_EXPORT void *fw_decoder_new(int64_t form_number, const int64_t *shape, float epsilon,
-                               float amplitude, const float *frequencies, const int64_t *matrices, const int64_t *norms, int64_t threads) {
-    const Form *form = form_numbered(form_number);
-    if (!form) return nullptr;
-    const auto norm = [norms](int64_t i) { return reinterpret_cast<const float *>(norms[i]); };
+namespace {
+
+Network network_of(const int64_t *size, const float *number, int64_t activation,
+                   const int64_t *matrices, const int64_t *vectors) {
+    const auto vector = [&](int64_t i) { return reinterpret_cast<const float *>(vectors[i]); };
     Network network{};
-    network.shape = {shape[0], shape[1], shape[2], shape[3], shape[4], shape[5], shape[6]};
-    network.epsilon = epsilon;
-    network.amplitude = amplitude;
-    network.frequencies = frequencies;
-    network.norm = norm(0);
+    network.shape = {size[0], size[1], size[2], size[3], size[4], size[5], size[6]};
+    network.epsilon = number[0];
+    network.query_scale = number[1];
+    network.score_cap = number[2];
+    network.logits_cap = number[3];
+    network.embedding_scale = number[4];
+    network.activation = static_cast<Activation>(activation);
+    for (int64_t w = 0; w < kWaves; w++) network.waves[w] = {vector(1 + w), number[5 + w]};
+    network.norm = vector(0);
     network.embedding = matrix_of(matrices);
     network.head = matrix_of(matrices + 4);
+    return network;
+}
+
+// In the order of `LayerWeights` in stack.py.
+std::vector<Layer> layers_of(int64_t count, const int64_t *matrices, const int64_t *vectors,
+                             const int64_t *reaches) {
     std::vector<Layer> layers;
-    for (int64_t l = 0; l < network.shape.layers; l++) {
-        const int64_t *told = matrices + 8 + 20 * l;
-        layers.push_back({norm(1 + 2 * l), norm(2 + 2 * l), matrix_of(told), matrix_of(told + 4),
-                          matrix_of(told + 8), matrix_of(told + 12), matrix_of(told + 16)});
+    for (int64_t l = 0; l < count; l++) {
+        const int64_t *matrix = matrices + 8 + 20 * l, *own = vectors + 1 + kWaves + 8 * l;
+        const auto vector = [&](int64_t i) { return reinterpret_cast<const float *>(own[i]); };
+        layers.push_back({vector(0), vector(1), matrix_of(matrix), matrix_of(matrix + 4),
+                          matrix_of(matrix + 8), matrix_of(matrix + 12), matrix_of(matrix + 16),
+                          vector(2), vector(3), vector(4), vector(5), vector(6), vector(7),
+                          std::min(reaches[2 * l], kFar), reaches[2 * l + 1]});
     }
-    return new Decoder(form, network, std::move(layers), threads);
+    return layers;
+}
+
+}  // namespace
+
+// `shape` is vocabulary, width, layers, query heads, kv heads, head size, hidden. `numbers` are epsilon,
+// the scale of queries, the caps of scores and of logits, the scale of embeddings, the amplitudes of waves.
+// `matrices` has kind, rows, columns and address of the embedding, the head, then of each layer query and
+// key, value, out, gate and up, down. `vectors` has addresses, 0 for what there is not: the last norm, the
+// frequencies of waves, then of each layer what `layers_of` puts in its place. `reaches` has window and wave
+// of each layer.
+// All that these addresses point to stays the caller's and has to outlive the decoder. Null where this
+// machine has no such form.
+FW_EXPORT void *fw_decoder_new(int64_t form_number, const int64_t *shape, const float *numbers,
+                               int64_t activation, const int64_t *matrices, const int64_t *vectors,
+                               const int64_t *reaches, int64_t threads) {
+    const Form *form = form_numbered(form_number);
+    if (!form) return nullptr;
+    return new Decoder(form, network_of(shape, numbers, activation, matrices, vectors),
+                       layers_of(shape[2], matrices, vectors, reaches), threads);
 }
 
 FW_EXPORT void fw_decoder_free(void *decoder) { delete static_cast<Decoder *>(decoder); }

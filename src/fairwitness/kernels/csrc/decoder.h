@@ -1,4 +1,5 @@
-// A decoder as the native step sees it: a Llama-shaped stack over quantised matrices.
+// A decoder as the native step sees it: layers over quantised matrices. What a family does otherwise than a
+// Llama is data of a layer or of the network, and null or none where it does not.
 #pragma once
 
 #include "pool.h"
@@ -11,6 +12,23 @@ struct Layer {
     Matrix out;
     Matrix gate_up;  // sixteen rows of gate, sixteen of up, and so on
     Matrix down;
+    const float *heads_bias;           // of query, key and value heads below each other
+    const float *out_bias;
+    const float *query_norm, *key_norm;  // of each head, before it is turned
+    const float *attention_post_norm, *mlp_post_norm;  // of what is added to the residual stream
+    int64_t window;                    // the newest positions that a row looks at, its own among them
+    int64_t wave;                      // which of the network's turns its heads
+};
+
+constexpr int64_t kWaves = 2;         // kinds of RoPE
+constexpr int64_t kStill = kWaves;    // the wave of a layer that turns nothing
+constexpr int64_t kFar = 1ll << 30;   // no window is wider
+
+enum class Activation : int64_t { kSilu, kGelu };  // the latter by tanh
+
+struct Wave {
+    const float *frequencies;  // head_size / 2, null for none
+    float amplitude;           // what the turned are multiplied by (YaRN)
 };
 
 struct Shape {
@@ -25,8 +43,11 @@ struct Shape {
 struct Network {
     Shape shape;
     float epsilon;
-    const float *frequencies;  // head_size / 2
-    float amplitude;           // what the turned are multiplied by (YaRN)
+    float query_scale;
+    float score_cap, logits_cap;  // what they come close to: cap * tanh(x / cap); 0 for none
+    float embedding_scale;
+    Activation activation;
+    Wave waves[kWaves];
     const float *norm;
     Matrix embedding, head;
     const Layer *layers;
@@ -87,7 +108,8 @@ struct Step {
     const int64_t *wants;  // the rows whose logits are asked for
     float *x;              // rows * width, the residual stream
     float *q;              // rows * queries
-    float *turns;          // rows * head_size: cosines, then sines
+    float *turns;          // kWaves * rows * head_size: cosines, then sines
+    float *given;          // rows * width, of what is normed again before it is added
     float *mixed;          // rows * queries, what attention found
     float *hidden;         // rows * hidden
     Pages pages;

@@ -18,13 +18,17 @@ constexpr int64_t kHeadAtOnce = 8 * kPanelsAtOnce;
 
 static int64_t chunks_of(int64_t count, int64_t size) { return (count + size - 1) / size; }
 
-static void normalise(const float *x, const float *scale, float epsilon, const Vectors &out,
-                      int64_t vector) {
-    const int64_t width = out.columns;
+// What brings a vector to a mean square of one.
+static float unit_of(const float *x, int64_t width, float epsilon) {
     f32x16 squares = {};
     for (int64_t i = 0; i < width; i += 16) squares = fma(load(x + i), load(x + i), squares);
     const float mean = total(squares) / static_cast<float>(width);
-    const float inverse = 1.0f / __builtin_sqrtf(mean + epsilon);
+    return 1.0f / __builtin_sqrtf(mean + epsilon);
+}
+
+static void normalise(const float *x, const float *scale, float epsilon, const Vectors &out,
+                      int64_t vector) {
+    const float inverse = unit_of(x, out.columns, epsilon);
     for (int64_t s = 0; s < out.segments(); s++) {
         const int64_t first = s * kSegment, left = out.blocks() - first;
         const int64_t blocks = left < kSegment ? left : kSegment;
@@ -73,18 +77,31 @@ static void embed(const Matrix &matrix, int64_t token, float *out) {
     for_kind(matrix.kind, [&](auto kind) { embed_row<decltype(kind){}>(matrix, token, out); });
 }
 
+// Cosines and sines of a row's place.
+static float *turns_of(const Step &step, int64_t wave, int64_t r) {
+    return step.turns + (wave * step.rows + r) * step.network->shape.head_size;
+}
+
+static void put_turns(const Wave &wave, int64_t position, int64_t half, float *turns) {
+    for (int64_t i = 0; i < half; i++) {
+        const float angle = static_cast<float>(position) * wave.frequencies[i];
+        turns[i] = __builtin_cosf(angle) * wave.amplitude;
+        turns[half + i] = __builtin_sinf(angle) * wave.amplitude;
+    }
+}
+
 static void begin(const Step &step, int64_t thread) {
-    const Shape &shape = step.network->shape;
-    const int64_t half = shape.head_size / 2;
+    const Network &network = *step.network;
+    const int64_t width = network.shape.width;
     for (int64_t r; (r = step.pool->take(thread, step.rows)) < step.rows;) {
-        embed(step.network->embedding, step.row[r].token, step.x + r * shape.width);
-        float *turn = step.turns + r * shape.head_size;
-        for (int64_t i = 0; i < half; i++) {
-            const float angle =
-                static_cast<float>(step.row[r].position) * step.network->frequencies[i];
-            turn[i] = __builtin_cosf(angle) * step.network->amplitude;
-            turn[half + i] = __builtin_sinf(angle) * step.network->amplitude;
-        }
+        float *x = step.x + r * width;
+        embed(network.embedding, step.row[r].token, x);
+        for (int64_t i = 0; network.embedding_scale != 1 && i < width; i += 16)
+            store(x + i, load(x + i) * network.embedding_scale);
+        for (int64_t w = 0; w < kWaves; w++)
+            if (network.waves[w].frequencies)
+                put_turns(network.waves[w], step.row[r].position, network.shape.head_size / 2,
+                          turns_of(step, w, r));
     }
 }
 
@@ -143,19 +160,36 @@ static uint8_t *page_of(const Step &step, int64_t layer, int64_t kv, int64_t r) 
            step.pages.offset(layer, kv);
 }
 
+// What a family does to a head before it is turned.
+static void prepare(const Step &step, const Layer &weights, int64_t head, const float *norm,
+                    float *numbers) {
+    const int64_t size = step.network->shape.head_size;
+    const float *bias = weights.heads_bias;
+    for (int64_t i = 0; bias && i < size; i += 16)
+        store(numbers + i, load(numbers + i) + load(bias + head * size + i));
+    if (!norm) return;
+    const float inverse = unit_of(numbers, size, step.network->epsilon);
+    for (int64_t i = 0; i < size; i += 16)
+        store(numbers + i, load(numbers + i) * inverse * load(norm + i));
+}
+
 // Puts one head of one row where attention looks for it.
 static void put_head(const Step &step, int64_t layer, int64_t head, int64_t r, float *numbers) {
     const Shape &shape = step.network->shape;
-    const int64_t size = shape.head_size, half = size / 2;
-    const float *turns = step.turns + r * size;
-    if (head < shape.query_heads) {
-        turn(numbers, turns, half, 1.0f / __builtin_sqrtf(static_cast<float>(size)));
-        __builtin_memcpy(step.q + r * shape.queries() + head * size, numbers,
-                         static_cast<size_t>(size) * sizeof(float));
+    const Layer &weights = step.network->layers[layer];
+    const int64_t size = shape.head_size;
+    const bool is_query = head < shape.query_heads, is_key = !is_query && head < shape.query_heads + shape.kv_heads;
+    const float *norm = is_query ? weights.query_norm : is_key ? weights.key_norm : nullptr;
+    prepare(step, weights, head, norm, numbers);
+    const float scale = is_query ? step.network->query_scale : 1.0f;
+    if ((is_query || is_key) && weights.wave != kStill)
+        turn(numbers, turns_of(step, weights.wave, r), size / 2, scale);
+    if (is_query) {
+        float *q = step.q + r * shape.queries() + head * size;
+        const float left = weights.wave == kStill ? scale : 1.0f;
+        for (int64_t i = 0; i < size; i += 16) store(q + i, load(numbers + i) * left);
         return;
     }
-    const bool is_key = head < shape.query_heads + shape.kv_heads;
-    if (is_key) turn(numbers, turns, half, 1.0f);
     const int64_t kv = (head - shape.query_heads) % shape.kv_heads;
     put_numbers(step.pages, page_of(step, layer, kv, r), is_key, step.row[r].position % kPage,
                 numbers);
@@ -192,9 +226,15 @@ static void project_heads(const Step &step, int64_t layer, const Vectors &normed
     }
 }
 
+// What a product gives goes into the residual stream, or is to be normed before.
+struct Gift {
+    const float *bias, *post_norm;
+};
+
 // Adds a matrix times each vector to the residual stream.
 static void add_product(const Step &step, int64_t layer, Product product, const Matrix &matrix,
-                        const Vectors &vectors, int64_t thread) {
+                        Gift gift, const Vectors &vectors, int64_t thread) {
+    float *into = gift.post_norm ? step.given : step.x;
     const int64_t width = step.network->shape.width;
     const int64_t chunks = chunks_of(matrix.panels(), kPanelsAtOnce);
     const int64_t pieces = chunks * spans(step.rows);
@@ -207,14 +247,39 @@ static void add_product(const Step &step, int64_t layer, Product product, const 
         multiply(matrix, first, together, vectors, span, out);
         for (int64_t r = span.first; r < span.end; r++)
             for (int64_t i = 0; i < together; i++) {
-                float *x = step.x + r * width + (first + i) * kRows;
-                store(x, load(x) + adapted(step, layer, product, r, first + i,
-                                           out[r - span.first].of[i]));
+                const int64_t c = (first + i) * kRows;
+                float *x = into + r * width + c;
+                f32x16 given = adapted(step, layer, product, r, first + i, out[r - span.first].of[i]);
+                if (gift.bias) given += load(gift.bias + c);
+                store(x, gift.post_norm ? given : load(x) + given);
             }
     }
 }
 
-// silu(gate) * up, 32 hidden numbers a piece.
+// Adds to the residual stream what had to be normed before.
+static void add_normed(const Step &step, Gift gift, int64_t thread) {
+    if (!gift.post_norm) return;
+    const int64_t width = step.network->shape.width;
+    for (int64_t r; (r = step.pool->take(thread, step.rows)) < step.rows;) {
+        const float *given = step.given + r * width;
+        float *x = step.x + r * width;
+        const float inverse = unit_of(given, width, step.network->epsilon);
+        for (int64_t i = 0; i < width; i += 16)
+            store(x + i, load(x + i) + load(given + i) * inverse * load(gift.post_norm + i));
+    }
+    step.pool->barrier();
+}
+
+// x / (1 + e to the -y), where y is x, or what makes that gelu by tanh.
+FW_INLINE f32x16 activated(Activation activation, f32x16 x) {
+    f32x16 y = x;
+    if (activation == Activation::kGelu)
+        y = x * fma(x * x, all(0.0713548163f), all(1.5957691216f));  // 2 sqrt(2 / pi) (x + 0.044715 x^3)
+    const f32x16 bounded = y < -80.0f ? all(-80.0f) : y;
+    return x / (1.0f + exponential(-bounded));
+}
+
+// The activated gate times up, 32 hidden numbers a piece.
 static void gate_and_up(const Step &step, int64_t layer, const Matrix &matrix,
                         const Vectors &normed, int64_t thread) {
     const int64_t width = step.network->shape.hidden, blocks = width / kColumns;
@@ -230,16 +295,16 @@ static void gate_and_up(const Step &step, int64_t layer, const Matrix &matrix,
                 const Products &both = out[r - span.first];
                 const f32x16 gate = adapted(step, layer, kGateUp, r, first, both.of[0]);
                 const f32x16 up = adapted(step, layer, kGateUp, r, first + 1, both.of[1]);
-                const f32x16 bounded = gate < -80.0f ? all(-80.0f) : gate;
-                const f32x16 silu = gate / (1.0f + exponential(-bounded));
-                store(step.hidden + r * width + block * kColumns + 16 * half, silu * up);
+                store(step.hidden + r * width + block * kColumns + 16 * half,
+                      activated(step.network->activation, gate) * up);
             }
         }
     }
 }
 
 // Writes of two panels as many as are left.
-static void put_logits(const Products &products, int64_t left, float *logits) {
+static void put_logits(Products products, float cap, int64_t left, float *logits) {
+    for (int64_t p = 0; cap != 0 && p < 2; p++) products.of[p] = capped(products.of[p], cap);
     if (left >= 2 * kRows) {
         store(logits, products.of[0]);
         store(logits + kRows, products.of[1]);
@@ -262,7 +327,8 @@ static void predict(const Step &step, const Vectors &vectors, int64_t thread) {
             multiply(head, p, together, vectors, span, out);
             const int64_t left = vocabulary - p * kRows;
             for (int64_t w = span.first; w < span.end; w++)
-                put_logits(out[w - span.first], left, step.logits + w * vocabulary + p * kRows);
+                put_logits(out[w - span.first], step.network->logits_cap, left,
+                           step.logits + w * vocabulary + p * kRows);
         }
     }
 }
@@ -317,6 +383,7 @@ static void run_stages(const Step &step, int64_t thread) {
     meet(step, thread, network.layers[0].query_key, shape.heads(), head_panels);
     for (int64_t l = 0; l < network.shape.layers; l++) {
         const Layer &layer = network.layers[l];
+        const Gift looked{layer.out_bias, layer.attention_post_norm}, thought{nullptr, layer.mlp_post_norm};
         const Vectors heads = normalised(step, layer.attention_norm, nullptr, step.rows,
                                          {layer.query_key.kind, layer.value.kind}, thread);
         watch.ends(Stage::kNorm);
@@ -329,9 +396,10 @@ static void run_stages(const Step &step, int64_t thread) {
         meet(step, thread, layer.out, width_pieces, kPanelsAtOnce);
         const Vectors mixed = whole_rows(step, step.mixed, step.whole_mixed, layer.out, thread);
         adapt(step, l, kOut, mixed, thread);
-        add_product(step, l, kOut, layer.out, mixed, thread);
+        add_product(step, l, kOut, layer.out, looked, mixed, thread);
         watch.ends(Stage::kOut);
         meet(step, thread, layer.gate_up, blocks, 4);
+        add_normed(step, looked, thread);
         const Vectors mlp = normalised(step, layer.mlp_norm, nullptr, step.rows,
                                        {layer.gate_up.kind, layer.gate_up.kind}, thread);
         watch.ends(Stage::kNorm);
@@ -341,12 +409,13 @@ static void run_stages(const Step &step, int64_t thread) {
         meet(step, thread, layer.down, width_pieces, kPanelsAtOnce);
         const Vectors hidden = whole_rows(step, step.hidden, step.whole_hidden, layer.down, thread);
         adapt(step, l, kDown, hidden, thread);
-        add_product(step, l, kDown, layer.down, hidden, thread);
+        add_product(step, l, kDown, layer.down, thought, hidden, thread);
         watch.ends(Stage::kDown);
         if (l + 1 < shape.layers)
             meet(step, thread, network.layers[l + 1].query_key, shape.heads(), head_panels);
         else
             meet(step, thread, network.head, chunks_of(network.head.panels(), kHeadAtOnce), kHeadAtOnce);
+        add_normed(step, thought, thread);
     }
     if (!step.wanted) return;
     const int32_t kind = network.head.kind;

@@ -104,6 +104,14 @@ FW_INLINE f32x16 exponential(f32x16 x) {
     return x < -87.0f ? f32x16{} : scaled;
 }
 
+// cap * tanh(x / cap), within 1e-7 of the cap; what is not finite is no number.
+FW_INLINE f32x16 capped(f32x16 x, float cap) {
+    const f32x16 twice = x * (2.0f / cap), size = twice < 0.0f ? -twice : twice;
+    const f32x16 e = exponential(-size);
+    const f32x16 near = (1.0f - e) / (1.0f + e) * cap;
+    return (x < 0.0f ? -near : near) + x * 0.0f;
+}
+
 // 16 whole numbers of 8 bits.
 FW_INLINE f32x16 from_bytes(const uint8_t *numbers) {
     i8x16 bytes;
