@@ -35,7 +35,6 @@ CASES = [
     "gemma2",
     "gemma3",
 ]
-WIDER = 70  # than a run of rows, and no whole number of pages
 
 
 @cache
@@ -45,14 +44,7 @@ def config_of(case: str) -> DecoderConfig:
     family, config = config_from_hugging_face(GOLDENS, told)
     assert is_native(family, config)
     config = replace(config, vocabulary=75, width=64, head_size=32, hidden=96, tied_head=True)
-    if config.reaches:  # the last four layers, which have all that there is
-        config = replace(config, layers=min(config.layers, 4), reaches=config.reaches[-4:])
-    return config
-
-
-def widened(config: DecoderConfig) -> DecoderConfig:
-    reaches = (replace(reach, window=reach.window and WIDER) for reach in config.reaches)
-    return replace(config, reaches=tuple(reaches))
+    return replace(config, layers=2, reaches=config.reaches[-2:])  # which have all that there is
 
 
 def family_weights(config: DecoderConfig, kind: int = Q8_0) -> Weights:
@@ -116,16 +108,18 @@ def expected(config: DecoderConfig) -> np.ndarray:
 @pytest.mark.parametrize("case", CASES)
 def test_logits_are_those_of_the_decoder_in_jax(case, instructions):
     config = config_of(case)
-    for each in {config, widened(config)}:
-        stack = make(each, family_weights(each), 2, instructions)
-        got = logits(stack, ids(90, each), [40, 1, 49])
-        assert np.abs(expected(each)).max() > 1
-        np.testing.assert_allclose(got, expected(each), rtol=0, atol=4e-3)
+    if case == "mistral":
+        config = replace(config, reaches=(config.reaches[0], replace(config.reaches[1], window=70)))
+    got = logits(
+        make(config, family_weights(config), 2, instructions), ids(90, config), [40, 1, 49]
+    )
+    assert np.abs(expected(config)).max() > 1
+    np.testing.assert_allclose(got, expected(config), rtol=0, atol=4e-3)
 
 
 @pytest.mark.parametrize("kind", ["f32", "f16", "int8"])
 @pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512, AMX])
-@pytest.mark.parametrize("window", [8, WIDER, 300])
+@pytest.mark.parametrize("window", [8, 70, 300])
 def test_cuts_threads_and_company_change_no_bit(window, instructions, kind):
     """Of what has windows, caps, biases and norms at once."""
     config = config_of("gemma2")

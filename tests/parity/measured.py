@@ -101,13 +101,9 @@ def row(family: str, against: str, errors: dict[str, float]) -> dict[str, object
 
 
 def native(configs: list[dict[str, object]]) -> str:
-    """Which models of a family the native step is made for, told by what it is asked itself."""
-    if any(is_native(*config_from_hugging_face(HERE, each)) for each in configs):
-        return "yes"
-    open_ended = [each | {"sliding_window": None, "layer_types": None} for each in configs]
-    if any(is_native(*config_from_hugging_face(HERE, each)) for each in open_ended):
-        return "without a sliding window"
-    return "no"
+    """Whether the native step is made for a family, told by what it is asked itself."""
+    is_any = any(is_native(*config_from_hugging_face(HERE, each)) for each in configs)
+    return "yes" if is_any else "no"
 
 
 def table(errors: dict[str, float]) -> list[dict[str, object]]:
