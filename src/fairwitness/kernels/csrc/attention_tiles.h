@@ -166,17 +166,6 @@ struct Weighing {
         return only_seen(place, here, all(-__builtin_inff()));
     }
 
-    // Softly, which takes the scales of keys with it.
-    void cap(int64_t blocks) const {
-        for (int64_t b = 0; b < blocks; b++)
-            for (int64_t half = 0; half < 2; half++) {
-                f32x16 here = load(at(b, half));
-                if constexpr (kKind == kBytes)
-                    here *= scale_at(sight, first + kDeep * b + 16 * half, true);
-                store(at(b, half), capped(here, sight.cap * 1.44269504f));
-            }
-    }
-
     float peak(int64_t blocks) const {
         f32x16 most[2] = {all(-__builtin_inff()), all(-__builtin_inff())};
         for (int64_t b = 0; b < blocks; b++)
@@ -228,6 +217,19 @@ FW_INLINE Sums scores_at(const Bench &bench, int64_t b) {
     return {bench.scores + b * kPairs * kDeep, 64, kSquare, 4 * kScores};
 }
 
+// Brings all scores below a cap, those of bytes with the scales of their keys.
+template <int kKind>
+__attribute__((noinline)) static void cap_all(const Bench &bench, const Sight &sight,
+                                              const Seekers &seekers, int64_t first, int64_t blocks) {
+    for (int64_t half = 0; half < 2 * blocks; half++)
+        for (int64_t i = 0; i < seekers.count; i++) {
+            float *at = bench.scores + i / kPairs * kScores + (half * kPairs + i % kPairs) * 16;
+            f32x16 here = load(at);
+            if constexpr (kKind == kBytes) here *= scale_at(sight, first + 16 * half, true);
+            store(at, capped(here, sight.cap * 1.44269504f));
+        }
+}
+
 // Turns all scores of queries into weights. Peaks come first, so that nobody waits for his own. `meanwhile`
 // is done with each query, twice.
 template <int kKind, class F>
@@ -246,10 +248,8 @@ static void weigh_all(const Bench &bench, const Sight &sight, const Seekers &see
                 what(found, Weighing<kKind, false>{sight, first, begin, seen, row});
         }
     };
-    each_query([&](Found found, const auto &weighing) {
-        if (sight.cap != 0) weighing.cap(blocks);
-        found.peak() = weighing.peak(blocks);
-    });
+    if (sight.cap != 0) cap_all<kKind>(bench, sight, seekers, first, blocks);
+    each_query([&](Found found, const auto &weighing) { found.peak() = weighing.peak(blocks); });
     each_query([&](Found found, const auto &weighing) {
         found.sum() = weighing.weigh(blocks, found.peak());
     });

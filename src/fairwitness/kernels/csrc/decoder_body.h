@@ -302,9 +302,13 @@ static void gate_and_up(const Step &step, int64_t layer, const Matrix &matrix,
     }
 }
 
+__attribute__((noinline)) static void cap_products(Products *out, Span span, float cap) {
+    for (int64_t i = 0; i < span.end - span.first; i++)
+        for (f32x16 &each : out[i].of) each = capped(each, cap);
+}
+
 // Writes of two panels as many as are left.
-static void put_logits(Products products, float cap, int64_t left, float *logits) {
-    for (int64_t p = 0; cap != 0 && p < 2; p++) products.of[p] = capped(products.of[p], cap);
+static void put_logits(const Products &products, int64_t left, float *logits) {
     if (left >= 2 * kRows) {
         store(logits, products.of[0]);
         store(logits + kRows, products.of[1]);
@@ -325,10 +329,10 @@ static void predict(const Step &step, const Vectors &vectors, int64_t thread) {
             const int64_t together = p + 1 < head.panels() ? 2 : 1;
             Products out[kSpan + kGroup];
             multiply(head, p, together, vectors, span, out);
+            if (step.network->logits_cap != 0) cap_products(out, span, step.network->logits_cap);
             const int64_t left = vocabulary - p * kRows;
             for (int64_t w = span.first; w < span.end; w++)
-                put_logits(out[w - span.first], step.network->logits_cap, left,
-                           step.logits + w * vocabulary + p * kRows);
+                put_logits(out[w - span.first], left, step.logits + w * vocabulary + p * kRows);
         }
     }
 }
