@@ -58,6 +58,26 @@ def test_what_is_no_number_reaches_nobody_before_it(
 
 @pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512, AMX])
 @pytest.mark.parametrize("kind", ["f32", "f16", "int8"])
+@pytest.mark.parametrize("cuts", [[330], [250, 80], [262, *[1] * 8, 60]])
+@pytest.mark.parametrize(("window", "place"), [(10, 255), (70, 190), (300, 3)])
+def test_what_is_no_number_reaches_nobody_whose_window_is_past_it(
+    window, place, cuts, kind, instructions
+):
+    config = replace(CONFIG, layers=1)
+    weights = weights_without_a_number(config)
+    weights = replace(weights, layers=[replace(weights.layers[0], window=window)])
+    stack = make(config, weights, 2, instructions)
+    tokens = [SOUND if token == NONE else token for token in ids(330)]
+    sound = logits(stack, tokens, cuts, pages_of(config, 11, kind))
+    tokens[place] = NONE
+    got = logits(stack, tokens, cuts, pages_of(config, 11, kind))
+    assert np.array_equal(got[:place], sound[:place])
+    assert np.isnan(got[place : place + window]).all()
+    assert np.array_equal(got[place + window :], sound[place + window :])
+
+
+@pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512, AMX])
+@pytest.mark.parametrize("kind", ["f32", "f16", "int8"])
 @pytest.mark.parametrize("cuts", [[1] * 7, [3, 14, 5], [20, 70], [33, 1, 1]])
 def test_pages_may_have_held_anything(cuts, kind, instructions):
     stack = make(CONFIG, random_weights(CONFIG, Q4_1), 2, instructions)
