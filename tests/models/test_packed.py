@@ -8,8 +8,10 @@ import pytest
 
 from fairwitness.kernels.native import library
 from fairwitness.kernels.quantised import unpack
-from fairwitness.models.config import Attention, DecoderConfig, Multipliers, Reach
+from fairwitness.kernels.stack import Ways, Weights
+from fairwitness.models.config import Attention, DecoderConfig, Experts, Multipliers, Reach
 from fairwitness.models.dequantise import FORMATS
+from fairwitness.models.families import named
 from fairwitness.models.gguf import open_gguf
 from fairwitness.models.gguf_writer import write_gguf
 from fairwitness.models.packed import packed_weights
@@ -19,6 +21,7 @@ from fairwitness.models.writing import NewTensor
 
 pytestmark = pytest.mark.skipif(library() is None, reason="NO NATIVE KERNELS: no compiler")
 
+LLAMA = named("llama")
 CONFIG = DecoderConfig(
     vocabulary=40,
     width=256,
@@ -66,7 +69,7 @@ def written(path: Path, kinds: dict[str, int] | None = None) -> Path:
 
 def test_a_mixture_of_large_blocks_is_packed_as_it_is_read(tmp_path):
     file = open_gguf(written(tmp_path / "mixed.gguf"))
-    weights = packed_weights(file, CONFIG)
+    weights = packed_weights(file, LLAMA, CONFIG)
     assert weights is not None
 
     def read(name: str) -> np.ndarray:
@@ -86,23 +89,43 @@ def test_a_mixture_of_large_blocks_is_packed_as_it_is_read(tmp_path):
 
 @pytest.mark.parametrize("name", ["blk.0.attn_k", "blk.0.ffn_up"])
 def test_what_is_joined_has_one_format(tmp_path, name):
-    assert packed_weights(open_gguf(written(tmp_path / "a.gguf", {name: Q6_K})), CONFIG) is None
+    file = open_gguf(written(tmp_path / "a.gguf", {name: Q6_K}))
+    assert packed_weights(file, LLAMA, CONFIG) is None
 
 
 @pytest.mark.parametrize(
     "asked",
     [
-        {"attention": Attention(bias=True)},
-        {"attention": Attention(head_norms=True)},
-        {"reaches": (Reach(window=16),)},
-        {"activation": "gelu_tanh"},
-        {"post_norms": True},
-        {"multipliers": Multipliers(logits_cap=30.0)},
+        {"attention": Attention(sinks=True)},
+        {"attention": Attention(temperature_from=1024)},
+        {"reaches": (Reach(chunk=16),)},
+        {"activation": "gelu"},
+        {"activation": "clamped_swiglu"},
+        {"experts": Experts(count=4, used=2, hidden=64, renormalise=True)},
+        {"multipliers": Multipliers(logits=0.5)},
         {"rope_scaling": Dynamic(4.0, 64)},
     ],
 )
 def test_what_the_native_step_does_not_compute_is_left_to_jax(tmp_path, asked):
     file = open_gguf(written(tmp_path / "mixed.gguf"))
-    assert packed_weights(file, replace(CONFIG, **asked)) is None
-    assert packed_weights(file, replace(CONFIG, rope_scaling=Linear(2.0))).amplitude == 1
-    assert packed_weights(file, replace(CONFIG, rope_scaling=Yarn(4.0, 64, 1.1))).amplitude == 1.1
+    assert packed_weights(file, LLAMA, replace(CONFIG, **asked)) is None
+
+
+def test_what_it_computes_otherwise_than_for_a_llama_is_told(tmp_path):
+    file = open_gguf(written(tmp_path / "mixed.gguf"))
+
+    def packed(**asked: object) -> Weights:
+        weights = packed_weights(file, LLAMA, replace(CONFIG, **asked))
+        assert weights is not None
+        return weights
+
+    assert packed(rope_scaling=Linear(2.0)).amplitude == 1
+    assert packed(rope_scaling=Yarn(4.0, 64, 1.1)).amplitude == 1.1
+    near = packed(reaches=(Reach(window=16, rope="none"),)).layers[0]
+    assert (near.window, near.rope) == (16, "none")
+    told = packed(
+        attention=Attention(scale=0.25, cap=50.0),
+        activation="gelu_tanh",
+        multipliers=Multipliers(16.0, logits_cap=30.0),
+    )
+    assert told.ways == Ways(0.25, 50.0, 30.0, 16.0, "gelu_tanh")
