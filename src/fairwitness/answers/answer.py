@@ -169,6 +169,17 @@ class Part(msgspec.Struct, frozen=True):
     spread: Spread | None = None
 
 
+class Compared(msgspec.Struct, frozen=True):
+    """Two things beside each other, by the places of sentences in the answer."""
+
+    sides: tuple[str, str]
+    """The question that was asked of each."""
+    both: tuple[tuple[int, int], ...]
+    """A quote of each side that say one thing."""
+    only: tuple[tuple[int, ...], ...]
+    """For each side its quotes that nothing quoted of the other says."""
+
+
 class Answer(msgspec.Struct, frozen=True):
     """A question's verified answer, or the statement that nobody witnessed one."""
 
@@ -207,6 +218,8 @@ class Answer(msgspec.Struct, frozen=True):
     """How the message was understood and what was searched, if that was asked for."""
     rounds: tuple[Round, ...] = ()
     """How it was searched for."""
+    compared: Compared | None = None
+    """What is said of both and of one alone, where the message compares two things."""
     spread: Spread | None = None
     """Who said it first and how it spread; null where nothing is said, where each quote says
     something else, and where several are asked: then each of `parts` has its own."""

@@ -21,7 +21,7 @@ from fairwitness.answers.quote import Span
 from fairwitness.answers.retrieve import Retrieved
 from fairwitness.answers.understand import Asked
 from fairwitness.answers.weigh import Weighed
-from fairwitness.answers.witness import Origin
+from fairwitness.answers.witness import Account, Origin
 
 _NOTHING = Retrieved((), 0, {})
 
@@ -42,6 +42,8 @@ class Court:
     sources: dict[str, CitedSource] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
     heard: list[Weighed] = field(default_factory=list)
+    floods: frozenset[Account] = frozenset()
+    """Accounts that count as one witness together."""
     denials: list[tuple[Span, Origin]] = field(default_factory=list)
     """What denies it, where that weighs."""
     standing: Standing = "none"

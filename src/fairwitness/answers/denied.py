@@ -4,12 +4,13 @@ A denial need not repeat what it denies ("no he hasn't"), so the conversation of
 it. Whoever denies his own words corrects them, and that is a denial too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence, Set
 
 from fairwitness.answers import attitude
 from fairwitness.answers.quote import Span
 from fairwitness.answers.retrieve import replies
 from fairwitness.answers.weigh import Weighed
+from fairwitness.answers.witness import Account, account_of, flooding
 from fairwitness.index import LiveIndex
 
 SHOWN = 2
@@ -23,21 +24,26 @@ def needed(witnesses: int) -> float:
 
 
 def denials(
-    index: LiveIndex, quoted: Sequence[Span], heard: Sequence[Weighed], as_of_ms: int
+    index: LiveIndex,
+    quoted: Sequence[Span],
+    heard: Sequence[Weighed],
+    as_of_ms: int,
+    floods: Set[Account] = frozenset(),
 ) -> list[Span]:
     """Return what denies the `quoted`, one span an author, those who speak of it first.
 
-    `heard` are all spans about the question. Where all that is quoted calls it false already,
-    nothing denies that.
+    `heard` are all spans about the question; of the accounts that flood one denies for all. Where
+    all that is quoted calls it false already, nothing denies that.
     """
     stated = {s.post.id: s.post for s in quoted if not attitude.calls_false(s.text)}
     if not stated:
         return []
     beside = (each.span for each in heard if attitude.calls_false(each.span.text))
-    found: dict[str, Span] = {}
-    for span in beside:
-        found.setdefault(span.post.author_id or span.post.id, span)
-    for post in replies(index, list(stated.values()), as_of_ms):
-        if post.text and attitude.attitude_of(post.text) == "deny":
-            found.setdefault(post.author_id or post.id, Span(post, 0, len(post.text)))
+    answering = replies(index, list(stated.values()), as_of_ms)
+    floods = floods | flooding(answering)
+    texts = (hit.post for hit in answering if attitude.attitude_of(hit.post.text) == "deny")
+    found: dict[Hashable, Span] = {}
+    for span in (*beside, *(Span(post, 0, len(post.text)) for post in texts if post.text)):
+        account = account_of(span.post)
+        found.setdefault("flood" if account in floods else account[1] or span.post.id, span)
     return [span for span in found.values() if span.post.id not in stated]

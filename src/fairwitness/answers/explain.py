@@ -56,7 +56,8 @@ def explain(desk: Desk, named: str, as_of_ms: int | None = None) -> Answer:
     bullets.say_quotes([Span(post, 0, len(post.text))])
     for told in _thread(desk.index, post, moment_ms):
         bullets.count(*told)
-    answering = [each for each in replies(desk.index, [post], moment_ms) if each.id != post.id]
+    answers = (hit.post for hit in replies(desk.index, [post], moment_ms))
+    answering = [each for each in answers if each.id != post.id]
     deniers = [each for each in answering if attitude.attitude_of(each.text) == "deny"]
     bullets.count("Denied by those who answer: {n}.", _whole(deniers))
     rest = [each for each in answering if each not in deniers]

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-Asks = Literal["who", "how_many", "when", "where", "why", "whether", "happening", "what"]
+Asks = Literal["who", "how_many", "when", "where", "why", "whether", "happening", "what", "summary"]
 
 Words = tuple[str, ...] | UnsetType
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec.structs import replace
 
 from fairwitness.answers import policy
-from fairwitness.answers.answer import Answer, Finished, Mode, Told
+from fairwitness.answers.answer import Answer, Finished, Mode, Said, Told
+from fairwitness.answers.compare import beside, compared_in
 from fairwitness.answers.court import Court
 from fairwitness.answers.explained import Explained, Parsed, Search
 from fairwitness.answers.length import MEASURES, Length
@@ -54,7 +55,15 @@ def ask(
         )
     measure = MEASURES[length]
     courts = [
-        Court(each, mode, lang or each.lang, moment_ms, started_s, measure) for each in questions
+        Court(
+            each,
+            mode,
+            lang or each.lang,
+            moment_ms,
+            started_s,
+            measure.of_summary if each.asks == "summary" else measure,
+        )
+        for each in questions
     ]
     answers: list[Answer] = []
     decline = next(filter(None, map(policy.declined, (message, *map(_said_by, questions)))), None)
@@ -70,9 +79,17 @@ def ask(
                 yield told if len(courts) == 1 else said_of(told, court.asked.text, cited)
     total_ms = courts[0].elapsed_ms()
     answer = joined(message, answers, total_ms) if len(answers) > 1 else answers[0]
+    if _compares(message, questions) and not answer.abstained:
+        answer = beside(answer, courts)
+        yield Said(answer.sentences[-1], ())
     if explain:
         answer = replace(answer, explained=_explained(courts))
     yield Finished(answer)
+
+
+def _compares(message: str, questions: Sequence[Asked]) -> bool:
+    sides = compared_in(message)
+    return sides is not None and [each.text for each in questions] == list(sides)
 
 
 def _said_by(asked: Asked) -> str:

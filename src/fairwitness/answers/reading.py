@@ -1,8 +1,10 @@
 """A message read as the questions that it asks, in the light of those asked before it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from fairwitness.answers.answer import QuestionError
+from fairwitness.answers.compare import compared_in
 from fairwitness.answers.explained import Parsed
 from fairwitness.answers.parsed import asked_of
 from fairwitness.answers.split import questions_in
@@ -29,6 +31,8 @@ def read(
     """
     if edited:
         return [asked_of(each, now_ms) for each in edited]
+    if sides := compared_in(message[:MAX_QUESTION_CHARS]):
+        return [_side(each, now_ms, lang) for each in sides]
     before = None
     for past in filter(_asks, earlier[-MAX_EARLIER:]):
         try:
@@ -36,6 +40,11 @@ def read(
         except QuestionError:
             continue  # what was asked before it still stands
     return _questions(message, now_ms, lang, before, who)
+
+
+def _side(text: str, now_ms: int, lang: str) -> Asked:
+    """Return what is asked about one of two things that are compared: its main statements."""
+    return replace(understand(text, now_ms, lang), asks="summary")
 
 
 def _asks(past: str) -> bool:

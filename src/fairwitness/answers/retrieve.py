@@ -70,7 +70,7 @@ def query_of(asked: Asked) -> Query:
     )
 
 
-def replies(index: LiveIndex, posts: Sequence[Post], as_of_ms: int) -> list[Post]:
+def replies(index: LiveIndex, posts: Sequence[Post], as_of_ms: int) -> list[Hit]:
     """Return what was answered to `posts`, those that deny first.
 
     The index knows to whom a post speaks, not to which post: the search is for whoever speaks to
@@ -84,7 +84,7 @@ def replies(index: LiveIndex, posts: Sequence[Post], as_of_ms: int) -> list[Post
     )
     threads = {post.id for post in posts}
     hits = index.search(query, as_of_ms=as_of_ms, limit=REPLIES).hits
-    return [hit.post for hit in hits if {hit.post.reply_to, hit.post.thread} & threads]
+    return [hit for hit in hits if {hit.post.reply_to, hit.post.thread} & threads]
 
 
 def _within_reach(hits: Sequence[Hit]) -> tuple[Hit, ...]:

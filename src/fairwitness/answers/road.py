@@ -15,6 +15,7 @@ from fairwitness.answers import (
     dispute,
     quote,
     sides,
+    summary,
     voice,
     weigh,
     witness,
@@ -128,7 +129,8 @@ def _heard(court: Court) -> list[Stance]:
         return []  # only "what is happening?", and what somebody says, may be about anything
     spans = [span for hit in court.retrieved.hits for span in quote.spans_of(hit.post)]
     court.heard = weighed = weigh.weigh(asked, spans, court.retrieved.weights)
-    origins = witness.origins([each.span for each in weighed])
+    court.floods = witness.flooding(court.retrieved.hits)
+    origins = witness.origins([each.span for each in weighed], court.floods)
     for each, origin in zip(weighed, origins, strict=True):
         court.copies.setdefault(origin.statement, set()).add(each.span.post.id)
     return sides.stances(asked, weighed, origins)
@@ -141,6 +143,8 @@ def leading_of(asked: Asked, heard: Sequence[Stance], measure: Measure = NORMAL)
     """
     if not heard:
         return []
+    if asked.asks == "summary":
+        return summary.points(asked, heard, measure.points)
     lead = heard[0]
     if lead.says:
         needed = OUTCOME_WITNESSES if asked.outcome and asked.asks != "how_many" else 1
@@ -163,6 +167,10 @@ def _testify(court: Court, leading: Sequence[Stance]) -> Iterator[Said]:
     court.witnesses = _agreeing(court.asked, leading)
     court.says = leading[0].says
     court.standing = _standing(leading, court.witnesses)
+    if court.asked.asks == "summary":
+        newest = _clock(max(stance.latest_ms for stance in leading))
+        facts = {"points": len(leading), "witnesses": witnesses, "newest": newest}
+        yield court.say(_voiced(court, "points", **facts), "count", citations, 1.0)
     if court.standing != "agreed" or leading[0].says:
         facts = {"witnesses": witnesses, "first": _clock(leading[0].first_seen_ms)}
         apart = court.standing == "lone" and witnesses > 1
@@ -197,7 +205,7 @@ def _contradict(desk: Desk, court: Court, leading: Sequence[Stance]) -> Iterator
     if court.asked.asks == "whether" and leading[0].says == "no":
         return
     quoted = [span for _, span, _ in sides.quoted(leading)]
-    spans = denied.denials(desk.index, quoted, court.heard, court.as_of_ms)
+    spans = denied.denials(desk.index, quoted, court.heard, court.as_of_ms, court.floods)
     origins = witness.origins(spans)
     witnesses = len({origin.witness for origin in origins})
     if not witnesses or witnesses < denied.needed(leading[0].witnesses):

@@ -13,6 +13,7 @@ from fairwitness.answers import words
 from fairwitness.answers.grammar import ATTRIBUTED
 from fairwitness.answers.quote import Span
 from fairwitness.answers.understand import Asked
+from fairwitness.answers.witness import FEEDS
 
 MOST = 3
 """Things that are named, the most telling first."""
@@ -150,9 +151,6 @@ _WAS_THERE = re.compile(
 _CONFIRMS = re.compile(r"\b(?:confirm|conferma|bestatig|подтвер)\w*|证实|确认|確認")
 """Patterns on the folded text by which somebody is named who vouches for it."""
 
-_FEEDS = frozenset({"rss", "news"})
-"""Networks on which outlets speak."""
-
 
 def settling(asked: Asked, camps: Sequence[Camp], lang: str, *, denied: bool = False) -> list[str]:
     """Return what would settle it, in `lang` or else in English, the most telling first.
@@ -218,7 +216,7 @@ def _has_source(span: Span) -> bool:
     post = span.post
     said = words.fold(post.text)
     named = ATTRIBUTED.search(said) or _CONFIRMS.search(said)
-    return post.network in _FEEDS or bool(post.links) or named is not None
+    return post.network in FEEDS or bool(post.links) or named is not None
 
 
 def _spoken(lang: str) -> str:

@@ -68,6 +68,11 @@ class Stance:
         return min(each.span.post.seen_ms for each, _ in self.spans)
 
     @property
+    def latest_ms(self) -> int:
+        """When we last saw it said."""
+        return max(each.span.post.seen_ms for each, _ in self.spans)
+
+    @property
     def middle_ms(self) -> int:
         """When half of those who say it had said it."""
         seen = sorted(each.span.post.seen_ms for each, _ in self.spans)
@@ -115,22 +120,22 @@ def quoted(leading: Sequence[Stance], measure: Measure = NORMAL) -> list[Quoted]
     Where few answer an open question, more of what their pages say follows: the sentence that is
     most about the question is often beside the one that answers it.
     """
-    of_each = max(NORMAL.side, measure.side)
-    chosen = [(stance, *pair) for stance in leading for pair in one_per_witness(stance)[:of_each]]
+    each = measure.each
+    chosen = [(stance, *pair) for stance in leading for pair in one_per_witness(stance)[:each]]
     if leading[0].says:
         return chosen[: measure.side]
-    if len(chosen) >= measure.quotes:
+    if len(chosen) >= measure.quotes or each == 1:
         return chosen if measure.quotes >= NORMAL.quotes else chosen[: measure.quotes]
     enough = AS_GOOD * max(stance.best for stance in leading)
     said = {span.text for _, span, _ in chosen}
     more = [
-        (each.score, (stance, each.span, origin))
+        (told.score, (stance, told.span, origin))
         for stance in leading
-        for each, origin in stance.spans
-        if pages.is_page(each.span.post) and each.score >= enough and each.span.text not in said
+        for told, origin in stance.spans
+        if pages.is_page(told.span.post) and told.score >= enough and told.span.text not in said
     ]
     more.sort(key=lambda pair: -pair[0])
-    return chosen + [each for _, each in more[: measure.quotes - len(chosen)]]
+    return chosen + [one for _, one in more[: measure.quotes - len(chosen)]]
 
 
 def one_per_witness(stance: Stance) -> list[tuple[Span, Origin]]:

@@ -15,6 +15,7 @@ from fairwitness.answers.among import offers
 from fairwitness.answers.answer import QuestionError
 from fairwitness.answers.explained import Asks
 from fairwitness.answers.grammar import ASKING, GLUE, GLUE_OF
+from fairwitness.answers.requests import matter_of
 from fairwitness.answers.senses import SAME_PLACE, SENSES, Sense
 from fairwitness.answers.speakers import speakers_in
 from fairwitness.answers.when import TimeWindow, window_in
@@ -91,15 +92,16 @@ def understand(question: str, now_ms: int, lang: str = "") -> Asked:
         )
     about, among = _alternatives(text)
     spoken = lang or language_of(about)
-    speakers, of_matter = speakers_in(about)
+    summary = matter_of(about)
+    speakers, of_matter = speakers_in(summary or about)
     window, without_time = window_in(of_matter, now_ms)
     phrases = tuple(phrase.strip() for phrase in _QUOTED.findall(about))
     terms = _terms(without_time, spoken, phrases)
-    asks = kind_of(about) or "what"
+    asks: Asks = "summary" if summary else kind_of(about) or "what"
     if asks != "why":
         # "How many deaths did it cause": only a why asks about causes.
         terms = tuple(t for t in terms if t.sense is None or t.sense.name != "cause") or terms
-    if not terms and not speakers and asks not in ("happening", "what"):
+    if not terms and not speakers and asks not in ("happening", "what", "summary"):
         terms = _terms(without_time, spoken, phrases, keep_glue=True)
     if not any(char.isalnum() for char in text):
         raise QuestionError(f"the question has no words: {text[:60]!r}")

@@ -13,10 +13,12 @@ _GRAVE = frozenset(
     "dead hurt missing earthquake flood fire storm explosion crash shooting evacuate".split()
 )
 
-# agree: several witnesses. lone: one. apart: several, each of something else. hearsay: several, as a rumour. denied: someone says no. none: nobody. pending: an outcome that one voice claims. declined and help: only in English, as is what is declined.
+# agree: several witnesses. points: a summary. compared: two things beside each other. lone: one. apart: several, each of something else. hearsay: several, as a rumour. denied: someone says no. none: nobody. pending: an outcome that one voice claims. declined and help: only in English, as is what is declined.
 _REGULAR: Mapping[str, Mapping[str, str]] = {
     "en": {
         "agree": "{witnesses} independent witnesses say so; the first was seen at {first} UTC.",
+        "points": "{points} statements of {witnesses} independent witnesses; the newest was seen at {newest} UTC.",
+        "compared": "{both} things are said of both; {one} only of the first, {other} only of the second, among what is quoted.",
         "lone": "One witness says so, seen at {first} UTC; nobody else confirms it yet.",
         "apart": "Each of these is said by one witness alone; none bears out another.",
         "hearsay": "{witnesses} pass it on, but as a rumour or from hearsay; nobody confirms it yet.",
@@ -30,6 +32,8 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     },
     "es": {
         "agree": "{witnesses} testigos independientes lo dicen; el primero se vio a las {first} UTC.",
+        "points": "{points} afirmaciones de {witnesses} testigos independientes; la más reciente se vio a las {newest} UTC.",
+        "compared": "{both} cosas se dicen de ambos; {one} solo del primero, {other} solo del segundo, entre lo citado.",
         "lone": "Lo dice un solo testigo, visto a las {first} UTC; nadie más lo confirma todavía.",
         "apart": "Cada cosa la dice un solo testigo; ninguno confirma a otro.",
         "hearsay": "{witnesses} lo repiten, pero como rumor; nadie lo confirma todavía.",
@@ -41,6 +45,8 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     },
     "it": {
         "agree": "{witnesses} testimoni indipendenti lo dicono; il primo è stato visto alle {first} UTC.",
+        "points": "{points} affermazioni di {witnesses} testimoni indipendenti; la più recente è stata vista alle {newest} UTC.",
+        "compared": "{both} cose si dicono di entrambi; {one} solo del primo, {other} solo del secondo, tra ciò che è citato.",
         "lone": "Lo dice un solo testimone, visto alle {first} UTC; nessun altro lo conferma ancora.",
         "apart": "Ogni cosa è detta da un solo testimone; nessuno conferma un altro.",
         "hearsay": "{witnesses} lo ripetono, ma come voce; nessuno lo conferma ancora.",
@@ -52,6 +58,8 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     },
     "pt": {
         "agree": "{witnesses} testemunhas independentes dizem isso; a primeira foi vista às {first} UTC.",
+        "points": "{points} afirmações de {witnesses} testemunhas independentes; a mais recente foi vista às {newest} UTC.",
+        "compared": "{both} coisas dizem-se de ambos; {one} só do primeiro, {other} só do segundo, entre o que é citado.",
         "lone": "Só uma testemunha diz isso, vista às {first} UTC; ninguém mais confirma ainda.",
         "apart": "Cada coisa é dita por uma só testemunha; nenhuma confirma outra.",
         "hearsay": "{witnesses} repetem isso, mas como boato; ninguém confirma ainda.",
@@ -63,6 +71,8 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     },
     "fr": {
         "agree": "{witnesses} témoins indépendants le disent ; le premier a été vu à {first} UTC.",
+        "points": "{points} affirmations de {witnesses} témoins indépendants ; la plus récente a été vue à {newest} UTC.",
+        "compared": "{both} choses se disent des deux ; {one} du premier seul, {other} du second seul, dans ce qui est cité.",
         "lone": "Un seul témoin le dit, vu à {first} UTC ; personne d'autre ne le confirme encore.",
         "apart": "Chaque chose n'est dite que par un seul témoin ; aucun n'en confirme un autre.",
         "hearsay": "{witnesses} le répètent, mais comme une rumeur ; personne ne le confirme encore.",
@@ -74,6 +84,8 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     },
     "de": {
         "agree": "{witnesses} unabhängige Zeugen sagen das; der erste wurde um {first} UTC gesehen.",
+        "points": "{points} Aussagen von {witnesses} unabhängigen Zeugen; die neueste wurde um {newest} UTC gesehen.",
+        "compared": "{both} Dinge werden von beiden gesagt; {one} nur vom ersten, {other} nur vom zweiten, unter dem Zitierten.",
         "lone": "Nur ein Zeuge sagt das, gesehen um {first} UTC; noch bestätigt es niemand.",
         "apart": "Jedes davon sagt nur ein Zeuge; keiner bestätigt einen anderen.",
         "hearsay": "{witnesses} geben es weiter, aber als Gerücht; noch bestätigt es niemand.",
@@ -85,6 +97,8 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
     },
     "zh": {
         "agree": "有{witnesses}个独立的见证者这样说，最早见于{first} UTC。",
+        "points": "{witnesses}个独立见证者的{points}条陈述；最新一条见于{newest} UTC。",
+        "compared": "引文中有{both}点两者都有；{one}点只关于前者，{other}点只关于后者。",
         "lone": "只有一个见证者这样说，见于{first} UTC；尚无他人证实。",
         "apart": "每条都只有一个见证者；彼此没有印证。",
         "hearsay": "有{witnesses}个来源转述，但只是传闻；尚无人证实。",

@@ -2,16 +2,28 @@
 
 Five hundred reposts are one witness, and so are one author's ten posts, or ten accounts that pass
 on one link. What remains after folding those is the number of independent origins.
+
+Accounts that flood are one witness together: nobody says more than one thing in two seconds by
+hand, and whether ten machines have one owner cannot be seen. They are not left out, for a machine
+may be the first to tell of an earthquake. A feed is no such account: it is read many posts at once.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
 from fairwitness.answers import words
 from fairwitness.answers.quote import Span
+from fairwitness.index import Hit
+from fairwitness.posts.post import Post
+
+Account = tuple[str, str]
+"""Network, and what the network knows the account by."""
+
+FEEDS = frozenset({"rss", "news"})
+"""Networks on which outlets speak, many posts at once."""
 
 _NOISE = re.compile(r"https?://\S+|\bhttp\S*$|\bRT\s+@?[\w.]+\s*:?|@\w+|…|\.\.\.")
 _REPEATS = re.compile(r"\bRT\s+@?([\w.]+)|\bvia\s+@(\w+)|\bMT\s+@(\w+)", re.IGNORECASE)
@@ -35,8 +47,19 @@ class Origin:
     """All statements of one author, and all copies of them."""
 
 
-def origins(spans: Sequence[Span]) -> list[Origin]:
-    """Return the origin of each span."""
+def account_of(post: Post) -> Account:
+    """Return whose post it is."""
+    return post.network, post.author_id
+
+
+def flooding(hits: Iterable[Hit]) -> frozenset[Account]:
+    """Return the accounts that flooded when one of `hits` came."""
+    posts = (hit.post for hit in hits if hit.floods)
+    return frozenset(account_of(p) for p in posts if p.author_id and p.network not in FEEDS)
+
+
+def origins(spans: Sequence[Span], floods: Set[Account] = frozenset()) -> list[Origin]:
+    """Return the origin of each span; the accounts that flood are one witness together."""
     bags = [_bag(span.text) for span in spans]
     statements, witnesses = _Groups(len(spans)), _Groups(len(spans))
     for at, span in enumerate(spans):
@@ -45,6 +68,8 @@ def origins(spans: Sequence[Span]) -> list[Origin]:
             witnesses.join(at, key)
         for key in _same_author(span):
             witnesses.join(at, key)
+        if account_of(span.post) in floods:
+            witnesses.join(at, "flood")
     for one, other in _look_alike(bags):
         if statements.root(one) != statements.root(other) and _alike(bags[one], bags[other]):
             statements.unite(one, other)

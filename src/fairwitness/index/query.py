@@ -134,6 +134,8 @@ class Hit(NamedTuple):
     """Posts that say the same share it; in one index, not between indexes."""
     words: float = 0.0
     """What its words are worth by themselves, also where meaning was asked for."""
+    floods: bool = False
+    """Whether its account said too much when it came (`floods.py`)."""
 
 
 def all_or_any(search: Callable[[Query], "Results"], query: Query) -> tuple["Results", bool]:

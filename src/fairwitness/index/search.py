@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fairwitness.index import fusion, meaning, rank
 from fairwitness.index.ask import Ask, Statistics, compile_query
+from fairwitness.index.columns import AUTHOR_FLOODS
 from fairwitness.index.filters import Filters, Mask
 from fairwitness.index.near import Place, nearest
 from fairwitness.index.query import (
@@ -302,7 +303,9 @@ class Search:
                 post = as_of(post, part, row, self._as_of_ms)
                 score, cluster = float(total[chosen]), int(part.columns.cluster[row])
                 words = float(words_worth[chosen])
-                hits.append(Hit(post, score, Parts(*parts[chosen].tolist()), cluster, words))
+                floods = bool(part.history.marks.flags[row] & AUTHOR_FLOODS)
+                each = Parts(*parts[chosen].tolist())
+                hits.append(Hit(post, score, each, cluster, words, floods))
         return Results(
             tuple(hits),
             matched,

@@ -93,7 +93,7 @@ def _scaled(hit: Hit, share: float, fade: float) -> Hit:
     if share == fade == 1.0:
         return hit
     parts = hit.parts._replace(words=hit.parts.words * share, recency=hit.parts.recency * fade)
-    return Hit(hit.post, sum(parts), parts, words=hit.words * share)
+    return Hit(hit.post, sum(parts), parts, words=hit.words * share, floods=hit.floods)
 
 
 def _fused(hits: Sequence[Hit], meant: str, best_words: float) -> list[Hit]:
@@ -103,7 +103,7 @@ def _fused(hits: Sequence[Hit], meant: str, best_words: float) -> list[Hit]:
     again: list[Hit] = []
     for hit, words, meant_part in zip(hits, *map(np.ndarray.tolist, fused), strict=True):
         parts = hit.parts._replace(words=words, meaning=meant_part)
-        again.append(Hit(hit.post, sum(parts), parts, words=hit.words))
+        again.append(Hit(hit.post, sum(parts), parts, words=hit.words, floods=hit.floods))
     return again
 
 
