@@ -1,7 +1,6 @@
 """Claims from models that lie, fail or tell the truth: servers that speak OpenAI's API."""
 
 import json
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from fairwitness.answers import Budget, deep, write
-from fairwitness.answers.quote import spans_of
-from fairwitness.answers.understand import understand
-from fairwitness.engine import LocalChat, RemoteChat
+from fairwitness.answers import Answer, Budget, Sentence, deep, write
+from fairwitness.engine import RemoteChat
 from fairwitness.engine.chat import ChatStream, Tally
 from fairwitness.models.encoder_download import pull_encoder
-from fairwitness.models.registry import DEFAULT_MODEL, pull
 from fairwitness.models.verifier import open_verifier
 
 
@@ -133,7 +129,7 @@ def test_a_post_stays_one_line_of_evidence_in_the_prompt(scene):
         said = [each["content"] for each in request["messages"] if each["role"] == "user"]
         (task,) = [each for each in said if "Ana Ruiz won the race" in each]
         assert task.count("\nQuestion:") == 1
-        assert task.startswith("Statements:\n- ")
+        assert task.startswith("Statements:\n[1] ")
     assert all("Bo won" not in s.text for s in answer.sentences if s.kind == "claim")
 
 
@@ -178,9 +174,9 @@ def test_a_claim_that_fails_is_repaired_once_with_what_failed_named(scene):
     assert answer.sentences[-1].support == 1.0
     assert answer.sentences[-1].citations
     first, again = asked
-    assert "response_format" not in first
-    schema = again["response_format"]["json_schema"]["schema"]
-    assert schema["required"] == ["claim"]
+    for request in asked:
+        schema = request["response_format"]["json_schema"]["schema"]
+        assert schema["required"] == ["claim", "citations"]
     assert again["messages"][:-2] == first["messages"]
     assert again["messages"][-2] == {"role": "assistant", "content": lie}
     assert "name bo is in no quote" in again["messages"][-1]["content"]
@@ -220,22 +216,60 @@ def test_what_only_repeats_a_quote_needs_no_repair(scene):
     assert len(asked) == 1
 
 
-def test_our_engine_repairs_in_words_of_a_quote_and_in_their_order(scene):
-    posts = scene.say(
-        "BREAKING: magnitude 7.6 earthquake in Costa Rica, electricity is cut in San José",
-        "Earthquake in Costa Rica! Magnitude 7.6 says the institute #quake http://x.example/y",
+def claim_of(answer: Answer) -> Sentence:
+    assert answer.sentences[-1].kind == "claim", answer.dropped
+    return answer.sentences[-1]
+
+
+def cited_texts(answer: Answer, sentence: Sentence) -> list[str]:
+    text_of = {source.n: source.text for source in answer.sources}
+    return [text_of[c.source][c.start : c.end] for c in sentence.citations]
+
+
+def test_a_server_names_the_statements_that_it_takes_its_claim_from(scene):
+    race(scene)
+    said = json.dumps({"claim": "The race was won by Ana Ruiz.", "citations": [1]})
+    with model_that_says(said) as (chat, _):
+        answer = scene.ask("Who won the race?", chat)
+    (text,) = cited_texts(answer, claim_of(answer))
+    assert text == "What a day, Ana Ruiz won the race in Portville"
+
+
+@pytest.mark.parametrize(
+    ("citations", "why"),
+    [([2], "name portville is in no quote"), ([9], "names statement 9, which there is not")],
+)
+def test_a_claim_that_names_the_wrong_statement_is_refused(scene, citations, why):
+    race(scene)
+    said = json.dumps({"claim": "Ana Ruiz won the Portville race.", "citations": citations})
+    with model_that_says(said) as (chat, asked):
+        answer = scene.ask("Who won the race?", chat)
+    assert len(asked) == 2
+    assert why in answer.dropped[0]
+    assert [s.kind for s in answer.sentences] == ["quote", "quote", "count"]
+
+
+def test_what_one_witness_alone_says_is_told_as_a_witness_says_it(scene):
+    scene.say("The mill of Oldtown is on fire", "A bridge fell in Oldtown at noon, all trains stop")
+    said = json.dumps({"claim": "At noon a bridge fell in Oldtown.", "citations": [2]})
+    with model_that_says(said) as (chat, _):
+        answer = scene.ask("What happened in Oldtown?", chat)
+    claim = claim_of(answer)
+    assert claim.text == "One witness says: At noon a bridge fell in Oldtown."
+    assert len(claim.citations) == 1
+
+
+def test_what_is_disputed_is_not_said_in_our_name(scene):
+    scene.say(
+        "At least 12 people dead in the Oldtown fire",
+        "Firemen counted 12 dead after fire in Oldtown",
+        "The hospital has 19 dead in Oldtown fire",
+        "Oldtown fire: 19 people were killed",
     )
-    quotes = [span for post in posts for span in spans_of(post)]
-    question = "What magnitude was the earthquake in Costa Rica?"
-    asked = understand(question, scene.now_ms)
-    chat = LocalChat.open(DEFAULT_MODEL, pull(DEFAULT_MODEL))
-    again = write.write_again(chat, asked, quotes, "It was 9.9.", "number 9.9 is in no quote")
-    assert len(again) > 1
-    whole = f"{again.removesuffix('.')}."  # it may end where its tokens end
-    assert re.fullmatch(write.shortened(quotes), whole, re.IGNORECASE), again
-    answer = scene.ask(question, chat)
-    assert [s.kind for s in answer.sentences][:3] == ["quote", "quote", "count"]
-    assert len(answer.dropped) <= 2
+    with model_that_says("There were 19 dead in the Oldtown fire.") as (chat, _):
+        answer = scene.ask("How many people died in the Oldtown fire?", chat)
+    assert answer.standing == "disputed"
+    assert claim_of(answer).text.startswith(("One witness says: ", "Witnesses say: "))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from fairwitness.answers.answer import (
 from fairwitness.answers.deep import Budget, Progressed, Report, Reported, deep
 from fairwitness.answers.explain import UnknownPost, explain
 from fairwitness.answers.explained import Explained, Parsed, Round, Search
+from fairwitness.answers.frames import unframed
 from fairwitness.answers.kept import Kept, ReadBack, keep, read_back
 from fairwitness.answers.length import Length
 from fairwitness.answers.living import Change, Changed, Difference, changes, difference
@@ -69,4 +70,5 @@ __all__ = [
     "keep",
     "lead",
     "read_back",
+    "unframed",
 ]

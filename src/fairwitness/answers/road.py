@@ -83,10 +83,10 @@ def answered(desk: Desk, court: Court, tries: int = 3) -> Iterator[Told]:
     if leading:
         yield from _testify(court, leading)
         yield from _contradict(desk, court, leading)
-        if court.standing != "denied":
-            yield from _write(desk, court, leading)
         if sided and court.standing == "agreed":
             court.standing = "disputed"
+        if court.standing != "denied":
+            yield from _write(desk, court, leading)
     answer = _answer(desk, court, leading, sided, outcome_pending=bool(heard))
     yield Finished(_of_what_stands(desk, court, answer, tries))
 
@@ -228,7 +228,7 @@ def _voiced(court: Court, which: str, **facts: object) -> str:
 
 
 def _write(desk: Desk, court: Court, leading: Sequence[Stance]) -> Iterator[Said]:
-    """Yield a claim in the model's words, if its quotes carry it."""
+    """Yield a claim that the model makes of the quotes, if they carry it."""
     chat = desk.chat() if court.measure.claim else None
     if chat is None:
         return
@@ -239,6 +239,7 @@ def _write(desk: Desk, court: Court, leading: Sequence[Stance]) -> Iterator[Said
         [span for _, span, _ in cited],
         leading[0].says,
         court.retrieved.weights,
+        court.standing,
     )
     found = written(chat, evidence, desk.reads(court.lang))
     court.dropped += found.dropped

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fairwitness.answers import words
+from fairwitness.answers.frames import unframed
 from fairwitness.answers.grammar import ATTRIBUTED, NEGATED, NUMBER_WORDS, UNREAL
 from fairwitness.answers.quote import Span
 from fairwitness.answers.senses import SENSES
@@ -42,6 +43,7 @@ _EMPTY = frozenset(
     " ete par dans sur der die das den dem ein eine ist sind war waren wurde wurden von im am mit"
     " und personen".split()
 )
+_PART_END = re.compile(r";\s+|；")
 _PASSIVE = re.compile(r"\b(?:by|por|da|dal|dalla|par|von)\b")
 _SENSE_OF = {stem: s.name for s in SENSES for word in s.words for stem in words.stems(word)}
 
@@ -61,16 +63,31 @@ class Verdict:
 def verify(
     claim: str, quotes: Sequence[Span], *, voices: int = 1, verifier: Verifier | None = None
 ) -> Verdict:
-    """Check `claim` against `quotes`; at least `voices` of them must carry it.
+    """Check `claim` against `quotes`; at least `voices` of them must carry each part of it.
 
-    `verifier` must be None for a claim that is not in English.
+    Who says it, before a colon, is ours and is not checked. `verifier` must be None for a claim
+    that is not in English.
     """
-    verdict = _by_rules(claim, quotes, voices)
+    claim = unframed(claim)
+    verdict = _in_parts(claim, quotes, voices)
     cited = [quotes[at] for at in verdict.cites]
     if verdict.problem or verifier is None or any(q.post.lang not in _READ for q in cited):
         return verdict
     evidence = " ".join(_sentence(quote.text) for quote in cited)
     return replace(verdict, entailed=round(verifier.follows(claim, evidence), 3))
+
+
+def parts_of(claim: str) -> list[str]:
+    """Return what a claim says one after the other, each to be carried by quotes of its own."""
+    return _PART_END.split(claim)
+
+
+def _in_parts(claim: str, quotes: Sequence[Span], voices: int) -> Verdict:
+    verdicts = [_by_rules(part, quotes, voices) for part in parts_of(claim)]
+    if failed := next((each for each in verdicts if each.problem), None):
+        return failed
+    cites = sorted({at for each in verdicts for at in each.cites})
+    return Verdict(min(each.support for each in verdicts), tuple(cites))
 
 
 def _sentence(text: str) -> str:

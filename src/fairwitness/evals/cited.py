@@ -4,8 +4,8 @@ Recall: of a sentence, whether its cited spans together carry it. Precision: of 
 it carries the sentence alone, or the others no longer carry it without this one
 (https://github.com/princeton-nlp/ALCE, `eval.py`). A quote is carried when it equals its span. A
 sentence in words of ours is read by a checker that shares no code with the one that let it pass:
-numbers must be there, and four fifths of its longer words by their first letters. What we counted
-ourselves is carried by quotes that are shown.
+numbers must be there, and four fifths of its longer words by their first letters; "one witness
+says" before it is no part of it. What we counted ourselves is carried by quotes that are shown.
 """
 
 import re
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fairwitness.answers import Answer, Citation, Sentence
+from fairwitness.answers import Answer, Citation, Sentence, unframed
 
 _WORD = re.compile(r"\w+")
 _SHORT = 4
@@ -75,7 +75,7 @@ def _carries(answer: Answer, sentence: Sentence, citations: Sequence[Citation]) 
     if sentence.kind == "count":
         shown = {each.text for each in answer.sentences if each.kind == "quote"}
         return all(span in shown for span in spans)
-    return _holds(" ".join(spans), sentence.text)
+    return _holds(" ".join(spans), unframed(sentence.text))
 
 
 def _span(answer: Answer, citation: Citation) -> str:
