@@ -64,14 +64,17 @@ def cuts_of(text: str, *, short: bool = False) -> list[str]:
     """Return the cuts of a quote that is on one line, in the order of its words, the longest first
     of those that begin together.
 
-    `short` also cuts before what only tells more, where nothing else makes a cut: that may be what
-    was asked for, so it is for those who know the answer and look for it in the cut.
+    `short` also begins behind commas, and cuts before what only tells more where nothing else makes
+    a cut: either may leave out what was asked for, so it is for those who know the answer and look
+    for it in the cut.
     """
     known = _CUT_SHORT.sub("\0", text)
     found: dict[str, None] = {}
     for segment in _SEGMENT_END.split(known):
         begins, ends, weak = _joints(segment)
         for begin in begins:
+            if not short and segment[:begin].endswith(","):
+                continue
             cuts = _between(segment, begin, ends)
             if short and all(len(cut) > LESS * len(text) for cut in cuts):
                 cuts += _between(segment, begin, weak)
@@ -119,7 +122,9 @@ def _trimmed(cut: str) -> str:
     cut = cut.strip(_AROUND)
     if (cut[:1], cut[-1:]) in (('"', '"'), *_PAIRS):
         cut = cut[1:-1]
-    if any(cut.count(one) != cut.count(other) for one, other in _PAIRS) or cut.count('"') % 2:
+    if "[" in cut or cut.count('"') % 2:
+        return ""
+    if any(cut.count(one) != cut.count(other) for one, other in _PAIRS):
         return ""
     unspaced = sum(len(run.group()) for run in words.unspaced_runs(cut))
     if 2 * unspaced >= len(cut):
@@ -131,4 +136,6 @@ def _trimmed(cut: str) -> str:
 
 
 def _hangs(said: list[str]) -> bool:
-    return said[0] in TELLING_MORE | _OF or said[-1] in GLUE or _HANGING.search(said[-1]) is not None
+    return (
+        said[0] in TELLING_MORE | _OF or said[-1] in GLUE or _HANGING.search(said[-1]) is not None
+    )
