@@ -139,9 +139,12 @@ FW_INLINE f32x16 scale_at(const Sight &sight, int64_t position, bool is_key) {
 // Which of sixteen positions stand before `end`.
 FW_INLINE uint32_t before(int64_t end) { return end > 15 ? 0xffffu : end > 0 ? (1u << end) - 1 : 0; }
 
+// What a query sees of a part: all, what is not ahead of it, or no more than a window of that.
+enum class Sees { kAll, kPast, kWindow };
+
 // One query's scores in a part, whose weights take their place. It sees what stands from `begin` to `seen`,
-// counted from the first, which may be all there is.
-template <int kKind, bool kSeesAll>
+// counted from the first.
+template <int kKind, Sees kSees>
 struct Weighing {
     const Sight &sight;
     int64_t first, begin, seen;
@@ -150,8 +153,11 @@ struct Weighing {
     float *at(int64_t b, int64_t half) const { return row + (2 * b + half) * kPairs * 16; }
 
     f32x16 only_seen(int64_t place, f32x16 x, f32x16 other) const {
-        if (kSeesAll || (place + 15 <= seen && place >= begin)) return x;
-        const auto shown = static_cast<__mmask16>(before(seen + 1 - place) & ~before(begin - place));
+        const int64_t ahead = place + 15 - seen;
+        if (kSees == Sees::kAll || (ahead <= 0 && (kSees == Sees::kPast || place >= begin))) return x;
+        uint32_t past = ahead > 15 ? 0 : ahead > 0 ? 0xffffu >> ahead : 0xffffu;
+        if constexpr (kSees == Sees::kWindow) past &= ~before(begin - place);
+        const auto shown = static_cast<__mmask16>(past);
         return (f32x16)_mm512_mask_mov_ps((__m512)other, shown, (__m512)x);
     }
 
@@ -242,10 +248,12 @@ static void weigh_all(const Bench &bench, const Sight &sight, const Seekers &see
             const Found found{seekers.found + i * seekers.apart};
             const int64_t position = seekers.positions[i];
             const int64_t seen = position - first, begin = sight.begin(position) - first;
-            if (seen + 1 >= kDeep * blocks && begin <= 0)
-                what(found, Weighing<kKind, true>{sight, first, begin, seen, row});
+            if (begin > 0)
+                what(found, Weighing<kKind, Sees::kWindow>{sight, first, begin, seen, row});
+            else if (seen + 1 >= kDeep * blocks)
+                what(found, Weighing<kKind, Sees::kAll>{sight, first, begin, seen, row});
             else
-                what(found, Weighing<kKind, false>{sight, first, begin, seen, row});
+                what(found, Weighing<kKind, Sees::kPast>{sight, first, begin, seen, row});
         }
     };
     if (sight.cap != 0) cap_all<kKind>(bench, sight, seekers, first, blocks);
