@@ -26,9 +26,8 @@ def drafting(make_native) -> Callable[..., Engine]:
 
     def make(seed: int, cache_bytes: int = 100_000_000) -> Engine:
         engine = Engine(make_native(), cache_bytes, draft=make_native(seed=seed))
-        engine._drafter._row_cost = (
-            0.3  # as if it were small: one of the same size is never worth it
-        )
+        # as if it were small: one of the same size is never worth it
+        engine._drafter._costs = tuple(1 + 0.3 * place for place in range(16))
         return engine
 
     return make

@@ -41,18 +41,18 @@ class Odds:
         self._tried = dict.fromkeys(LIKELY, 0.0)
         self._right = dict.fromkeys(LIKELY, 0.0)
 
-    def worth(self, grades: Sequence[int], writing: int, row_cost: float) -> int:
+    def worth(self, grades: Sequence[int], writing: int, costs: Sequence[float]) -> int:
         """How many of the guessed tokens to run in a step of `writing` rows, so that it brings the
-        most tokens for its time. A row takes `row_cost` of what a step of one row takes. What was
-        heard long ago counts less, so what went wrong is tried again."""
+        most tokens for its time. `costs` says what steps of 1, 2, … rows take; there are no larger
+        ones. What was heard long ago counts less, so what went wrong is tried again."""
         for told in (self._tried, self._right):
             for grade in told:
                 told[grade] *= MEMORY
-        tokens, cost, all_right = float(writing), 1 + row_cost * (writing - 1), 1.0
-        best, count = tokens / cost, 0
-        for place, grade in enumerate(grades, 1):
+        tokens, all_right = float(writing), 1.0
+        best, count = tokens / costs[writing - 1], 0
+        for place, (grade, cost) in enumerate(zip(grades, costs[writing:], strict=False), 1):
             all_right *= self._likely(grade)
-            tokens, cost = tokens + all_right, cost + row_cost
+            tokens += all_right
             if tokens / cost > best:
                 best, count = tokens / cost, place
         return count

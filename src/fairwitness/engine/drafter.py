@@ -13,7 +13,7 @@ from fairwitness.engine.draft import MODEL, Guess
 from fairwitness.engine.ledger import Ledger
 from fairwitness.engine.native import NativeRunner
 from fairwitness.engine.request import EngineError
-from fairwitness.engine.scheduler import PROMPT_ROWS, ROW_COST
+from fairwitness.engine.scheduler import PROMPT_ROWS, STEP_COSTS
 from fairwitness.engine.sequence import Sequence
 from fairwitness.kernels.pages import Kind
 from fairwitness.kernels.stack import Row
@@ -47,14 +47,15 @@ class Drafter:
             raise EngineError("the draft model has other tokens than the model")
         self._runner = NativeRunner(model, weights, cache_bytes, kind, False, {})
         self.pages = Ledger(self._runner.rules.budget)
-        self._row_cost = ROW_COST + model.config.parameters / beside.config.parameters
+        each = model.config.parameters / beside.config.parameters
+        self._costs = tuple(cost + each * place for place, cost in enumerate(STEP_COSTS))
         self._following: dict[Sequence, _Following] = {}
 
     def propose(self, sequence: Sequence, most: int) -> Guess:
         """At most `most` tokens that may follow the sequence's; none while its prompt is still
         being read here, or when no pages are left."""
         self._let_go()
-        most = sequence.odds.worth((MODEL,) * most, 1, self._row_cost)
+        most = sequence.odds.worth((MODEL,) * most, 1, self._costs)
         ids, config = sequence.ids, self._runner.config
         if most == 0 or len(ids) + most > config.context:
             return _NOTHING

@@ -19,7 +19,10 @@ from fairwitness.engine.sequence import Piece, Sequence
 
 PROMPT_ROWS = 128  # of prompts in one step: enough for arithmetic, and nobody waits long
 DRAFT_ROWS = 16  # of those who write and of guesses in one step
-ROW_COST = 0.26  # of a step of one row: what each row more takes
+STEP_COSTS = (
+    *(1.00, 1.11, 1.48, 1.57, 2.06, 2.30, 2.40, 2.46),
+    *(2.81, 3.15, 3.30, 3.40, 3.43, 3.45, 3.50, 3.56),
+)  # of a step of one row: what a step of so many takes
 AHEAD = 8  # steps of one who writes alone, before anybody else is looked for
 TOGETHER = 64  # sequences in a step
 WAITING = 1024  # requests that may queue
@@ -234,7 +237,7 @@ class Scheduler:
         if sequence.propose is None or most < 1 or not self.rules.is_exact:
             return ()
         guess = sequence.propose(sequence.ids, most)
-        count = sequence.odds.worth(guess.grades[:most], writing, ROW_COST)
+        count = sequence.odds.worth(guess.grades[:most], writing, STEP_COSTS)
         count = self._reach(sequence, count)
         sequence.grades = guess.grades[:count]
         return guess.ids[:count]

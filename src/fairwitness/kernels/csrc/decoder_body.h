@@ -346,13 +346,13 @@ static void meet(const Step &step, int64_t thread, const Matrix &matrix, int64_t
     const uint8_t *bytes = matrix.panel(pool.first_of(thread, pieces) * panels);
     int64_t asked = 0;
     const auto ask = [&] {
-        ask_for(bytes + asked, kAsked);
+        ask_from_far(bytes + asked, kAsked);
         asked += kAsked;
     };
     pool.barrier([&] {
         if (asked < kMostAhead) ask();
     });
-    while (asked < kAhead) ask();
+    while (asked < kFar) ask();
 }
 
 // Where a thread's processor time goes, for one who asks; waiting counts for the stage behind it.

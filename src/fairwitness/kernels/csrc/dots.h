@@ -97,12 +97,26 @@ FW_INLINE int32_t excess8() { return 0; }
 
 #endif
 
-// What few vectors need next is asked for in time. Panels lie one behind the other, so it is what
-// stands a little further on.
+// What is needed next is asked for in time. Panels lie one behind the other, so it is what stands a
+// little further on.
 constexpr int64_t kAhead = 8192;
 
 FW_INLINE void ask_for(const uint8_t *bytes, int64_t size) {
     for (int64_t i = 0; i < size; i += 64) __builtin_prefetch(bytes + i);
+}
+
+// Few vectors wait for memory. More lines can be on their way to the second cache than to the first, so
+// weights come there from far and then from nearby.
+constexpr int64_t kFar = 16384, kNearby = 4096;
+
+FW_INLINE void ask_from_far(const uint8_t *bytes, int64_t size) {
+    for (int64_t i = 0; i < size; i += 64) __builtin_prefetch(bytes + i, 0, 2);
+}
+
+// What stands behind a tile that is about to be used.
+FW_INLINE void ask_behind(const uint8_t *tile, int64_t size) {
+    ask_from_far(tile + kFar, size);
+    ask_for(tile + kNearby, size);
 }
 
 // The numbers of a tile as `dot` takes them.
