@@ -119,6 +119,10 @@ def test_ask_says_quotes_witnesses_and_numbered_sources(home):
     assert "2 independent witnesses" in told
     assert "[1] ana on " in told
     assert "posts searched as of" in told
+    assert "First: ana on " in told
+    assert "2 posts read say so" in told
+    short = run(home, "ask", "Who won the race?", "--model", "none", "--length", "short").stdout
+    assert short.count("“") == 1
 
 
 def test_ask_through_the_server_and_directly_is_one_answer(home, server):

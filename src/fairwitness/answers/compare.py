@@ -42,8 +42,14 @@ _WHO_SAY = re.compile(r"what (?P<a>@?[\w.-]+)$", re.IGNORECASE)
 _SAY = re.compile(r"(?P<b>@?[\w.-]+) (?:say|said|says|think|write)\b(?P<rest>.*)$", re.IGNORECASE)
 
 
+MOST_CHARS = 240
+"""What asks to compare two things is shorter; patterns take long over what is not."""
+
+
 def compared_in(message: str) -> tuple[str, str] | None:
     """Return the two things that `message` asks to compare, each as what it is asked about."""
+    if len(message) > MOST_CHARS:
+        return None
     message = message.rstrip(" ?？.!。！")
     folded = level(message)
     for form in _ASKED:

@@ -31,7 +31,7 @@ def read(
     """
     if edited:
         return [asked_of(each, now_ms) for each in edited]
-    if sides := compared_in(message[:MAX_QUESTION_CHARS]):
+    if sides := compared_in(message):
         return [_side(each, now_ms, lang) for each in sides]
     before = None
     for past in filter(_asks, earlier[-MAX_EARLIER:]):

@@ -21,7 +21,7 @@ _ASKED = (
     r"总结(?:一下)?|概括(?:一下)?|概述",
 )
 _BEFORE = re.compile(rf"^\W*(?:{_PLEASE})*(?:{'|'.join(_ASKED)})")
-_BEHIND = re.compile(r"\s*(?:\bzusammen|を?(?:まとめて|要約して).*|的(?:总结|概要|摘要))\W*$")
+_BEHIND = re.compile(r"(?:\bzusammen|を?(?:まとめて|要約して).*|的(?:总结|概要|摘要))\W*$")
 
 
 def matter_of(question: str) -> str:
