@@ -2,7 +2,8 @@
 
 Each token sees every other of its text, and its state says what it means there. One text at a time
 and at its own length: nothing is filled up, nothing is compiled, and the first call is as quick as
-the next. Matrices are tiles of eight bits for the native product, or plain float32.
+the next. Matrices are tiles of eight bits for the native product, or plain float32; beside them may
+stand all layers as one native call takes them, in bfloat16, where the machine can do that.
 
 Shapes: t tokens, d width, h heads, k width of a head, f inner width, v vocabulary.
 The arithmetic is that of `BertModel` in github.com/huggingface/transformers: norms after sums, and
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairwitness.kernels import quantised
+from fairwitness.kernels.layers import Stack, stack
 from fairwitness.kernels.quantised import Tiles
 
 Floats = NDArray[np.float32]
@@ -52,9 +54,24 @@ def encode(config: EncoderConfig, parameters: Parameters, ids: Sequence[int]) ->
     """Return x_td, the state of each token; at most `places` tokens."""
     x_td = parameters["words"](ids) + parameters["kinds_2d"][0]
     x_td = _normed(config, parameters["norm"], x_td + parameters["places_td"][: len(ids)])
+    native: Stack | None = parameters.get("stack")
+    read_td = native.through(x_td) if native else None
+    if read_td is not None:
+        return read_td
     for layer in parameters["layers"]:
         x_td = _layer(config, layer, x_td)
     return x_td
+
+
+def stacked(config: EncoderConfig, layers: Sequence[Parameters]) -> Stack:
+    """Return layers, with matrices of float32, as one native call takes them."""
+    return stack([_joined(layer) for layer in layers], config.heads, config.epsilon)
+
+
+def _joined(layer: Parameters) -> Parameters:
+    parts = [layer[name] for name in ("query", "key", "value")]
+    heads = {key: np.concatenate([part[key] for part in parts]) for key in ("weight", "bias")}
+    return {**layer, "heads": heads}
 
 
 def meaning(x_td: Floats) -> Floats:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fairwitness.kernels.formats import Q8_0
 from fairwitness.kernels.quantised import Tiles, pack
 from fairwitness.models.dequantise import FORMATS, dequantise
-from fairwitness.models.encoder import EncoderConfig, Parameters
+from fairwitness.models.encoder import EncoderConfig, Parameters, stacked
 from fairwitness.models.errors import ModelFileError
 from fairwitness.models.gguf import GgufFile, Value, open_gguf
 from fairwitness.models.gguf_writer import write_gguf
@@ -114,7 +114,12 @@ def _parameters(config: EncoderConfig, file: GgufFile) -> Parameters:
     def tiles(name: str) -> Tiles:
         return pack(Q8_0, file.read_blocks(name))
 
-    return _tree(config, words, tiles, file.read)
+    def floats(name: str) -> Floats:
+        return dequantise(_Q8_0, file.read_blocks(name)).reshape(file.tensors[name].shape)
+
+    parameters = _tree(config, words, tiles, file.read)
+    plain = _tree(config, words, floats, file.read)
+    return {**parameters, "stack": stacked(config, plain["layers"])}
 
 
 def _tree(
