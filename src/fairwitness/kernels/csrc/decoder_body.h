@@ -180,16 +180,19 @@ static void put_head(const Step &step, int64_t layer, int64_t head, int64_t r, f
     const int64_t size = shape.head_size;
     const bool is_query = head < shape.query_heads, is_key = !is_query && head < shape.query_heads + shape.kv_heads;
     const float *norm = is_query ? weights.query_norm : is_key ? weights.key_norm : nullptr;
-    prepare(step, weights, head, norm, numbers);
-    const float scale = is_query ? step.network->query_scale : 1.0f;
-    if ((is_query || is_key) && weights.wave != kStill)
-        turn(numbers, turns_of(step, weights.wave, r), size / 2, scale);
+    if (weights.heads_bias || norm) prepare(step, weights, head, norm, numbers);
+    const bool is_turned = weights.wave != kStill;
+    const float *turns = turns_of(step, is_turned ? weights.wave : 0, r);
     if (is_query) {
-        float *q = step.q + r * shape.queries() + head * size;
-        const float left = weights.wave == kStill ? scale : 1.0f;
-        for (int64_t i = 0; i < size; i += 16) store(q + i, load(numbers + i) * left);
+        const float scale = step.network->query_scale;
+        if (is_turned) turn(numbers, turns, size / 2, scale);
+        for (int64_t i = 0; !is_turned && i < size; i += 16)
+            store(numbers + i, load(numbers + i) * scale);
+        __builtin_memcpy(step.q + r * shape.queries() + head * size, numbers,
+                         static_cast<size_t>(size) * sizeof(float));
         return;
     }
+    if (is_key && is_turned) turn(numbers, turns, size / 2, 1.0f);
     const int64_t kv = (head - shape.query_heads) % shape.kv_heads;
     put_numbers(step.pages, page_of(step, layer, kv, r), is_key, step.row[r].position % kPage,
                 numbers);
