@@ -17,7 +17,7 @@ from fairwitness.engine.prefix import Node, PrefixTree
 from fairwitness.engine.request import EngineError
 from fairwitness.engine.sequence import Piece, Sequence
 
-PROMPT_ROWS = 128  # of prompts in one step: enough for arithmetic, and nobody waits long
+PROMPT_ROWS = 256  # of prompts in one step: enough for arithmetic, and nobody waits long
 DRAFT_ROWS = 16  # of those who write and of guesses in one step
 STEP_COSTS = (
     *(1.00, 1.11, 1.48, 1.57, 2.06, 2.30, 2.40, 2.46),

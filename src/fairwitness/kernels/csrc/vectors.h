@@ -18,7 +18,7 @@ FW_INLINE bool wants_sums(const Vectors &, Group) { return true; }
 #endif
 
 // Vectors that go through a panel while it is near.
-constexpr int64_t kSpan = 8 * kGroup;
+constexpr int64_t kSpan = 16 * kGroup;
 struct Span {
     int64_t first, end;
 };

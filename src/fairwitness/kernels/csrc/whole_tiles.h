@@ -2,7 +2,8 @@
 //
 // A segment of two panels is unpacked: tiles of high bytes and of low ones, [4 columns][row][column] of
 // 64 columns. Then all vectors go through it while it is near; two panels share what is read of these.
-// The sums of a segment stay where AMX keeps them.
+// The sums of a segment stay where AMX keeps them. A product of tiles takes 16 cycles, in which other
+// units have time to add up the sums of the group before, where there are many.
 #pragma once
 
 constexpr int64_t kWeightPair = 2 * kTileBytes;
@@ -47,11 +48,11 @@ static void unpack_weights(const Panel &panel, int64_t first, int64_t end, int64
 }
 
 // Sums of sixteen vectors over pairs of blocks, for each of P panels three tiles, [vector][row]: of
-// high parts and high bytes, of high and low and low and high, of low and low. No tile is added to
-// twice in a row, for that would wait.
-template <int P>
+// high parts and high bytes, of high and low and low and high, of low and low. `meanwhile` is done behind
+// each product of a pair, which it is told.
+template <int P, class Meanwhile>
 FW_INLINE void segment_sums(const int8_t *weights, const int8_t *x, int64_t pairs, int32_t *sums,
-                            Index<16>) {
+                            const Meanwhile &meanwhile, Index<16>) {
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
@@ -65,25 +66,33 @@ FW_INLINE void segment_sums(const int8_t *weights, const int8_t *x, int64_t pair
         _tile_loadd(6, x, 64);
         _tile_loadd(7, weights, 64);
         _tile_dpbssd(0, 6, 7);
+        meanwhile(p, Index<0>{});
         _tile_loadd(7, weights + kTileBytes, 64);
         _tile_dpbsud(1, 6, 7);
+        meanwhile(p, Index<1>{});
         if constexpr (P == 2) {
             _tile_loadd(7, other, 64);
             _tile_dpbssd(3, 6, 7);
+            meanwhile(p, Index<2>{});
             _tile_loadd(7, other + kTileBytes, 64);
             _tile_dpbsud(4, 6, 7);
+            meanwhile(p, Index<3>{});
         }
         _tile_loadd(6, x + 16 * kPartBytes, 64);
         if constexpr (P == 2) {
             _tile_dpbsud(5, 6, 7);
+            meanwhile(p, Index<4>{});
             _tile_loadd(7, weights + kTileBytes, 64);
         }
         _tile_dpbsud(2, 6, 7);
+        meanwhile(p, Index<P == 2 ? 5 : 2>{});
         _tile_loadd(7, weights, 64);
         _tile_dpbssd(1, 6, 7);
+        meanwhile(p, Index<P == 2 ? 6 : 3>{});
         if constexpr (P == 2) {
             _tile_loadd(7, other, 64);
             _tile_dpbssd(4, 6, 7);
+            meanwhile(p, Index<7>{});
         }
     }
     _tile_stored(0, sums, 64);
@@ -98,9 +107,9 @@ FW_INLINE void segment_sums(const int8_t *weights, const int8_t *x, int64_t pair
 
 // Of eight vectors, whose low parts are rows behind the high ones: two tiles for each panel, with high
 // bytes and with low ones.
-template <int P>
+template <int P, class Meanwhile>
 FW_INLINE void segment_sums(const int8_t *weights, const int8_t *x, int64_t pairs, int32_t *sums,
-                            Index<8>) {
+                            const Meanwhile &meanwhile, Index<8>) {
     _tile_zero(0);
     _tile_zero(1);
     if constexpr (P == 2) {
@@ -112,13 +121,17 @@ FW_INLINE void segment_sums(const int8_t *weights, const int8_t *x, int64_t pair
         _tile_loadd(4, x, 64);
         _tile_loadd(5, weights, 64);
         _tile_dpbssd(0, 4, 5);
+        meanwhile(p, Index<0>{});
         _tile_loadd(6, weights + kTileBytes, 64);
         _tile_dpbsud(1, 4, 6);
+        meanwhile(p, Index<1>{});
         if constexpr (P == 2) {
             _tile_loadd(5, other, 64);
             _tile_dpbssd(2, 4, 5);
+            meanwhile(p, Index<2>{});
             _tile_loadd(6, other + kTileBytes, 64);
             _tile_dpbsud(3, 4, 6);
+            meanwhile(p, Index<3>{});
         }
     }
     _tile_stored(0, sums, 64);
@@ -149,7 +162,8 @@ static void segment_times(const int8_t *weights, const f32x16 *units, int64_t fi
                           const Here &here, Products *out) {
     constexpr int64_t kSums = T == 16 ? 768 : 512;
     alignas(64) int32_t sums[P * kSums];
-    segment_sums<P>(weights, block_at<T>(here, first), pairs, sums, Index<T>{});
+    const auto nothing = [](int64_t, auto) {};
+    segment_sums<P>(weights, block_at<T>(here, first), pairs, sums, nothing, Index<T>{});
     const float *steps = here.steps + first / kSegment * T;
     for (int64_t v = 0; v < T; v++)
         for (int p = 0; p < P; p++) {
@@ -159,28 +173,78 @@ static void segment_times(const int8_t *weights, const f32x16 *units, int64_t fi
         }
 }
 
+// The sums of sixteen vectors that `out` still lacks, or begins with; null if there are none.
+template <int P>
+struct Due {
+    const int32_t *sums;
+    const f32x16 *units;  // of each panel
+    const float *steps;
+    __mmask16 before;  // nothing where they begin
+    Products *out;
+
+    inline __attribute__((always_inline)) void add(int64_t i) const {
+        const int64_t v = i / P, p = i % P;
+        const Two two = two_of(sums + p * 768, v, Index<16>{});
+        const auto earlier = (f32x16)_mm512_maskz_load_ps(before, &out[v].of[p]);
+        out[v].of[p] = joined(earlier, two.high, two.low, units[p], steps[v]);
+    }
+    void add_from(int64_t first) const {
+        if (!sums) return;
+        for (int64_t i = first; i < 16 * P; i++) add(i);
+    }
+};
+
+// Writes the sums of one segment and sixteen vectors, and adds up those that are due.
+template <int P>
+static void sums_and_due(const int8_t *weights, const int8_t *x, int64_t pairs, const Due<P> &told,
+                         int32_t *sums) {
+    if (!told.sums) return segment_sums<P>(weights, x, pairs, sums, [](int64_t, auto) {}, Index<16>{});
+    const Due<P> due{told.sums, told.units, told.steps, told.before, told.out};
+    const auto add = [&](int64_t p, auto k) __attribute__((always_inline)) {
+        if (p < 4) due.add(4 * P * p + k);
+    };
+    segment_sums<P>(weights, x, pairs, sums, add, Index<16>{});
+    due.add_from(4 * P * pairs);
+}
+
 // P panels times the large groups of a span, a segment at a time.
 template <int kKind, int P>
 static void whole_many(const Panel *panels, const Vectors &vectors, Span span, Products *out) {
+    constexpr int64_t kWorthWaiting = 3 * kGroup;
     alignas(64) int8_t weights[P][kNear];
+    alignas(64) int32_t sums[2][P * 768];
+    f32x16 units[2][P];
+    Due<P> due{};
+    const bool waits = span.end - span.first >= kWorthWaiting;
     const int64_t blocks = panels[0].blocks;
     for (int64_t first = 0; first < blocks; first += kSegment) {
         const int64_t end = first + kSegment < blocks ? first + kSegment : blocks;
-        f32x16 units[P];
+        f32x16 *const here_units = units[first / kSegment % 2];
         for (int p = 0; p < P; p++) {
             unpack_weights<kKind>(panels[p], first, end, P * panel_bytes(kKind, blocks), weights[p]);
-            units[p] = units_of(panels[p], first / kSegment);
+            here_units[p] = units_of(panels[p], first / kSegment);
         }
         written();
         for (int64_t r = span.first; r < span.end;) {
             const Group group = group_here(r, vectors.count);
             const int64_t pairs = (end - first + 1) / 2;
             Products *here = out + r - span.first;
-            if (group.room == 16)
-                segment_times<P, 16>(weights[0], units, first, pairs, {vectors, group}, here);
             if (group.room == 8)
-                segment_times<P, 8>(weights[0], units, first, pairs, {vectors, group}, here);
+                segment_times<P, 8>(weights[0], here_units, first, pairs, {vectors, group}, here);
+            if (group.room == 16 && !waits)
+                segment_times<P, 16>(weights[0], here_units, first, pairs, {vectors, group}, here);
+            if (group.room == 16 && waits) {
+                const Here told{vectors, group};
+                int32_t *const room = sums[due.sums == sums[0]];
+                sums_and_due<P>(weights[0], block_at<16>(told, first), pairs, due, room);
+                due.sums = room;
+                due.units = here_units;
+                due.steps = told.steps + first / kSegment * 16;
+                due.before = first ? 0xffff : 0;
+                due.out = here;
+            }
             r += group.size;
         }
     }
+    due.add_from(0);
 }
