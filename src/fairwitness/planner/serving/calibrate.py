@@ -26,7 +26,7 @@ from fairwitness.planner.serving.pace import Pace, Served
 from fairwitness.planner.serving.simulate import Policy, simulate
 from fairwitness.planner.serving.steps import Step, fit_steps, took_s
 
-ENGINE = Policy(slots=64, chunk_tokens=128, page_tokens=64)
+ENGINE = Policy(slots=64, chunk_tokens=256, page_tokens=64)
 """Our engine's scheduler, as data; a test holds the two together."""
 
 ASKED_EACH = 2  # times that each simulated client asks, and each measured one
