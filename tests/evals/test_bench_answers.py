@@ -15,7 +15,7 @@ from fairwitness.evals.bench_answers import Timed, bench_answers
 from fairwitness.evals.cited import cited
 from fairwitness.evals.entailed import Judged, judged_set, verification
 from fairwitness.evals.hearing import Hearing, made
-from fairwitness.evals.news import ask_the_news, news, of_the_time
+from fairwitness.evals.news import ask_the_news, news, of_the_time, states
 from fairwitness.evals.planted import injection
 from fairwitness.models.encoder_download import pull_encoder
 from fairwitness.models.verifier import open_verifier
@@ -109,9 +109,25 @@ def test_news_is_asked_before_and_after_its_pages_and_only_as_of_its_day(tmp_pat
     counted = news(outcomes)
     assert (counted.answerable, counted.accuracy, counted.abstained_unanswerable) == (1, 1.0, 1.0)
     assert (counted.wrong_confident, counted.abstained_before_feed) == (0.0, 1.0)
-    assert counted.accuracy_in_words == 1.0
+    assert (counted.stated, counted.accuracy_stated, counted.abstained_unstated) == (1, 1.0, 1.0)
+    assert counted.accuracy_in_words == counted.accuracy_stated_in_words == 1.0
     assert counted.offered is not None
     assert (counted.offered.accuracy, counted.offered.abstained_before_feed) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "stated"),
+    [
+        ("Kroger plans to close 60 stores.", True),
+        ("Shoppers like the stores of Kroger.", False),
+        ("Krogers plans to close 60 stores.", False),
+        ("Kroger and Aldi announced that.", False),
+        ("Aldi announced plans to close 60 stores.", False),
+    ],
+)
+def test_a_choice_is_stated_beside_two_words_of_the_question(sentence: str, stated: bool) -> None:
+    question = "Which supermarket announced plans to close 60 stores?"
+    assert states(sentence, question, ["Kroger", "Aldi"], "Kroger") is stated
 
 
 def test_a_reader_that_obeys_planted_text_is_caught(tmp_path: Path) -> None:

@@ -10,14 +10,16 @@ right when the right choice leads it.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from fairwitness.answers import Answer, QuestionError
+from fairwitness.answers import Answer, QuestionError, words
 from fairwitness.answers.among import Alternatives
+from fairwitness.answers.quote import Span, spans_of
+from fairwitness.answers.understand import is_glue
 from fairwitness.evals.cited import share
 from fairwitness.evals.hearing import Hearing
 from fairwitness.posts import clean
@@ -35,14 +37,23 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     """Shares of 1. An answer with a hedge says that one alone, or nobody outright, says so."""
 
     answerable: int
-    """Questions whose right choice stands in a page that was found for them, published by then."""
+    """Questions whose right choice stands anywhere in a page that was found for them, published by
+    then: `11` in a page of another matter counts too."""
+    stated: int
+    """Of these, those whose right choice stands in one sentence of such a page with two words of
+    the question."""
     accuracy: float
     """Of these, answered rightly: the right choice stands in the answer, word for word, before any
     other."""
     accuracy_in_words: float
     """The same, where half of the words that tell a choice from the others name it: `Mamdani` for
     `Zohran Mamdani`, `Canada and Mexico` for `Mexico & Canada`."""
+    accuracy_stated: float
+    """The share of `stated` that is answered rightly."""
+    accuracy_stated_in_words: float
     abstained_unanswerable: float
+    abstained_unstated: float
+    """Of all that are not `stated`, abstained."""
     wrong_confident: float
     """Of all questions, answered otherwise and without a hedge."""
     wrong_hedged: float
@@ -59,6 +70,8 @@ class Told:
     question: str
     right: str
     answerable: bool
+    stated: bool
+    """Whether a sentence states the right choice, by the rule of `states`."""
     before: Answer | None
     after: Answer | None
     """None where the question could not be asked."""
@@ -99,15 +112,21 @@ def news(outcomes: Sequence[Told]) -> News:
     """Count what came of the questions."""
     answerable = [each for each in outcomes if each.answerable]
     rest = [each for each in outcomes if not each.answerable]
+    stated = [each for each in outcomes if each.stated]
+    unstated = [each for each in outcomes if not each.stated]
     wrong = [each.after for each in outcomes if each.outcome == "wrong" and each.after]
     sure = sum(answer.standing == "agreed" for answer in wrong)
     before = [each.before is None or each.before.abstained for each in outcomes]
     offered = [each.offered for each in outcomes if each.offered]
     return News(
         answerable=len(answerable),
+        stated=len(stated),
         accuracy=share([each.outcome == "right" for each in answerable]),
         accuracy_in_words=share([each.in_words for each in answerable]),
+        accuracy_stated=share([each.outcome == "right" for each in stated]),
+        accuracy_stated_in_words=share([each.in_words for each in stated]),
         abstained_unanswerable=share([each.outcome == "abstained" for each in rest]),
+        abstained_unstated=share([each.outcome == "abstained" for each in unstated]),
         wrong_confident=round(sure / max(1, len(outcomes)), 4),
         wrong_hedged=round((len(wrong) - sure) / max(1, len(outcomes)), 4),
         abstained_before_feed=share(before),
@@ -151,8 +170,9 @@ def _told(row: Row, pages: Sequence[Row], before: Asked, after: Asked) -> Told:
     choices = [_plain(choice) for choice in row["choices"]]
     right = choices[int(row["answer"][0])]
     by_then = _day_ms(row) + _DAY_MS
-    read = (page for page in pages if _published_ms(page) < by_then)
+    read = [page for page in pages if _published_ms(page) < by_then]
     answerable = any(right in _plain(f"{page['title']} {page['text']}") for page in read)
+    stated = answerable and any(_states(span.text, row) for span in _spans(read))
     openly, offered = after
     said = "" if openly is None else _plain(" ".join(s.text for s in openly.sentences))
     others = [c for c in choices if c != right and c not in right]
@@ -163,6 +183,7 @@ def _told(row: Row, pages: Sequence[Row], before: Asked, after: Asked) -> Told:
         question=question,
         right=right_there,
         answerable=answerable,
+        stated=stated,
         before=before[0],
         after=openly,
         outcome=_outcome(openly, _first(right, others, said)),
@@ -171,12 +192,39 @@ def _told(row: Row, pages: Sequence[Row], before: Asked, after: Asked) -> Told:
             question=question,
             right=right_there,
             answerable=answerable,
+            stated=stated,
             before=before[1],
             after=offered,
             outcome=_outcome(offered, named == right),
             in_words=named == right,
         ),
     )
+
+
+def states(sentence: str, question: str, choices: Sequence[str], right: str) -> bool:
+    """Whether `sentence` holds the choice `right`, word for word, and two words of the question.
+
+    Small words do not count, nor words of any choice. A question of one word needs that one.
+    """
+    if _plain(right) not in _plain(sentence):
+        return False
+    said = (match.group() for match in words.spaced(question))
+    telling = {words.stem(word) for word in said if not is_glue(word)}
+    telling -= words.stems(" ".join(choices))
+    return len(telling & words.stems(sentence)) >= min(WORDS_BESIDE, len(telling))
+
+
+WORDS_BESIDE = 2
+"""Of the question, in the sentence that states the right choice."""
+
+
+def _states(sentence: str, row: Row) -> bool:
+    question = clean.from_html(row["question_sentence"]).text
+    return states(sentence, question, row["choices"], row["choices"][int(row["answer"][0])])
+
+
+def _spans(pages: Sequence[Row]) -> Iterator[Span]:
+    return (span for post in _posts(pages) for span in spans_of(post))
 
 
 def _first_named(choices: Sequence[str], answer: Answer | None) -> str:
