@@ -7,6 +7,7 @@ answers when it names one of them and no other; those that name the same one sta
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from fairwitness.answers import words
 from fairwitness.answers.grammar import GLUE, NUMBER_WORDS
@@ -33,16 +34,25 @@ _NAMES = re.compile(r"[\"“«「『$€£]?(?:[^\W\d_a-zß-ÿ]|\d)")
 that has no capitals."""
 
 
-def offers(question: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+class Offer(NamedTuple):
+    """One way to read a question: what it is about, and what it offers."""
+
+    about: str
+    among: tuple[str, ...]
+    marked: bool
+    """Whether a colon says that an offer follows; a comma may part anything."""
+
+
+def offers(question: str) -> Iterator[Offer]:
     """Yield each way to read `question` as a question and its offer, the longest offer first."""
     for colon in _COLON.finditer(question):
         offered = _offered(question[colon.end() :])
         if offered:
-            yield question[: colon.start()] + "?", offered
+            yield Offer(question[: colon.start()] + "?", offered, marked=True)
     for comma in _COMMA.finditer(question):
         offered = _offered(question[comma.end() :])
         if offered and all(_NAMES.match(each) for each in offered):
-            yield question[: comma.start()] + "?", offered
+            yield Offer(question[: comma.start()] + "?", offered, marked=False)
 
 
 def _offered(text: str) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ _WHICH = re.compile(
     r"|как(?:ои|ая|ое|ие|им|ую|ого))\b"
     r"|什么|哪|何|どんな|どの"
 )
+_HOW = re.compile(r"\b(?:how|como|comment|wie|как)\b|怎[么样]|どう")
 CAPITALS_ARE_NAMES = frozenset(
     {"en", "es", "it", "pt", "fr", "nl", "sv", "ru", "uk", "pl", "und", "ca", "ro", "tr"}
 )
@@ -98,6 +99,8 @@ def understand(question: str, now_ms: int, lang: str = "") -> Asked:
     phrases = tuple(phrase.strip() for phrase in _QUOTED.findall(about))
     terms = _terms(without_time, spoken, phrases)
     asks: Asks = "summary" if summary else kind_of(about) or "what"
+    if among and asks == "happening":
+        asks = "what"
     if asks != "why":
         # "How many deaths did it cause": only a why asks about causes.
         terms = tuple(t for t in terms if t.sense is None or t.sense.name != "cause") or terms
@@ -110,10 +113,19 @@ def understand(question: str, now_ms: int, lang: str = "") -> Asked:
 
 def _alternatives(text: str) -> tuple[str, tuple[str, ...]]:
     """Return what asks in `text`, and what it offers, if anything."""
-    for about, among in offers(text):
-        if asks_something(about) and kind_of(about) != "happening":
+    for about, among, marked in offers(text):
+        if _may_offer(about, marked=marked):
             return about, among
     return text, ()
+
+
+def _may_offer(about: str, *, marked: bool) -> bool:
+    """Whether `about` asks for one of several things; before a colon it may ask how, too, or for
+    what is the latest."""
+    folded = words.fold(about)
+    if marked and (_HOW.search(folded) or _WHICH.search(folded)):
+        return True
+    return asks_something(about) and kind_of(about) != "happening"
 
 
 def language_of(question: str) -> str:
