@@ -21,6 +21,7 @@ FERRY = "What happened to the ferry in Oldtown?"
         ("¿Quién ganó? ¿Dónde fue?", ["¿Quién ganó?", "¿Dónde fue?"]),
         ("¿Quién ganó y dónde fue?", ["¿Quién ganó", "dónde fue?"]),
         ("Chi ha vinto e dove?", ["Chi ha vinto", "dove?"]),
+        ("?0?", ["?0?"]),
         ("Quem ganhou e quando?", ["Quem ganhou", "quando?"]),
         ("Qui a gagné et où ?", ["Qui a gagné", "où ?"]),
         ("Wer hat gewonnen und wann?", ["Wer hat gewonnen", "wann?"]),

@@ -69,7 +69,8 @@ def _held_together(parts: list[str]) -> list[str]:
     kept: list[str] = []
     for part in parts:
         asks = _MARK.search(part) and _says_something(part)
-        if kept and not (asks and _MARK.search(kept[-1])):
+        whole = bool(kept) and _MARK.search(kept[-1]) and any(map(str.isalnum, kept[-1]))
+        if kept and not (asks and whole):
             kept[-1] += part
         else:
             kept.append(part)
