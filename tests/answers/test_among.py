@@ -53,11 +53,23 @@ def test_what_a_question_offers_is_found_and_is_not_what_it_is_about(question, a
         (("$13.4 million", "$134 million"), "It cost $134 million.", "$134 million"),
         (("2", "16"), "two of them fell ill", "2"),
         (("Postal workers", "Health care workers"), "workers were paid", None),
+        (("France", "Italy"), "Pope Francis died", None),
+        (("France", "Italy"), "France's pope", "France"),
+        (("5,000", "7,000"), "500 steps, or 700", None),
+        (("Wild boar", "Hawk"), "wild boars are about", "Wild boar"),
+        (("Paris", "Rome"), "a fire in Paris", "Paris"),
         (("Mexico & Canada", "India & Japan"), "goods from Canada and Mexico", "Mexico & Canada"),
     ],
 )
 def test_a_span_names_the_alternative_whose_telling_words_it_holds(offered, text, named):
     assert Alternatives(offered).named_in(text) == named
+
+
+def test_a_word_of_the_question_tells_no_alternative_from_the_rest():
+    asked = understand("Which movie topped the box office: A Paris Movie or Sinners?", NOW_MS)
+    offered = Alternatives(asked.among, asked.stems)
+    assert offered.named_in("The movie was honored in 2005.") is None
+    assert offered.named_in("The Paris movie leads.") == "A Paris Movie"
 
 
 def test_those_who_name_one_alternative_stand_together(scene):

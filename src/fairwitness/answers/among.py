@@ -66,33 +66,70 @@ def _offered(text: str) -> tuple[str, ...]:
     return offered if short and 2 <= len(offered) <= MAX_OFFERED else ()
 
 
+class _Word(NamedTuple):
+    """A word as matching sees it."""
+
+    stem: str
+    small: bool
+    found_by: frozenset[str]
+    """Any of these in a text is the word."""
+    shows: frozenset[str]
+    """What the word in a text is found by."""
+
+
 class Alternatives:
     """What a question offers, ready to be looked for in spans."""
 
-    def __init__(self, offered: Sequence[str]) -> None:
-        said = {each: _said(each) for each in offered}
-        count = Counter(word for each in said.values() for word in each)
-        self._telling = {
-            each: frozenset(w for w in stems if count[w] == 1 and w not in _SMALL) or stems
-            for each, stems in said.items()
-        }
+    def __init__(self, offered: Sequence[str], known: frozenset[str] = frozenset()) -> None:
+        """Take what is offered; `known` are the stems of the question, which tell nothing."""
+        said = {each: _words(each) for each in offered}
+        count = Counter(stem for each in said.values() for stem in {word.stem for word in each})
+        self._telling: dict[str, tuple[_Word, ...]] = {}
+        self._needed: dict[str, float] = {}
+        for each, all_words in said.items():
+            apart = [
+                w for w in all_words if count[w.stem] == 1 and not w.small and w.stem not in known
+            ]
+            self._telling[each] = tuple(apart or all_words)
+            # Where no word is its own, only all of them together name it.
+            self._needed[each] = (NAMED if apart else 1.0) * len(self._telling[each])
 
     def named_in(self, text: str) -> str | None:
         """Return the alternative that `text` names; None when it names none, or several."""
-        said = _said(text)
+        shown = frozenset(key for word in _words(text) for key in word.shows)
         named = [
             each
             for each, telling in self._telling.items()
-            if telling and len(telling & said) >= NAMED * len(telling)
+            if telling and sum(bool(w.found_by & shown) for w in telling) >= self._needed[each]
         ]
         return named[0] if len(named) == 1 else None
 
 
-def _said(text: str) -> frozenset[str]:
-    """Return the words of `text` as matching sees them, each number one word in digits."""
+def _words(text: str) -> list[_Word]:
+    """Return the words of `text` as matching sees them, each once, each number in digits.
+
+    Two words with capitals are one name only if nothing but a plural parts them: `France` is not
+    `Francis`, though both have one stem.
+    """
     text = _FRACTION.sub("point", _GROUP.sub("", text))
-    spelt = (NUMBER_WORDS.get(words.fold(match.group())) for match in words.spaced(text))
-    return words.stems(text) | {f"{value:g}" for value in spelt if value is not None}
+    found = []
+    for match in words.spaced(text):
+        word, folded = match.group(), words.fold(match.group())
+        stem, small = words.stem(word), folded in _SMALL
+        number = NUMBER_WORDS.get(folded)
+        if number is not None:
+            stem = f"{number:g}"
+            found.append(_Word(stem, small, frozenset({stem}), frozenset({stem})))
+        elif word[0].isupper():
+            name = "^" + _PLURAL.sub("", folded)
+            found.append(_Word(stem, small, frozenset({stem, name}), frozenset({"~" + stem, name})))
+        else:
+            found.append(_Word(stem, small, frozenset({stem, "~" + stem}), frozenset({stem})))
+    for run in words.unspaced_runs(text):
+        pairs = (frozenset({pair}) for pair in sorted(words.stems(run.group())))
+        found += [_Word(min(pair), small=False, found_by=pair, shows=pair) for pair in pairs]
+    return list(dict.fromkeys(found))
 
 
-_SMALL = frozenset(words.stem(word) for word in GLUE)
+_PLURAL = re.compile(r"(?:['’]s|s|es)$")
+_SMALL = frozenset(map(words.fold, GLUE))

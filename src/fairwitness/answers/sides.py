@@ -189,7 +189,7 @@ _SMALL_STEMS = frozenset(words.stem(word) for word in GLUE)
 def _keys(asked: Asked, weighed: Sequence[Weighed]) -> list[str | None]:
     """Return per span: the answer it gives, `` when any is as good, None when it gives none."""
     if asked.among:
-        offered = Alternatives(asked.among)
+        offered = Alternatives(asked.among, asked.stems)
         return [offered.named_in(each.span.text) for each in weighed]
     match asked.asks:
         case "who":

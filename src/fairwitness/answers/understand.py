@@ -71,6 +71,11 @@ class Asked:
     """What it may be answered with, where it says so."""
 
     @property
+    def stems(self) -> frozenset[str]:
+        """The stems of the words that it is about, as they stand in the question."""
+        return words.stems(" ".join(term.shown for term in self.terms))
+
+    @property
     def outcome(self) -> bool:
         """Whether the answer is only true once it has happened; not what somebody says of it."""
         return not self.speakers and any(

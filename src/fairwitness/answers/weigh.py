@@ -45,7 +45,7 @@ def weigh(asked: Asked, spans: Sequence[Span], weights: Mapping[Term, float]) ->
     like = pages.likeness(asked, spans)
     ranks = {name: rank for rank, name in enumerate(dict.fromkeys(s.post.id for s in spans))}
     newest_ms = max((span.post.created_ms for span in spans), default=0)
-    offered = Alternatives(asked.among) if asked.among else None
+    offered = Alternatives(asked.among, asked.stems) if asked.among else None
     about: list[Weighed] = []
     for at, span in enumerate(spans):
         around = _context_of(span, whole)

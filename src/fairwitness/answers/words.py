@@ -47,11 +47,12 @@ CYRILLIC_FORMS = tuple(
 
 @functools.lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
-    """Return what the forms of `word` share; a word of an unspaced script is its own stem."""
+    """Return what the forms of `word` share; a number, and a word of an unspaced script, is its own
+    stem."""
     folded = fold(word)
     for tail in ("'s", "’s"):
         folded = folded.removesuffix(tail)
-    if len(folded) <= 3 or _UNSPACED_RUN.search(folded):
+    if len(folded) <= 3 or folded.isdigit() or _UNSPACED_RUN.search(folded):
         return folded
     if _CYRILLIC.match(folded):
         return _cyrillic_stem(folded)
