@@ -25,6 +25,14 @@ def test_one_voice_is_no_outcome(scene):
     assert answer.model == ""
 
 
+def test_a_page_of_news_alone_tells_an_outcome_and_is_told_as_one_voice(scene):
+    beside = "The race in Portville began at noon and led through the old town to the river. " * 12
+    scene.say(f"Ana Ruiz won the race in Portville\n\n{beside}")
+    answer = scene.ask("Who won the race in Portville?")
+    assert answer.standing == "lone"
+    assert "one witness" in answer.answer.lower()
+
+
 @pytest.mark.parametrize(
     "wish",
     [

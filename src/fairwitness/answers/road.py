@@ -13,6 +13,7 @@ import msgspec
 from fairwitness.answers import (
     denied,
     dispute,
+    pages,
     quote,
     sides,
     summary,
@@ -148,11 +149,16 @@ def leading_of(asked: Asked, heard: Sequence[Stance], measure: Measure = NORMAL)
     lead = heard[0]
     if lead.says:
         needed = OUTCOME_WITNESSES if asked.outcome and asked.asks != "how_many" else 1
-        return [lead] if lead.witnesses >= needed else []
+        return [lead] if lead.witnesses >= needed or _reported([lead]) else []
     good = [side for side in heard if side.best >= sides.AS_GOOD * lead.best]
-    if asked.outcome and len(good) < OUTCOME_WITNESSES:
+    if asked.outcome and len(good) < OUTCOME_WITNESSES and not _reported(good):
         return []
     return good[: max(measure.quotes, NORMAL.quotes)]
+
+
+def _reported(good: Sequence[Stance]) -> bool:
+    """Whether a page of news tells the outcome: whoever writes one writes when it has happened."""
+    return any(pages.is_page(each.span.post) for stance in good for each, _ in stance.spans)
 
 
 def _testify(court: Court, leading: Sequence[Stance]) -> Iterator[Said]:
