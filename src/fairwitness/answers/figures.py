@@ -18,11 +18,29 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _OTHER_UNIT = re.compile(
     r"\s*(?:%|per ?cent\b|por ciento|por cento|per cento"
     r"|процент\w*|:\d|[ap]\.?m\b|(?:year|a[nñ]os?|ann[io]|ans|jahre|hour|hora|ore|heure|stund"
-    r"|min(?:ut)?|days?|d[ií]as?|giorn[io]|jours?|tage?|km|miles?|mi)(?![^\W_])|years|hours|horas|heures"
-    r"|minut[eoi]s?|年|月|日|小时|天|分钟|公里|[€$£])",
+    r"|min(?:ut)?|days?|d[ií]as?|giorn[io]|jours?|tage?|km|miles?|mi|m[eê]s(?:es|i|e)?|mois|months?"
+    r"|weeks?|semanas?|settiman[ae]|semaines?)(?![^\W_])|years|hours|horas|heures|monat|woche|недел|месяц"
+    r"|minut[eoi]s?|年|月|日|小时|天|分钟|公里|周|[€$£])",
     re.IGNORECASE,
 )
 """What stands after a number that counts something else: hours, years, a share."""
+_MAGNITUDE = r"(?:magnitud[eo]?|richter|магнитуд\w*|震级|マグニチュード|m[lwb]?)"
+_MEASURED = re.compile(
+    rf"(?<![^\W\d_]){_MAGNITUDE}(?:\s+(?:of|de|di|von))?[\s:=-]*$", re.IGNORECASE
+)
+"""What stands before a number that says how strong an earthquake was."""
+_OF_MAGNITUDE = re.compile(r"magnitud|richter|магнитуд|震级|マグニチュード")
+_OF_SPEED = re.compile(r"how fast|velocid|velocita|скорост|多快|速")
+_SPEED = re.compile(
+    r"\s*(?:km ?/? ?h|kph|mph|k?m/s|knots|nudos|nodi|nos\b"
+    r"|(?:km|kilomet\w+|miles|公里|キロ|км|миль)?\W*"
+    r"(?:per|an|por|all|a la|al|на|в|en)\W+(?:hour|hora|ora|час)"
+    r"|[公千]里|キロ|км|メートル|m(?![^\W_])|米)",
+    re.IGNORECASE,
+)
+"""What stands after a number that says how fast."""
+_CUT = re.compile(r"(?:\.{2,}|…)\s*$")
+"""What stands behind a number at the end of a post that was cut off, perhaps within the number."""
 _OF_ANY_UNIT = re.compile(
     r"\b(?:how (?:long|old|far|fast|high|deep|wide|strong|much|big|large)|percent\w*|per cent"
     r"|rate|share|cuanto|quanto|edad|idade|eta|velocidad\w*|velocita|hours?|days?|years?"
@@ -30,6 +48,9 @@ _OF_ANY_UNIT = re.compile(
     r"|多久|多远|多高|多大|多深|岁|年|天|小时|百分|ど(?:の|れ)くらい|どれほど|いくら|[歳年日時]間?|深さ|速"
 )
 """What a question asks for where such a number may be the answer; folded."""
+
+
+_WITH_UNIT = re.compile(rf"\d+{_OTHER_UNIT.pattern}", re.IGNORECASE)
 
 
 def figure(asked: Asked, each: Weighed) -> str | None:
@@ -76,11 +97,19 @@ def numbers_in(text: str) -> frozenset[float]:
 
 def _numbers(text: str, lang: str, asked: Asked) -> list[tuple[int, float]]:
     found = []
-    of_any_unit = _OF_ANY_UNIT.search(words.fold(asked.text)) is not None
+    # "How much rain fell in 24 hours": hours are not what is asked for.
+    asked_for = _WITH_UNIT.sub(" ", words.fold(asked.text))
+    of_any_unit = _OF_ANY_UNIT.search(asked_for) is not None
+    of_magnitude = of_any_unit or _OF_MAGNITUDE.search(asked_for) is not None
+    of_speed = _OF_SPEED.search(asked_for) is not None
     of_question = set(_NUMBER.findall(asked.text))
     for match in _NUMBER.finditer(text):
         marked = text[match.start() - 1 : match.start()] in ("#", "@", "/")
-        if marked or match.group() in of_question:
+        if marked or match.group() in of_question or _CUT.match(text, match.end()):
+            continue
+        if not of_magnitude and _MEASURED.search(text[: match.start()]):
+            continue
+        if of_speed and not _SPEED.match(text, match.end()):
             continue
         value = _value(match.group())
         other_unit = not of_any_unit and _OTHER_UNIT.match(text, match.end())
@@ -90,7 +119,8 @@ def _numbers(text: str, lang: str, asked: Asked) -> list[tuple[int, float]]:
     for word in words.spaced(text):
         folded = words.fold(word.group())
         small = NUMBER_WORDS.get(folded, 0)
-        if small > 1 and lang not in NOT_A_NUMBER_IN.get(folded, ()):
+        other_unit = not of_any_unit and _OTHER_UNIT.match(text, word.end())
+        if small > 1 and not other_unit and lang not in NOT_A_NUMBER_IN.get(folded, ()):
             found.append((word.start(), small))
     return found
 

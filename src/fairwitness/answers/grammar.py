@@ -10,11 +10,12 @@ ASKING: tuple[tuple[str, str], ...] = (
     # Kind of question, and how it begins or what it contains, folded. First match wins.
     (
         "how_many",
-        r"\bhow (?:many|much|strong|high|big|large|long|far|old)\b|\b(?:death|injury) toll\b"
+        r"\bhow (?:many|much|strong|high|big|large|long|far|old|fast|deep|wide|tall|heavy|hot|cold)\b|\b(?:death|injury) toll\b"
         r"|\bwhat (?:was|is) the (?:\w+ )?(?:magnitude|number|score)\b"
         r"|\b(?:which|what) (?:round|minute|lap|inning|place|magnitude)\b"
         r"|\bcuant[oa]s?\b|\bquant[aeio]s?\b|\bcombien\b|\bwie ?viele?\b|\bсколько\b"
         r"|\b(?:que|qual a|qual foi a|cual fue la|che|di che) magnitud[oe]?\b"
+        r"|\b(?:a|con) (?:que|che) (?:velocid\w+|velocita)\b|\bс какой скоростью\b|多快"
         r"|\b(?:cuanto tiempo|quanto tempo|qual a idade|que edad|che eta)\b|\bкак долго\b"
         r"|多少|几[人个名级岁天年次辆只条箱]|多大|多久|多远|多高|何[人件本回年歳羽台枚匹頭社倍番](?!月)"
         r"|いくつ|いくら|ど(?:の|れ)くらい|どれほど",
@@ -200,7 +201,10 @@ NUMBER_WORDS: dict[str, float] = {
 """Numbers that people write out."""
 
 NOT_A_NUMBER_IN: dict[str, frozenset[str]] = {
-    "dos": frozenset({"pt", "gl"}),
+    "cent": frozenset({"en"}),
+    "dos": frozenset({"pt", "gl", "fr"}),
+    "due": frozenset({"en"}),
+    "tres": frozenset({"fr"}),
     "once": frozenset({"en"}),
     "sei": frozenset({"pt", "de"}),
     "dix": frozenset({"en"}),
