@@ -30,6 +30,9 @@ MIN_DISPUTE_SHARE = 0.2
 WHOLE = 0.8
 """Share of the question's weight from which a span holds it whole."""
 
+ALL = 0.92
+"""The same where each of its words must be said, if by another word of its sense."""
+
 _TIME = re.compile(
     r"\d{1,2}(?:[:.h]\d\d\b|\s*(?:[ap]\.?m\b|uhr|h\b|час))|\b(?:1[5-9]|20)\d\d\b|\b\d{1,2}[./-]\d{1,2}\b"
     r"|\b\d{1,2}(?:st|nd|rd|th)\b|\d+\s*(?:years?|months?|weeks?|days?|hours?|min|años?|mes|días?|horas?"
@@ -219,7 +222,11 @@ def _or_whole(asked: Asked, weighed: Sequence[Weighed], keys: list[str | None]) 
         or (counts and figures.of_people(asked))
     ):
         return keys
-    whole = (each.coverage >= WHOLE and each.real for each in weighed)
+    # A page has titles that hold the names of a question and nothing that it asks.
+    whole = (
+        each.coverage >= (ALL if pages.is_page(each.span.post) else WHOLE) and each.real
+        for each in weighed
+    )
     return [
         "" if holds and not (counts and not figures.numbers_in(each.span.text)) else None
         for holds, each in zip(whole, weighed, strict=True)
@@ -258,7 +265,20 @@ _ONE_TAKES_ALL = frozenset({"win", "elected"})
 
 def _places(each: Weighed, asked: Asked) -> bool:
     text = each.span.text
-    return bool(names.names_in(text, asked)) or words.is_unspaced(text)
+    found = names.names_in(text, asked)
+    if pages.is_page(each.span.post):
+        # A page names many who are no places.
+        return any(_PLACED.search(text[: match.start()]) for match in found)
+    return bool(found) or words.is_unspaced(text)
+
+
+_PLACED = re.compile(
+    r"\b(?:in|at|near|from|to|off|outside|inside|around|across|into|through|of|en|a|de|del|em|no|na|do"
+    r"|da|nel\w*|al\w*|à|au|aux|dans|im|aus|nach|bei|в|во|на|из|под|около)(?:\s+(?:the|el|la|los|las|il|lo"
+    r"|le|les|o|os|as|der|den|dem))?\s+$|,\s$",
+    re.IGNORECASE,
+)
+"""What stands before the name of a place."""
 
 
 def _denies(each: Weighed) -> bool:
