@@ -3,6 +3,7 @@
 import pytest
 
 from fairwitness.answers.among import Alternatives
+from fairwitness.answers.offered import learned_from
 from fairwitness.answers.understand import understand
 from fairwitness.posts.clock import from_iso
 
@@ -83,3 +84,25 @@ def test_those_who_name_one_alternative_stand_together(scene):
     assert (answer.says, answer.witnesses) == ("Spain", 2)
     assert all("Spain" in s.text for s in answer.sentences if s.kind == "quote")
     assert scene.ask("Who won the final in Oldtown: Peru or Chile?").abstained
+
+
+PAGE = "The city council met at noon to talk of buses and of the price of bread. " * 12
+
+
+def test_pages_bear_out_the_answer_that_stands_with_the_question_and_no_other(scene):
+    scene.say(
+        f"Ana Ruiz opens the new bridge in Portville\n\n{PAGE}Bo Weber sent flowers.\n{PAGE}",
+        f"Bus fares rise, says Bo Weber\n\n{PAGE}The bridge in Portville is old.\n{PAGE}",
+    )
+    answer = scene.ask("Who opened the bridge in Portville: Ana Ruiz or Bo Weber?")
+    assert (answer.says, answer.standing) == ("Ana Ruiz", "lone")
+
+
+def test_a_page_that_names_an_answer_beside_another_matter_bears_out_none(scene):
+    scene.say(f"Bus fares rise\n\n{PAGE}The bridge in Portville is old.\n{PAGE}Bo Weber left.")
+    assert scene.ask("Who opened the bridge in Portville: Ana Ruiz or Bo Weber?").abstained
+
+
+def test_what_is_learned_from_is_half():
+    names = [f"20250{month}03_{number}" for month in range(1, 9) for number in range(20)]
+    assert 60 < sum(map(learned_from, names)) < 100

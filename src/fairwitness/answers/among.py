@@ -96,13 +96,32 @@ class Alternatives:
 
     def named_in(self, text: str) -> str | None:
         """Return the alternative that `text` names; None when it names none, or several."""
+        found = self.found_in(text)
+        return found.answer if found else None
+
+    def found_in(self, text: str) -> "Named | None":
+        """Return how `text` names the one alternative that it names."""
         shown = frozenset(key for word in _words(text) for key in word.shows)
         named = [
             each
             for each, telling in self._telling.items()
             if telling and sum(bool(w.found_by & shown) for w in telling) >= self._needed[each]
         ]
-        return named[0] if len(named) == 1 else None
+        if len(named) != 1:
+            return None
+        telling = self._telling[named[0]]
+        whole = all(word.found_by & shown for word in telling)
+        return Named(named[0], whole, frozenset(word.stem for word in telling))
+
+
+class Named(NamedTuple):
+    """An alternative that a text names."""
+
+    answer: str
+    whole: bool
+    """Whether all of its telling words are there."""
+    stems: frozenset[str]
+    """Those of its telling words."""
 
 
 def _words(text: str) -> list[_Word]:

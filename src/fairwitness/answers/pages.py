@@ -59,23 +59,32 @@ def score(
     rank: int,
     age_ms: int,
     missing: int,
-    offered: bool,
 ) -> float:
-    """Return 0 to 1.
+    """Return 0 to 1 for a span whose page is `age_ms` older than the newest found."""
+    about = parts(asked, span, shares=shares, like=like, rank=rank, missing=missing)
+    about -= 0.1 * math.log1p(max(age_ms, 0) / _WEEK_MS)
+    return float(np.clip(about / _MOST, 0.0, 1.0))
+
+
+def parts(
+    asked: Asked,
+    span: Span,
+    *,
+    shares: tuple[float, float, float],
+    like: float,
+    rank: int,
+    missing: int,
+) -> float:
+    """Return what makes a span answer, whatever its age, added up.
 
     `shares` of the question's weight are in the span, near it, and in its page, which was the
-    `rank`-th found, from 0, is `age_ms` older than the newest found, and lacks `missing` of the
-    names that the question has. `offered` is whether the span names one of the answers that the
-    question offers.
+    `rank`-th found, from 0, and lacks `missing` of the names that the question has.
     """
     in_span, near, in_page = shares
-    parts = 0.6 * in_span + 0.4 * near + 0.4 * in_page + 0.5 * like
-    parts += 0.1 * min(_new_names(asked, span.text), 2)
-    parts += 0.2 * min(len(span.text.split()), _LONG_WORDS) / _LONG_WORDS
-    parts -= 0.1 * math.log1p(max(age_ms, 0) / _WEEK_MS) + 0.1 * math.log1p(rank)
-    parts -= 0.3 * min(missing, 3)
-    parts += 0.3 * offered
-    return float(np.clip(parts / _MOST, 0.0, 1.0))
+    found = 0.6 * in_span + 0.4 * near + 0.4 * in_page + 0.5 * like
+    found += 0.1 * min(_new_names(asked, span.text), 2)
+    found += 0.2 * min(len(span.text.split()), _LONG_WORDS) / _LONG_WORDS
+    return found - 0.1 * math.log1p(rank) - 0.3 * min(missing, 3)
 
 
 def _new_names(asked: Asked, text: str) -> int:

@@ -36,6 +36,7 @@ from fairwitness.answers.claims import Evidence, written
 from fairwitness.answers.court import Court
 from fairwitness.answers.fresh import freshness_of
 from fairwitness.answers.length import NORMAL, Measure
+from fairwitness.answers.offered import weigh_offered
 from fairwitness.answers.policy import Decline
 from fairwitness.answers.retrieve import Retrieved
 from fairwitness.answers.rounds import in_rounds
@@ -129,7 +130,12 @@ def _heard(court: Court) -> list[Stance]:
     if not (asked.terms or asked.speakers or asked.asks == "happening"):
         return []  # only "what is happening?", and what somebody says, may be about anything
     spans = [span for hit in court.retrieved.hits for span in quote.spans_of(hit.post)]
-    court.heard = weighed = weigh.weigh(asked, spans, court.retrieved.weights)
+    weights = court.retrieved.weights
+    court.heard = weighed = (
+        weigh_offered(asked, spans, weights, court.as_of_ms)
+        if asked.among
+        else weigh.weigh(asked, spans, weights)
+    )
     court.floods = witness.flooding(court.retrieved.hits)
     origins = witness.origins([each.span for each in weighed], court.floods)
     for each, origin in zip(weighed, origins, strict=True):

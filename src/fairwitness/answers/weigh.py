@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from fairwitness.answers import pages, words
-from fairwitness.answers.among import Alternatives
 from fairwitness.answers.grammar import NEGATED, NOT_YET, UNREAL
 from fairwitness.answers.quote import Span
 from fairwitness.answers.senses import SENSES
@@ -41,18 +40,17 @@ class Weighed:
 
 def weigh(asked: Asked, spans: Sequence[Span], weights: Mapping[Term, float]) -> list[Weighed]:
     """Return the spans that are about the question, best first."""
-    whole: dict[str, _Context] = {}
+    whole: dict[str, Context] = {}
     like = pages.likeness(asked, spans)
     ranks = {name: rank for rank, name in enumerate(dict.fromkeys(s.post.id for s in spans))}
     newest_ms = max((span.post.created_ms for span in spans), default=0)
-    offered = Alternatives(asked.among, asked.stems) if asked.among else None
     about: list[Weighed] = []
     for at, span in enumerate(spans):
-        around = _context_of(span, whole)
+        around = context_of(span, whole)
         each = _weigh(asked, span, around, weights)
         if each is not None and at in like:
             rank = ranks[span.post.id]
-            each = _of_page(asked, each, around, weights, like[at], rank, newest_ms, offered)
+            each = _of_page(asked, each, around, weights, like[at], rank, newest_ms)
         if each is not None:
             about.append(each)
     return sorted(about, key=lambda each: (-each.score, each.span.post.seen_ms, each.span.post.id))
@@ -63,47 +61,52 @@ def rarity(posts: int, holding: int) -> float:
     return math.log(1 + (posts + 1) / (holding + 1))
 
 
-class _Context:
+class Context:
     """What is said around a span, as matching sees it."""
 
-    def __init__(self, post: Post, text: str, page: "_Context | None" = None) -> None:
-        self._post, self._text = post, text
+    def __init__(
+        self, post: Post, text: str, page: "Context | None" = None, *, tags: bool = True
+    ) -> None:
+        self._post, self._text, self._tags = post, text, tags
         self.page = page
         """The whole page, of which this is a part."""
 
     @cached_property
     def squeezed(self) -> str:
+        """Its letters and digits."""
         return words.squeezed(self._text)
 
     @cached_property
     def stems(self) -> frozenset[str]:
-        tags = (word for tag in self._post.hashtags for word in _CAMEL.findall(tag))
+        """The stems of its words."""
+        hashtags = self._post.hashtags if self._tags else ()
+        tags = (word for tag in hashtags for word in _CAMEL.findall(tag))
         return words.stems(self._text) | words.stems(" ".join(tags))
 
     def has(self, term: Term) -> bool:
+        """Whether it holds a word of `term`."""
         return bool(term.stems & self.stems) or (term.name and _named(term, self.squeezed))
 
 
-def _context_of(span: Span, whole: dict[str, _Context]) -> _Context:
+def context_of(span: Span, whole: dict[str, Context]) -> Context:
     """Return the context of `span`; `whole` keeps those of posts and pages, which are read once."""
     text = span.post.text
-    post = whole.get(span.post.id) or whole.setdefault(span.post.id, _Context(span.post, text))
+    post = whole.get(span.post.id) or whole.setdefault(span.post.id, Context(span.post, text))
     if not pages.is_page(span.post):
         return post
     start = max(pages.HEAD_CHARS, span.start - pages.NEAR_CHARS)
     around = f"{text[: pages.HEAD_CHARS]}\n{text[start : span.end + pages.NEAR_CHARS]}"
-    return _Context(span.post, around, post)
+    return Context(span.post, around, post)
 
 
 def _of_page(
     asked: Asked,
     each: Weighed,
-    around: _Context,
+    around: Context,
     weights: Mapping[Term, float],
     like: float,
     rank: int,
     newest_ms: int,
-    offered: Alternatives | None,
 ) -> Weighed | None:
     """Weigh a span of a page once more, by all of the page."""
     assert around.page is not None
@@ -118,13 +121,12 @@ def _of_page(
         rank=rank,
         age_ms=newest_ms - each.span.post.created_ms,
         missing=sum(term.name and not page.has(term) for term in weights),
-        offered=offered is not None and offered.named_in(each.span.text) is not None,
     )
     return replace(each, score=score) if score >= pages.ENOUGH else None
 
 
 def _weigh(
-    asked: Asked, span: Span, around: _Context, weights: Mapping[Term, float]
+    asked: Asked, span: Span, around: Context, weights: Mapping[Term, float]
 ) -> Weighed | None:
     text = span.text
     total = sum(weights.values()) or 1.0

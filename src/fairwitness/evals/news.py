@@ -18,6 +18,7 @@ import msgspec
 
 from fairwitness.answers import Answer, QuestionError, words
 from fairwitness.answers.among import Alternatives
+from fairwitness.answers.offered import learned_from
 from fairwitness.answers.quote import Span, spans_of
 from fairwitness.answers.understand import is_glue
 from fairwitness.evals.cited import share
@@ -61,12 +62,15 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     asked: int
     offered: "News | None" = None
     """The same of the same questions when their choices are offered to whoever answers."""
+    held_back: "News | None" = None
+    """Where choices are offered: the same of the half by which no weight was learned."""
 
 
 @dataclass(frozen=True)
 class Told:
     """One question, and what came of it."""
 
+    name: str
     question: str
     right: str
     answerable: bool
@@ -131,8 +135,13 @@ def news(outcomes: Sequence[Told]) -> News:
         wrong_hedged=round((len(wrong) - sure) / max(1, len(outcomes)), 4),
         abstained_before_feed=share(before),
         asked=len(outcomes),
-        offered=news(offered) if offered else None,
+        offered=_offered(offered) if offered else None,
     )
+
+
+def _offered(outcomes: Sequence[Told]) -> News:
+    rest = [each for each in outcomes if not learned_from(each.name)]
+    return msgspec.structs.replace(news(outcomes), held_back=news(rest))
 
 
 def of_the_time(questions: Sequence[Row], pages: Sequence[Row], most: int) -> list[Row]:
@@ -178,8 +187,9 @@ def _told(row: Row, pages: Sequence[Row], before: Asked, after: Asked) -> Told:
     others = [c for c in choices if c != right and c not in right]
     first = _first_named(row["choices"], openly)
     named = "" if offered is None else _plain(offered.says)
-    question, right_there = row["question_sentence"], right.strip()
+    name, question, right_there = row["question_id"], row["question_sentence"], right.strip()
     return Told(
+        name=name,
         question=question,
         right=right_there,
         answerable=answerable,
@@ -189,6 +199,7 @@ def _told(row: Row, pages: Sequence[Row], before: Asked, after: Asked) -> Told:
         outcome=_outcome(openly, _first(right, others, said)),
         in_words=_plain(first) == right,
         offered=Told(
+            name=name,
             question=question,
             right=right_there,
             answerable=answerable,
