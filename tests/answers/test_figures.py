@@ -12,6 +12,7 @@ import pytest
         ("Quanti sfollati ci sono a Oldtown?", "Hundreds evacuated due to floods in Oldtown", ""),
         ("How strong were the winds in Oldtown?", "Winds in Oldtown, affecting 25...", ""),
         ("How fast was the train in Oldtown?", "A train crash in Oldtown leaves 78 dead", ""),
+        ("青银高速客车侧翻造成多少人死亡？", "青银高速客车侧翻已致5人死亡", "5"),
         ("How fast was the train in Oldtown?", "The train in Oldtown went at 190 km/h", "190"),
         (
             "¿A qué velocidad iba el tren de Oldtown?",

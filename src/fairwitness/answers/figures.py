@@ -30,7 +30,9 @@ _MEASURED = re.compile(
 )
 """What stands before a number that says how strong an earthquake was."""
 _OF_MAGNITUDE = re.compile(r"magnitud|richter|магнитуд|震级|マグニチュード")
-_OF_SPEED = re.compile(r"how fast|velocid|velocita|скорост|多快|速")
+_OF_SPEED = re.compile(
+    r"how fast|(?<!alta )velocid|(?<!alta )velocita|скорост(?:ь|и|ью)\b|多快|[时時风風]速|速度|速さ"
+)
 _SPEED = re.compile(
     r"\s*(?:km ?/? ?h|kph|mph|k?m/s|knots|nudos|nodi|nos\b"
     r"|(?:km|kilomet\w+|miles|公里|キロ|км|миль)?\W*"
