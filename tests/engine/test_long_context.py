@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fairwitness.engine import ChatOptions, Engine, LocalChat, Message
+from fairwitness.engine.scheduler import PROMPT_ROWS
 from fairwitness.kernels.native import library
 from fairwitness.kernels.quantised import Q8_0, Tiles, pack, unpack
 from fairwitness.kernels.stack import LayerWeights, Weights, interleaved
@@ -93,7 +94,7 @@ def test_a_long_prompt_in_chunks(length, kind, bound):
     assert np.abs(turned - expected).max() > 10 * bound, "what stands far off matters"
     load, pages = running.load(), running.runner.pages
     assert load.counts.rows == length
-    assert load.counts.steps == length // 128, "in chunks"
+    assert load.counts.steps == length // PROMPT_ROWS, "in chunks"
     assert load.pages_cached == length // 64
     position_bytes = {"f32": 2 * 32 * 4, "f16": 2 * 32 * 2, "int8": 2 * (32 + 4)}[kind]
     assert load.pages_cached * pages.page_bytes == length * position_bytes
