@@ -11,6 +11,7 @@
 
 #include <immintrin.h>
 
+#include <cstring>  // which watched.h needs, before the namespace begins
 #include <vector>
 
 // After all inline functions of others, which must not be compiled for this machine.
