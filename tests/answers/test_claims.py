@@ -2,7 +2,8 @@
 
 import pytest
 
-from fairwitness.answers import Answer, Sentence, keep, read_back, unframed, write
+from claimed import cited_texts, claim_of
+from fairwitness.answers import keep, read_back, unframed, write
 from fairwitness.answers.claims import Evidence, offered
 from fairwitness.answers.cuts import cuts_of
 from fairwitness.answers.quote import spans_of
@@ -16,16 +17,6 @@ from fairwitness.models.registry import DEFAULT_MODEL, pull
 @pytest.fixture(scope="module")
 def ours() -> LocalChat:
     return LocalChat.open(DEFAULT_MODEL, pull(DEFAULT_MODEL))
-
-
-def claim_of(answer: Answer) -> Sentence:
-    assert answer.sentences[-1].kind == "claim", answer.dropped
-    return answer.sentences[-1]
-
-
-def cited_texts(answer: Answer, sentence: Sentence) -> list[str]:
-    text_of = {source.n: source.text for source in answer.sources}
-    return [text_of[c.source][c.start : c.end] for c in sentence.citations]
 
 
 @pytest.mark.parametrize(

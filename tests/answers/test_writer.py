@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from fairwitness.answers import Answer, Budget, Sentence, deep, write
+from claimed import cited_texts, claim_of
+from fairwitness.answers import Budget, deep, write
 from fairwitness.engine import RemoteChat
 from fairwitness.engine.chat import ChatStream, Tally
 from fairwitness.models.encoder_download import pull_encoder
@@ -214,16 +215,6 @@ def test_what_only_repeats_a_quote_needs_no_repair(scene):
     with model_that_says("Ana Ruiz wins the race!") as (chat, asked):
         scene.ask("Who won the race?", chat)
     assert len(asked) == 1
-
-
-def claim_of(answer: Answer) -> Sentence:
-    assert answer.sentences[-1].kind == "claim", answer.dropped
-    return answer.sentences[-1]
-
-
-def cited_texts(answer: Answer, sentence: Sentence) -> list[str]:
-    text_of = {source.n: source.text for source in answer.sources}
-    return [text_of[c.source][c.start : c.end] for c in sentence.citations]
 
 
 def test_a_server_names_the_statements_that_it_takes_its_claim_from(scene):

@@ -114,15 +114,12 @@ def test_every_verb_has_help_with_an_example(tmp_path):
 
 
 def test_ask_says_quotes_witnesses_and_numbered_sources(home):
-    told = run(home, "ask", "Who won the race?", "--model", "none").stdout
-    assert "“Ana Ruiz won the race in Portville” [1]" in told
-    assert "2 independent witnesses" in told
-    assert "[1] ana on " in told
-    assert "posts searched as of" in told
-    assert "First: ana on " in told
-    assert "2 posts read say so" in told
-    short = run(home, "ask", "Who won the race?", "--model", "none", "--length", "short").stdout
-    assert short.count("“") == 1
+    words = ("ask", "Who won the race?", "--model", "none")
+    told = run(home, *words).stdout
+    parts = ["2 independent witnesses", "posts searched as of", "First: ana on ", "[1] ana on "]
+    quoted, spread = "“Ana Ruiz won the race in Portville” [1]", "2 posts read say so"
+    assert [part for part in (quoted, spread, *parts) if part not in told] == []
+    assert run(home, *words, "--length", "short").stdout.count("“") == 1
 
 
 def test_ask_through_the_server_and_directly_is_one_answer(home, server):
@@ -157,9 +154,8 @@ def test_a_follow_up_and_an_edited_question_directly_and_through_the_server(home
 
 
 def test_edited_and_after_reach_a_home_that_nobody_serves(home):
-    given = (
-        '{"explained": {"questions": [{"question": "What about the boat?", "words": ["ferry"]}]}}'
-    )
+    boat = {"question": "What about the boat?", "words": ["ferry"]}
+    given = json.dumps({"explained": {"questions": [boat]}})
     told = run(home, "ask", "--edited", "-", "--model", "none", stdin=given).stdout
     assert "the ferry is late" in told
     missing = run(home, "ask")
