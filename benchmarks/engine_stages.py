@@ -3,9 +3,9 @@
     python benchmarks/engine_stages.py [--json] [--svg docs/engine-roofline.svg]
 
 A table in Markdown of each stage, in us of one thread's processor time, the least of many steps;
-for the plot, the operations and bytes of each stage beside how fast it went. What the machine can
-is measured too: dense float32 products that stay near, and a sweep over all weights. Products of
-quantised weights are whole numbers in tiles, and may go above that roof.
+for the plot, the operations and bytes of each stage beside how fast it went. What one thread can is
+measured too, as the bench of the engine has it: the products that a weight takes in our arithmetic,
+those of attention, and a sweep over all weights.
 """
 
 from __future__ import annotations
@@ -13,18 +13,16 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: what one thread can
-
 import numpy as np
 
 from fairwitness.evals.machine import commit, machine
-from fairwitness.kernels.pages import PAGE, Pages
+from fairwitness.kernels.pages import PAGE, Kind, Pages
+from fairwitness.kernels.peak import measured_peak
 from fairwitness.kernels.quantised import Tiles
 from fairwitness.kernels.stack import STAGES, Row, Stack, Weights
 from fairwitness.models import open_model
@@ -32,6 +30,7 @@ from fairwitness.models.packed import shape_of
 from fairwitness.models.registry import DEFAULT_MODEL, pull
 
 CONTEXT, LATE = 1_024, 896
+KIND: Kind = "f32"
 TITLES = {
     "begin": "embed, angles",
     "norm": "norm and quantise",
@@ -83,9 +82,11 @@ class Point:
 
 @dataclass(frozen=True)
 class Peaks:
-    """What one thread can: operations a second of products, bytes a second of weights."""
+    """What one thread can: operations a second of weights times vectors and of attention, in our
+    arithmetic, and bytes a second of weights."""
 
-    operations_s: float
+    weights_s: float
+    attention_s: float
     bytes_s: float
 
 
@@ -100,7 +101,7 @@ def main() -> None:
     stack = Stack(shape_of(model.config), model.config.norm_epsilon, weights, 1)
     spent = {case.name: spent_us(stack, case) for case in CASES}
     points = list(points_of(stack, weights, spent))
-    peaks = Peaks(operations_s(), sweep_s(stack, weights))
+    peaks = peaks_of(stack)
     if told.svg:
         told.svg.write_text(plot(points, peaks))
     if told.json:
@@ -125,7 +126,7 @@ def spent_us(stack: Stack, case: Case) -> dict[str, float]:
 def rows_of(stack: Stack, case: Case) -> tuple[list[Row], Pages]:
     """The rows of a case, with everything run that stands before them."""
     count = -(-CONTEXT // PAGE)
-    pages = Pages(stack.shape, count + case.rows, "f32")
+    pages = Pages(stack.shape, count + case.rows, KIND)
     table_p = np.arange(count, dtype=np.int32)
     tokens = np.random.default_rng(0).integers(0, stack.shape.vocabulary, CONTEXT).tolist()
     before = [Row(token, i, table_p) for i, token in enumerate(tokens[: case.position])]
@@ -170,20 +171,15 @@ def points_of(
             yield Point(stage, case.name, operations, size_bytes, spent[case.name][stage])
 
 
-def operations_s() -> float:
-    """Products that one thread can: dense float32 of a size that stays near."""
-    a, b = np.ones((512, 512), np.float32), np.ones((512, 512), np.float32)
-    return 2 * 512**3 / least_s(lambda: a @ b, 30)
-
-
-def sweep_s(stack: Stack, weights: Weights) -> float:
-    """Bytes a second of reading every weight once."""
-    size_bytes = weights.head.data.nbytes + sum(
-        m.data.nbytes
-        for layer in weights.layers
-        for m in (layer.query_key, layer.value, layer.out, layer.gate_up, layer.down)
+def peaks_of(stack: Stack) -> Peaks:
+    """Measured now, with the instructions that a step has."""
+    peak = measured_peak(stack.threads)
+    assert peak is not None, "only with AVX2, AVX-512 or AMX"
+    return Peaks(
+        2 * peak.bytes_s / peak.products_a_weight,
+        2 * peak.attention_s(KIND),
+        stack.swept_bytes / least_s(stack.sweep, 50),
     )
-    return size_bytes / least_s(stack.sweep, 50)
 
 
 def least_s(work: Callable[[], object], times: int) -> float:
@@ -210,14 +206,16 @@ def table(spent: dict[str, dict[str, float]]) -> str:
 
 
 def plot(points: Sequence[Point], peaks: Peaks) -> str:
-    """SVG by hand: operations a byte across, as many a second up, both logarithmic; the roof, and
+    """SVG by hand: operations a byte across, as many a second up, both logarithmic; the roofs, and
     a point for each stage of each case."""
     across = [point.operations / point.size_bytes for point in points]
     up = [point.operations / point.spent_us / 1e3 for point in points]  # billions a second
-    top = max(*up, peaks.operations_s / 1e9) * 1.5
+    top = max(*up, peaks.weights_s / 1e9, peaks.attention_s / 1e9) * 1.5
     x = _scale(min(across) / 1.5, max(across) * 1.5, _LEFT, _WIDTH - _RIGHT)
     y = _scale(min(up) / 1.5, top, _HEIGHT - _BOTTOM, _TOP)
-    drawn = [_roof(x, y, peaks, min(across) / 1.5, max(across) * 1.5, min(up) / 1.5)]
+    ends = min(across) / 1.5, max(across) * 1.5, min(up) / 1.5
+    roofs = {"weights, one thread": peaks.weights_s, "attention, one thread": peaks.attention_s}
+    drawn = [_roof(x, y, name, fast, peaks.bytes_s, *ends) for name, fast in roofs.items()]
     for stage, colour in zip(DRAWN, COLOURS, strict=True):
         own = [point for point in points if point.stage == stage]
         for point in own:
@@ -241,16 +239,18 @@ def plot(points: Sequence[Point], peaks: Peaks) -> str:
 def _roof(
     x: Callable[[float], float],
     y: Callable[[float], float],
-    peaks: Peaks,
+    name: str,
+    operations_s: float,
+    bytes_s: float,
     least: float,
     most: float,
     lowest: float,
 ) -> str:
-    fast, wide = peaks.operations_s / 1e9, peaks.bytes_s / 1e9
+    fast, wide = operations_s / 1e9, bytes_s / 1e9
     first = max(least, lowest / wide)
     corners = [(first, first * wide), (fast / wide, fast), (most, fast)]
     path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in corners)
-    label = f'<text x="{x(most) - 130:.1f}" y="{y(fast) - 6:.1f}">dense float32, one thread</text>'
+    label = f'<text x="{x(most) - 130:.1f}" y="{y(fast) - 6:.1f}">{name}</text>'
     return f'<polyline points="{path}" fill="none" stroke="#888" stroke-width="2"/>{label}'
 
 

@@ -8,6 +8,7 @@ from fairwitness.engine import Engine
 from fairwitness.evals.bench_engine import Plan, bench_engine
 from fairwitness.evals.engine_faith import faith
 from fairwitness.evals.engine_peer import PeerFailed, running
+from fairwitness.kernels.peak import measured_peak
 from fairwitness.models.registry import DEFAULT_MODEL, pull
 
 
@@ -25,12 +26,18 @@ def test_what_was_measured_is_there_and_what_was_not_says_why():
     assert report.cold_start_s > 0
     assert report.streams_32 is not None
     assert report.streams_32["tok_s"] > 1
+    has_peaks = measured_peak(1) is not None
+    if has_peaks:
+        assert report.peaks is not None
+        assert 0 < report.prefill["share_of_limit"] < 1
+        assert report.prefill["limit_tok_s"] <= report.prefill["limit_8bit_tok_s"]
     assert report.prompt_lookup is not None
     assert report.prompt_lookup["answers"] == 2
     assert report.prompt_lookup["same_answers"] == 1.0
     assert report.prompt_lookup["claims"]["same_answers"] == 1.0
     silent = {key for key in vars(report) if getattr(report, key) is None}
-    assert silent == {"agreement", "peer", "perplexity", "transformers"}
+    assert silent - {"peaks"} == {"agreement", "peer", "perplexity", "transformers"}
+    assert ("peaks" in silent) != has_peaks
     assert silent == set(report.missing)
     assert steps
 

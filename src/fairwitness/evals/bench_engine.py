@@ -21,9 +21,17 @@ from typing import Any
 import numpy as np
 
 from fairwitness.engine import Engine, Request
-from fairwitness.engine.native import CACHE_KIND, NativeRunner
+from fairwitness.engine.native import CACHE_KIND
 from fairwitness.evals.engine_faith import Faith, faith
 from fairwitness.evals.engine_guesses import prompt_lookup
+from fairwitness.evals.engine_limits import (
+    Asked,
+    Roof,
+    limits,
+    measured,
+    peaks_told,
+    sweeps_per_s,
+)
 from fairwitness.evals.engine_peer import (
     REQUIREMENT,
     TRANSFORMERS,
@@ -33,7 +41,7 @@ from fairwitness.evals.engine_peer import (
     running,
     running_transformers,
 )
-from fairwitness.evals.engine_streams import prompts, streams_s
+from fairwitness.evals.engine_streams import STREAM_PROMPT, prompts, streams_s
 from fairwitness.evals.llama_peer import FORMATS
 from fairwitness.evals.machine import commit, machine
 from fairwitness.kernels.pages import Kind
@@ -75,6 +83,7 @@ class Report:
     prefill: dict[str, Any] | None = None
     streams_8: dict[str, Any] | None = None
     streams_32: dict[str, Any] | None = None
+    peaks: dict[str, float | None] | None = None
     prompt_lookup: dict[str, Any] | None = None
     ttft_ms: dict[str, float] | None = None
     perplexity: dict[str, float] | None = None
@@ -118,6 +127,7 @@ def bench_engine(plan: Plan, told: Told) -> Report:
 def _beside(plan: Plan, report: Report, engine: Engine, told: Told) -> None:
     """Decode, prefill and streams, in turns with the peer if there is one."""
     threads = 2
+    roofs: list[Roof] = []
     try:
         if plan.peer_python is not None:
             threads = best_threads(plan.peer_python, plan.model)
@@ -126,12 +136,12 @@ def _beside(plan: Plan, report: Report, engine: Engine, told: Told) -> None:
             report.decode = _decode(engine, peer, plan.rounds)
         with _peer(plan, plan.model) as peer:
             told("reading prompts in turns")
-            report.prefill = _prefill(engine, peer, plan.rounds)
+            report.prefill = _prefill(engine, peer, plan.rounds, roofs)
             tiles = "its own" if peer is not None and peer.has_tiles else "none"
         with _peer(plan, plan.model, max(STREAMS)) as peer:
             told("writing for many in turns")
             report.streams_8, report.streams_32 = (
-                _streams(engine, peer, count, plan) for count in STREAMS
+                _streams(engine, peer, count, plan, roofs) for count in STREAMS
             )
         if plan.peer_python is not None:
             report.peer = {
@@ -144,6 +154,9 @@ def _beside(plan: Plan, report: Report, engine: Engine, told: Told) -> None:
             _best_of_peer(plan, report, told)
     except PeerFailed as error:
         report.missing["peer"] = str(error)
+    report.peaks = peaks_told(roofs)
+    if report.peaks is None:
+        report.missing["peaks"] = "the engine runs without AVX2, AVX-512 and AMX"
     if plan.peer_python is None:
         report.missing["peer"] = "not asked for: --against llama.cpp"
 
@@ -193,7 +206,7 @@ def _decode(engine: Engine, peer: RunningPeer | None, rounds: int) -> dict[str, 
         started = time.perf_counter()
         count = sum(1 for _ in tokens)
         ours.append(count / (time.perf_counter() - started))
-        sweeps += _sweeps_per_s(engine)
+        sweeps += sweeps_per_s(engine)
         if peer is not None:
             theirs.append((DECODED - 1) / peer.decode_s(prompt, DECODED))
     limit = statistics.median(sweeps) if sweeps else None
@@ -208,22 +221,12 @@ def _decode(engine: Engine, peer: RunningPeer | None, rounds: int) -> dict[str, 
     }
 
 
-def _sweeps_per_s(engine: Engine) -> list[float]:
-    """How often a second the machine reads all weights: the bound of one stream."""
-    runner = engine.runner
-    if not isinstance(runner, NativeRunner):
-        return []
-    sweeps = []
-    for _ in range(20):
-        started = time.perf_counter()
-        runner.stack.sweep()
-        sweeps.append(1 / (time.perf_counter() - started))
-    return sweeps
-
-
-def _prefill(engine: Engine, peer: RunningPeer | None, rounds: int) -> dict[str, Any]:
+def _prefill(
+    engine: Engine, peer: RunningPeer | None, rounds: int, roofs: list[Roof]
+) -> dict[str, Any]:
     ours, theirs = [], []
     for turn in range(rounds):
+        roofs += measured(engine)
         prompt = _prompt(PROMPT, 100 + turn)
         ours.append(PROMPT / _first_token_s(engine, prompt))
         if peer is not None:
@@ -231,13 +234,17 @@ def _prefill(engine: Engine, peer: RunningPeer | None, rounds: int) -> dict[str,
     tok_s = statistics.median(ours)
     peer_tok_s = statistics.median(theirs) if theirs else None
     ratio = tok_s / peer_tok_s if peer_tok_s else None
-    return {"tok_s": tok_s, "peer_tok_s": peer_tok_s, "ratio": ratio, "peer_file": "as it is"}
+    told = {"tok_s": tok_s, "peer_tok_s": peer_tok_s, "ratio": ratio, "peer_file": "as it is"}
+    return told | limits(engine, roofs, Asked(1, PROMPT, 1), PROMPT, tok_s)
 
 
-def _streams(engine: Engine, peer: RunningPeer | None, count: int, plan: Plan) -> dict[str, Any]:
+def _streams(
+    engine: Engine, peer: RunningPeer | None, count: int, plan: Plan, roofs: list[Roof]
+) -> dict[str, Any]:
     ours: list[float] = []
     theirs: list[float] = []
     for turn in range(plan.rounds):
+        roofs += measured(engine)
         asked = prompts(count, turn)
         ours.append(count * plan.streamed / streams_s(engine, asked, plan.streamed))
         if peer is not None:
@@ -245,7 +252,9 @@ def _streams(engine: Engine, peer: RunningPeer | None, count: int, plan: Plan) -
     tok_s = statistics.median(ours)
     peer_tok_s = statistics.median(theirs) if theirs else None
     ratio = tok_s / peer_tok_s if peer_tok_s else None
-    return {"tok_s": tok_s, "peer_tok_s": peer_tok_s, "ratio": ratio, "peer_file": "as it is"}
+    told = {"tok_s": tok_s, "peer_tok_s": peer_tok_s, "ratio": ratio, "peer_file": "as it is"}
+    asked_all = Asked(count, STREAM_PROMPT, plan.streamed)
+    return told | limits(engine, roofs, asked_all, count * plan.streamed, tok_s)
 
 
 def _best_of_peer(plan: Plan, report: Report, told: Told) -> None:

@@ -170,6 +170,14 @@ class Stack:
             raise OSError(f"this machine has no instructions {instructions}")
         weakref.finalize(self, native.fw_decoder_free, self._decoder)
 
+    @property
+    def swept_bytes(self) -> int:
+        """What `sweep` reads."""
+        matrices = [self._weights.head]
+        for layer in self._weights.layers:
+            matrices += [layer.query_key, layer.value, layer.out, layer.gate_up, layer.down]
+        return sum(matrix.data.nbytes for matrix in matrices)
+
     def sweep(self) -> int:
         """Read every weight once, as a step of one token has to, and do nothing else; return the
         sum of their 64-bit words. How long it takes is what bounds such a step."""
