@@ -13,7 +13,9 @@ typedef __m512i Whole;  // a whole number for each row
 
 FW_INLINE Whole begun(int32_t sum) { return _mm512_set1_epi32(sum); }
 FW_INLINE Whole dot(Whole sum, Bytes w, const int8_t *x) {
-    return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(*reinterpret_cast<const int32_t *>(x)));
+    // GCC 12 would broadcast into a register first
+    asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(w), "m"(*reinterpret_cast<const int32_t *>(x)));
+    return sum;
 }
 FW_INLINE i32x16 sums(Whole sum) { return (i32x16)sum; }
 FW_INLINE f32x16 floats(i32x16 x) { return (f32x16)_mm512_cvtepi32_ps((__m512i)x); }
@@ -142,11 +144,12 @@ FW_INLINE void for_kind(int32_t kind, const What &what) {
     }
 }
 
-// A panel that vectors are about to go through.
+// A panel that vectors are about to go through; it is near once some of them have.
 struct Panel {
     int32_t kind;
     int64_t blocks;
     const uint8_t *packed;
+    bool is_near = false;
 
     // What its numbers are worth.
     const uint8_t *scales() const { return packed + blocks * tile_numbers(kind); }

@@ -62,7 +62,7 @@ static int64_t multiply_many(const Panel *panels, int64_t count, const Vectors &
 // group more.
 static void multiply(const Matrix &matrix, int64_t first, int64_t count, const Vectors &vectors,
                      Span span, Products *out) {
-    const Panel panels[2] = {panel_of(matrix, first), panel_of(matrix, first + count - 1)};
+    Panel panels[2] = {panel_of(matrix, first), panel_of(matrix, first + count - 1)};
     for_kind(matrix.kind, [&](auto kind) {
         constexpr int kKind = decltype(kind){};
         for (int64_t r = multiply_many<kKind>(panels, count, vectors, span, out); r < span.end;) {
@@ -70,6 +70,7 @@ static void multiply(const Matrix &matrix, int64_t first, int64_t count, const V
             for (int64_t p = 0; p < count; p++) {
                 f32x16 here[kGroup];
                 panel_times_group<kKind>(panels[p], {vectors, group}, group.room, here);
+                panels[p].is_near = true;
                 for (int64_t i = 0; i < group.size; i++) out[r + i - span.first].of[p] = here[i];
             }
             r += group.size;

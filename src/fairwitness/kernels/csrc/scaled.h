@@ -63,7 +63,7 @@ static void scaled_times(const Panel &panel, const Here &here, f32x16 *out) {
     each<T>(FW_EACH { sum[i] = f32x16{}; });
     for (int64_t b = 0, s = 0; b < panel.blocks; s++) {
         for (const int64_t end = b + kSegment; b < end && b < panel.blocks; b++) {
-            if (T <= 4) ask_behind(panel.packed + b * kTile, kTile);
+            if (!panel.is_near) ask_behind(panel.packed + b * kTile, kTile);
             Bytes w[8];
             unpacked<kKind>(panel.packed + b * tile_numbers(kKind), w);
             const Worth worth = worth_of<kKind>(panel.scales(), b);

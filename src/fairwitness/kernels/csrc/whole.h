@@ -79,7 +79,7 @@ static void whole_times(const Panel &panel, const Here &here, f32x16 *out) {
         i32x16 high[T], low[T];
         each<T>(FW_EACH { high[i] = low[i] = i32x16{}; });
         for (const int64_t end = b + kSegment; b < end && b < panel.blocks; b++) {
-            if (T <= 4) ask_behind(panel.packed + b * kTile, kTile);
+            if (!panel.is_near) ask_behind(panel.packed + b * kTile, kTile);
             Bytes w[8];
             unpacked<kKind>(panel.packed + b * tile_numbers(kKind), w);
             const i32x16 factor = factors_of<kKind>(factors + b * tile_scales(kKind));
