@@ -85,6 +85,14 @@ FW_INLINE float total(f32x16 x) {
 #endif
 }
 
+// What brings a vector to a mean square of one.
+FW_INLINE float unit_of(const float *x, int64_t width, float epsilon) {
+    f32x16 squares = {};
+    for (int64_t i = 0; i < width; i += 16) squares = fma(load(x + i), load(x + i), squares);
+    const float mean = total(squares) / static_cast<float>(width);
+    return 1.0f / __builtin_sqrtf(mean + epsilon);
+}
+
 // e to the x within 2 units in the last place; 0 below -87, and x is at most 88.
 FW_INLINE f32x16 exponential(f32x16 x) {
     const f32x16 shift = all(12582912.0f);  // 1.5 * 2^23: what is added to it is rounded to whole
