@@ -31,6 +31,7 @@ def quoted(text: str) -> list[str]:
                 "It ended Sept. 2.",
             ],
         ),
+        ("h/t @ana: The bridge is closed (via @bo) http://t.co/x", ["The bridge is closed"]),
         ("@ana @bo the bridge is closed #rain #flood #oldtown", ["the bridge is closed"]),
         (
             "Magnitude 7.6 quake hits. Stay safe everybody!",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from fairwitness.answers import words
+from fairwitness.answers.passing import BESIDE
 from fairwitness.posts.post import Post
 
 MIN_WORDS = 3
@@ -25,10 +26,12 @@ _ABBREVIATION = re.compile(
 )
 
 _LEAD = re.compile(
-    r"(?:[\s\"“”'‘.:;,|>»\-–—\u200d\ufe0f]+|RT\s+@?[\w.]+\s*:?|via\s+@\w+\s*:?|MT\s+@\w+\s*:?|@[\w.]+\s*:|@[\w.]+(?=\s)(?=(?:\s+@[\w.]+)*\s+[^\W\d_]))"
+    r"(?:[\s\"“”'‘.:;,|>»\-–—\u200d\ufe0f]+|RT\s+@?[\w.]+\s*:?"
+    rf"|(?i:{BESIDE})\s*:?|@[\w.]+\s*:|@[\w.]+(?=\s)(?=(?:\s+@[\w.]+)*\s+[^\W\d_]))"
 )
 _TRAIL = re.compile(
-    r"(?:[\s\"“”|>»\-–—:,]+|https?://\S*|\bhtt?p?s?:?/?/?\S{0,2}$|\bvia\s+@\w+|\[?(?:VIDEO|FOTOS?|PHOTOS?)\]?)$"
+    rf"(?:[\s\"“”|>»\-–—:,]+|[(\[]?(?i:{BESIDE})[)\]]?"
+    r"|https?://\S*|\bhtt?p?s?:?/?/?\S{0,2}$|\[?(?:VIDEO|FOTOS?|PHOTOS?)\]?)$"
 )
 _LINK = re.compile(r"https?://\S+")
 _TAG_RUN = re.compile(r"(?:\s+[#＃]\w+){2,}\s*$")

@@ -201,7 +201,7 @@ def _agreeing(asked: Asked, leading: Sequence[Stance]) -> int:
 
 def _standing(leading: Sequence[Stance], agreeing: int) -> Standing:
     told = [pair for each in leading for pair in each.spans]
-    firm = {o.witness for each, o in told if sides.is_firm(each.span)}
+    firm = {o.witness for each, o in told if sides.vouches(each.span)}
     if len({origin.witness for _, origin in told}) == 1:
         return "lone"
     if len(firm) < 2:

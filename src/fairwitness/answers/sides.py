@@ -15,6 +15,7 @@ from fairwitness.answers import attitude, figures, names, pages, words
 from fairwitness.answers.among import Alternatives
 from fairwitness.answers.grammar import GLUE
 from fairwitness.answers.length import NORMAL, Measure
+from fairwitness.answers.passing import second_hand
 from fairwitness.answers.quote import Span
 from fairwitness.answers.understand import Asked
 from fairwitness.answers.verify import meaning
@@ -171,6 +172,12 @@ def is_firm(span: Span) -> bool:
     return not (attitude.hearsay(around) or span.text.endswith(("?", "？")))
 
 
+def vouches(span: Span) -> bool:
+    """Whether whoever says it is firm, and has it from nobody else by his own words."""
+    own = pages.is_page(span.post) or not second_hand(span.post.text)
+    return own and is_firm(span)
+
+
 def bearing_out(asked: Asked, leading: Sequence[Stance]) -> int:
     """Return how many independent witnesses of an open question say one thing.
 
@@ -180,7 +187,7 @@ def bearing_out(asked: Asked, leading: Sequence[Stance]) -> int:
     sharing: dict[str, set[int]] = defaultdict(set)
     for stance in leading:
         for each, origin in stance.spans:
-            if is_firm(each.span):
+            if vouches(each.span):
                 for stem in meaning(each.span.text) - known:
                     sharing[stem].add(origin.witness)
     return max(map(len, sharing.values()), default=0)

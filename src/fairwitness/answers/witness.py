@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from fairwitness.answers import words
+from fairwitness.answers.passing import passed_on
 from fairwitness.answers.quote import Span
 from fairwitness.index import Hit
 from fairwitness.posts.post import Post
@@ -26,7 +27,6 @@ FEEDS = frozenset({"rss", "news"})
 """Networks on which outlets speak, many posts at once."""
 
 _NOISE = re.compile(r"https?://\S+|\bhttp\S*$|\bRT\s+@?[\w.]+\s*:?|@\w+|…|\.\.\.")
-_REPEATS = re.compile(r"\bRT\s+@?([\w.]+)|\bvia\s+@(\w+)|\bMT\s+@(\w+)", re.IGNORECASE)
 
 SAME = 0.7
 """Share of words in common from which two statements are copies."""
@@ -110,8 +110,7 @@ def _same_statement(span: Span, bag: frozenset[str]) -> list[Hashable]:
 
 def _same_author(span: Span) -> list[Hashable]:
     post = span.post
-    repeated = (next(filter(None, groups)) for groups in _REPEATS.findall(post.text))
-    keys: list[Hashable] = [("name", words.fold(name)) for name in repeated]
+    keys: list[Hashable] = [("name", words.fold(name)) for name in passed_on(post.text)]
     if post.author_id:
         keys.append(("author", post.network, post.author_id))
         keys.append(("name", words.fold(post.author)))
