@@ -2,6 +2,7 @@
 
 import pytest
 
+from fairwitness.answers.attitude import attitude_of
 from fairwitness.answers.passing import passed_on, second_hand
 
 CREDITS = {
@@ -80,3 +81,16 @@ def test_whoever_is_quoted_is_the_witness_and_no_second_one(scene) -> None:
     scene.say("Ana Ruiz won the race, she is the champion now", author="tomi")
     scene.say("Wow so great “@tomi: Ana Ruiz won the race”")
     assert scene.ask("Who won the race?").abstained
+
+
+@pytest.mark.parametrize(
+    ("reply", "attitude"),
+    [
+        ("Oh my “@news: the bridge fell”", "support"),
+        ("RT @news: the bridge fell", "support"),
+        ("“@news: the bridge fell” that is not true", "deny"),
+        ("The start of this was horrible", "comment"),
+    ],
+)
+def test_who_passes_on_to_the_letter_bears_out_unless_he_denies(reply: str, attitude: str) -> None:
+    assert attitude_of(reply) == attitude

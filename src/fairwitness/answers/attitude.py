@@ -8,6 +8,7 @@ import re
 from typing import Literal
 
 from fairwitness.answers import words
+from fairwitness.answers.passing import lends_voice
 from fairwitness.answers.senses import DENIALS
 
 Attitude = Literal["support", "deny", "query", "comment"]
@@ -24,9 +25,10 @@ _DENIES = re.compile(
     r" ?(?:has|have|did|is|was|are|does|do)?n[o']t"
     r"|not (?:confirmed|correct|accurate|real|the case|him|her|what)"
     r"|incorrect|inaccurate|misleading|misinformation|disinformation|myths?|bullshit|bogus"
-    r"|nonsense|made (?:it )?up|photoshop\w*|old (?:photo|picture|pic|video)"
+    r"|nonsense|rubbish|bollo(?:cks|x)|made (?:it )?up|photoshop\w*|old (?:photo|picture|pic|video)"
     r"|(?:did|does|do|has|have|was|were|is|are)n'?t (?:happen|say|said|any|an?|true|real|him)"
-    r"|never (?:happened|said)|no evidence|no proof|stop (?:spreading|lying|making)"
+    r"|never (?:happened|said)|no (?:evidence|proof|confirmation)|(?:do|did)(?:n't| not) believe"
+    r"|stop (?:spreading|lying|making)"
     r"|you(?:'re| are| r) (?:lying|wrong)|liars?|lies|lied|facts (?:right|wrong|straight)"
     r"|(?:get|check) (?:your|ur|the) facts|wrong|retract\w*|delete this"
     r"|take (?:this|it|tweet) down|no es (?:cierto|verdad)|es mentira|non e vero"
@@ -37,7 +39,7 @@ _ASKS = re.compile(
     r"|^(?:@\w+ )*(?:who|what|when|where|why|how|is it|is this|are you|source|link|proof|really)\b"
 )
 _AGREES = re.compile(
-    r"\b(?:confirmed|it'?s true|so true|exactly|agreed?|indeed|yes|yep|correct|true|rt)\b"
+    r"\b(?:confirmed|it'?s true|so true|exactly|agreed?|indeed|yes|yep|correct|true)\b"
     r"|确认|证实|属实|是真的"
 )
 
@@ -58,7 +60,7 @@ def attitude_of(reply: str) -> Attitude:
         return "deny"
     if asks:
         return "query"
-    return "support" if _AGREES.search(folded) else "comment"
+    return "support" if lends_voice(reply) or _AGREES.search(folded) else "comment"
 
 
 def denies(reply: str) -> bool:

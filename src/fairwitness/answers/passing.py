@@ -10,7 +10,7 @@ import re
 _NAME = r"@([\w.-]*\w(?:@[\w.-]*\w)?)"
 
 BESIDE = rf"\b(?:MT|HT|h/t|hat[ -]tip(?:\s+to)?|v[ií]a)\s*:?\s*{_NAME}"
-"""A credit that stands beside what is told, in many languages: a quote leaves it out at its ends."""
+"""A credit beside what is told, in many languages: a quote leaves it out at its ends."""
 
 # Per language: English, Spanish, Italian, Portuguese, French, German, Russian.
 _CREDIT = (
@@ -34,6 +34,11 @@ def passed_on(text: str) -> list[str]:
     """Return the accounts that `text` has it from, as it writes them."""
     found = (*_TO_THE_LETTER.findall(text), *_BY_HAND.findall(text))
     return [next(filter(None, names)) for names in found]
+
+
+def lends_voice(text: str) -> bool:
+    """Whether `text` passes on another account's words to the letter."""
+    return _TO_THE_LETTER.search(text) is not None
 
 
 def second_hand(text: str) -> bool:
