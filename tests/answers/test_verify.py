@@ -78,8 +78,87 @@ def test_what_somebody_says_is_not_stated_as_fact():
     assert verify("Bo says that Ana Ruiz stole the bike.", said).problem == ""
     firm = quotes("I saw how Ana Ruiz stole the bike")
     assert verify("Ana Ruiz stole the bike.", [*said, *firm]).problem == ""
-    assert "somebody" in verify("Ana robó la bici.", quotes("Según Bo, Ana robó la bici")).problem
-    assert "somebody" in verify("安娜偷了自行车。", quotes("博称安娜偷了自行车")).problem
+
+
+ATTRIBUTED = {
+    "en": (
+        "Ana stole the bike.",
+        "Ana stole the bike, according to Bo",
+        "Bo accused Ana: Ana stole the bike",
+    ),
+    "es": (
+        "Ana robó la bici.",
+        "Según Bo, Ana robó la bici",
+        "Bo declaró que Ana robó la bici",
+        "Ana robó la bici, sostiene Bo",
+    ),
+    "it": (
+        "Ana rubò la bici.",
+        "Bo ha detto che Ana rubò la bici",
+        "Stando a Bo, Ana rubò la bici",
+        "Bo riferisce che Ana rubò la bici",
+    ),
+    "pt": (
+        "Ana roubou a bicicleta.",
+        "Bo afirmou que Ana roubou a bicicleta",
+        "Bo alega que Ana roubou a bicicleta",
+        "Bo garantiu que Ana roubou a bicicleta",
+    ),
+    "fr": (
+        "Ana vola le vélo.",
+        "Bo assure que Ana vola le vélo",
+        "D’après Bo, Ana vola le vélo",
+        "Bo a déclaré que Ana vola le vélo",
+    ),
+    "de": (
+        "Ana stahl das Rad.",
+        "Bo sagt, Ana stahl das Rad",
+        "Bo zufolge stahl Ana das Rad",
+        "Angeblich stahl Ana das Rad",
+        "Bo erklärte, Ana stahl das Rad",
+    ),
+    "ru": (
+        "Анна украла велосипед.",
+        "Борис сообщил, что Анна украла велосипед",
+        "Как утверждает Борис, Анна украла велосипед",
+        "По данным полиции, Анна украла велосипед",
+        "Борис рассказал: Анна украла велосипед",
+        "Со слов Бориса, Анна украла велосипед",
+    ),
+    "zh": (
+        "安娜偷了自行车。",
+        "博称安娜偷了自行车",
+        "博指出安娜偷了自行车",
+        "据博说，安娜偷了自行车",
+        "博说：安娜偷了自行车",
+    ),
+    "ja": (
+        "アナが自転車を盗んだ。",
+        "ボーによるとアナが自転車を盗んだ",
+        "アナが自転車を盗んだと話した",
+        "アナが自転車を盗んだと発表した",
+        "アナが自転車を盗んだとのこと",
+    ),
+}
+FIRM = {
+    "en": "I saw: Ana stole the bike",
+    "es": "Vi como Ana robó la bici",
+    "it": "Ecco, Ana rubò la bici",
+    "pt": "Vi que Ana roubou a bicicleta",
+    "fr": "Hier Ana vola le vélo",
+    "de": "Gestern stahl Ana das Rad",
+    "ru": "Вчера Анна украла велосипед",
+    "zh": "昨天安娜偷了自行车",
+    "ja": "昨日アナが自転車を盗んだ",
+}
+
+
+@pytest.mark.parametrize("lang", ATTRIBUTED)
+def test_what_somebody_says_is_not_stated_as_fact_in_any_language(lang: str) -> None:
+    claim, *said = ATTRIBUTED[lang]
+    for each in said:
+        assert "somebody says" in verify(claim, quotes(each)).problem, each
+    assert verify(claim, quotes(*said, FIRM[lang])).problem == ""
 
 
 def test_a_denial_is_not_stated_as_fact():
