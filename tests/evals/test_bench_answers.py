@@ -16,6 +16,7 @@ from fairwitness.evals.cited import cited
 from fairwitness.evals.entailed import Judged, judged_set, verification
 from fairwitness.evals.hearing import Hearing, made
 from fairwitness.evals.news import ask_the_news, news, of_the_time, states
+from fairwitness.evals.people import People, climate_votes, people, qags_votes
 from fairwitness.evals.planted import injection
 from fairwitness.models.encoder_download import pull_encoder
 from fairwitness.models.verifier import open_verifier
@@ -212,7 +213,7 @@ def test_the_verifier_is_judged_beside_two_that_read_nothing() -> None:
     ]
     told: list[int] = []
     judged = verification(
-        open_verifier(pull_encoder()), {"plain": pairs}, lambda done, total: told.append(done)
+        open_verifier(pull_encoder()), {"plain": pairs}, {}, lambda done, total: told.append(done)
     )
     plain = judged.sets["plain"]
     assert (plain.pairs, plain.holding) == (20, 0.5)
@@ -232,3 +233,23 @@ def test_a_judge_that_guesses_is_found_out() -> None:
     assert judged.calibration_error > 0.1
     knows = np.array([0.9 if pair.holds else 0.1 for pair in pairs])
     assert judged_set(pairs, knows, knows, 0.5).as_shipped == Judged(1.0, 1.0)
+
+
+def test_each_person_is_judged_by_the_others() -> None:
+    alike = [[True, True, True], [False, False, False]]
+    assert people(alike) == People(1.0, 1.0)
+    # of each split three the odd one is wrong, and the other two have one of each beside them
+    assert people([*alike, [True, True, False], [True, False, False], [True]]) == People(0.75, 0.5)
+    # two who never agree are always wrong about each other
+    assert people([[True, False]]) == People(0.0, 0.0)
+
+
+def test_votes_are_read_as_they_are_published(tmp_path: Path) -> None:
+    said = [{"worker_id": n, "response": word} for n, word in enumerate(("yes", "no", "yes"))]
+    row = {"article": "A.", "summary_sentences": [{"sentence": "B.", "responses": said}]}
+    (tmp_path / "mturk_x.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
+    assert qags_votes(tmp_path) == [[True, False, True]]
+    votes = ["SUPPORTS", None, "NOT_ENOUGH_INFO", "REFUTES", None]
+    claim = tmp_path / "climate.jsonl"
+    claim.write_text(json.dumps({"claim": "C.", "evidences": [{"votes": votes}]}) + "\n", "utf-8")
+    assert climate_votes(claim) == [[True, False, False]]

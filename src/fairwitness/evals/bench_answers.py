@@ -16,7 +16,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from fairwitness.answers import Answer
-from fairwitness.evals import absent, entailed, planted, rumours
+from fairwitness.evals import absent, entailed, people, planted, rumours
 from fairwitness.evals import news as weekly
 from fairwitness.evals.absent import Deletion
 from fairwitness.evals.cited import Cited, cited
@@ -263,8 +263,12 @@ def _verifier(bench: Bench) -> None:
         name: pairs[:: max(1, len(pairs) // bench.most) if bench.most else 1]
         for name, pairs in sets.items()
     }
+    agreed = {
+        "climate_fever": people.people(people.climate_votes(paths["climate"])),
+        "qags": people.people(people.qags_votes(paths["summaries"])),
+    }
     bench.report.verifier = entailed.verification(
-        verifier, some, lambda done, total: bench.tell("verifier", done, total)
+        verifier, some, agreed, lambda done, total: bench.tell("verifier", done, total)
     )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairwitness.evals.hearing import rows_of
+from fairwitness.evals.people import People
 from fairwitness.models.encoder import meaning
 from fairwitness.models.encoder_download import find_encoder
 from fairwitness.models.verifier import HEAD, Verifier
@@ -84,6 +85,8 @@ class Verification(msgspec.Struct, frozen=True):
     macro_as_shipped: float
     threshold: float
     sets: dict[str, JudgedSet]
+    people: dict[str, People]
+    """Of the sets of which every single judgement is known: how far people agree, on all pairs."""
     pair_ms_p50: float
     """CPU time of a pair that was not read before, both texts; `pair_tokens_p50` long."""
     pair_ms_p95: float
@@ -95,7 +98,10 @@ class Verification(msgspec.Struct, frozen=True):
 
 
 def verification(
-    verifier: Verifier, sets: Mapping[str, Sequence[Pair]], tell: Callable[[int, int], None]
+    verifier: Verifier,
+    sets: Mapping[str, Sequence[Pair]],
+    people: Mapping[str, People],
+    tell: Callable[[int, int], None],
 ) -> Verification:
     """Judge the verifier on each set."""
     judged, timed = {}, _Timed([], [], [])
@@ -116,6 +122,7 @@ def verification(
         macro_as_shipped=_mean([each.as_shipped.balanced_accuracy for each in judged.values()]),
         threshold=round(verifier.threshold, 3),
         sets=judged,
+        people=dict(people),
         pair_ms_p50=round(float(np.percentile(timed.pair_ms, 50)), 2),
         pair_ms_p95=round(float(np.percentile(timed.pair_ms, 95)), 2),
         pair_tokens_p50=int(np.percentile(timed.tokens, 50)),
