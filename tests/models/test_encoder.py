@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fairwitness.kernels.formats import Q8_0
-from fairwitness.kernels.quantised import pack
+from fairwitness.kernels import layers
 from fairwitness.models.dequantise import FORMATS
 from fairwitness.models.encoder import EncoderConfig, encode, gelu, meaning
 from fairwitness.models.encoder_download import KEPT_BYTES, pull_encoder
@@ -38,7 +37,7 @@ def tiny_weights(path: Path) -> Path:
 
 def test_states_are_those_of_transformers(tmp_path: Path) -> None:
     parameters = parameters_of_published(tiny_weights(tmp_path / "model.safetensors"), TINY)
-    states = encode(TINY, parameters, GOLDEN["tiny ids"].tolist())
+    (states,) = encode(TINY, parameters, [GOLDEN["tiny ids"].tolist()])
     assert states.dtype == np.float32
     assert np.abs(states - GOLDEN["tiny states"]).max() < 1e-5
 
@@ -46,7 +45,8 @@ def test_states_are_those_of_transformers(tmp_path: Path) -> None:
 def test_states_are_those_of_plain_loops_in_float64(tmp_path: Path) -> None:
     parameters = parameters_of_published(tiny_weights(tmp_path / "model.safetensors"), TINY)
     ids = [3, 1, 4, 1, 5]
-    assert np.abs(encode(TINY, parameters, ids) - loops(parameters, ids)).max() < 1e-5
+    (states,) = encode(TINY, parameters, [ids])
+    assert np.abs(states - loops(parameters, ids)).max() < 1e-5
 
 
 def loops(parameters: dict[str, Any], ids: list[int]) -> np.ndarray[Any, Any]:
@@ -90,15 +90,24 @@ def test_gelu_is_exact_to_float32() -> None:
     assert np.abs(gelu(x)[:, 0] - exact).max() < 2e-6
 
 
-def test_eight_bits_change_states_little(tmp_path: Path) -> None:
-    parameters = parameters_of_published(tiny_weights(tmp_path / "model.safetensors"), TINY)
-    plain = encode(TINY, parameters, [3, 1, 4])
-    for layer in parameters["layers"]:
-        for part in layer.values():
-            if "weight" in part:
-                blocks = quantise(FORMATS[8], part["weight"]).reshape(len(part["weight"]), -1)
-                part["weight"] = pack(Q8_0, blocks)
-    assert np.abs(encode(TINY, parameters, [3, 1, 4]) - plain).max() < 0.1
+def test_texts_are_read_together_as_each_alone() -> None:
+    config, parameters, _ = open_encoder(pull_encoder())
+    texts = [[101, 2003, 102], [101, *range(2_000, 2_040), 102], [101, 102]]
+    for text, read in zip(texts, encode(config, parameters, texts), strict=True):
+        assert np.array_equal(read, encode(config, parameters, [text])[0])
+
+
+def test_layers_are_native_where_there_are_kernels_and_say_what_numpy_says(monkeypatch) -> None:
+    path = pull_encoder()
+    config, parameters, _ = open_encoder(path)
+    with monkeypatch.context() as without:
+        without.setattr(layers, "library", lambda: None)
+        _, plain, _ = open_encoder(path)
+    assert plain["stack"] is None
+    text = [101, *range(2_000, 2_060), 102]
+    ours, numpys = (encode(config, each, [text])[0] for each in (parameters, plain))
+    assert np.abs(ours - numpys).max() < 0.1
+    assert np.abs(ours - numpys).mean() < 0.01
 
 
 def test_the_real_encoder_is_near_the_published_one() -> None:
@@ -108,7 +117,7 @@ def test_the_real_encoder_is_near_the_published_one() -> None:
     for at, text in enumerate(GOLDEN["texts"].tolist()):
         ids = [pieces.begin_id, *pieces.encode(text), pieces.between_id]
         assert ids == GOLDEN[f"ids {at}"].tolist()
-        states = encode(config, parameters, ids)
+        (states,) = encode(config, parameters, [ids])
         assert np.abs(states[0] - GOLDEN[f"first {at}"]).max() < 0.06
         mean = GOLDEN[f"mean {at}"]
         assert meaning(states) @ (mean / np.linalg.norm(mean)) > 0.9995

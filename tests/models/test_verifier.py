@@ -61,7 +61,7 @@ def test_any_text_has_a_probability(verifier: Verifier, text: str) -> None:
 def test_a_pair_takes_little_time_and_says_the_same_twice(verifier: Verifier) -> None:
     took_s, said = [], set()
     for _ in range(9):
-        verifier.reader.read.cache_clear()
+        verifier.reader.forget()
         start = time.thread_time()
         said.add(verifier.follows("12 people were killed in the fire.", QUOTE))
         took_s.append(time.thread_time() - start)

@@ -1,9 +1,8 @@
 """The network that reads a text both ways: a BERT encoder, as a config and pure functions in numpy.
 
-Each token sees every other of its text, and its state says what it means there. One text at a time
-and at its own length: nothing is filled up, nothing is compiled, and the first call is as quick as
-the next. Matrices are tiles of eight bits for the native product, or plain float32; beside them may
-stand all layers as one native call takes them, in bfloat16, where the machine can do that.
+Each token sees every other of its text, and its state says what it means there. Texts are read at
+their own lengths: nothing is filled up, nothing is compiled, and the first call is as quick as the
+next. Layers are one native call for all texts, or plain float32 where there are no native kernels.
 
 Shapes: t tokens, d width, h heads, k width of a head, f inner width, v vocabulary.
 The arithmetic is that of `BertModel` in github.com/huggingface/transformers: norms after sums, and
@@ -19,9 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.kernels import quantised
 from fairwitness.kernels.layers import Stack, stack
-from fairwitness.kernels.quantised import Tiles
 
 Floats = NDArray[np.float32]
 Parameters = dict[str, Any]
@@ -50,21 +47,30 @@ class EncoderConfig:
         return wide.get(matrix, (self.width, self.width))
 
 
-def encode(config: EncoderConfig, parameters: Parameters, ids: Sequence[int]) -> Floats:
-    """Return x_td, the state of each token; at most `places` tokens."""
-    x_td = parameters["words"](ids) + parameters["kinds_2d"][0]
-    x_td = _normed(config, parameters["norm"], x_td + parameters["places_td"][: len(ids)])
-    native: Stack | None = parameters.get("stack")
-    read_td = native.through(x_td) if native else None
-    if read_td is not None:
-        return read_td
+def encode(
+    config: EncoderConfig, parameters: Parameters, texts: Sequence[Sequence[int]]
+) -> list[Floats]:
+    """Return x_td of each text, the states of its tokens; at most `places` tokens a text.
+
+    Together they take less time than one by one, since weights are read once; what is said of a
+    text does not depend on the others.
+    """
+    read = [_begun(config, parameters, ids) for ids in texts]
+    native: Stack | None = parameters["stack"]
+    if native is not None:
+        return native.through(read)
     for layer in parameters["layers"]:
-        x_td = _layer(config, layer, x_td)
-    return x_td
+        read = [_layer(config, layer, x_td) for x_td in read]
+    return read
 
 
-def stacked(config: EncoderConfig, layers: Sequence[Parameters]) -> Stack:
-    """Return layers, with matrices of float32, as one native call takes them."""
+def _begun(config: EncoderConfig, parameters: Parameters, ids: Sequence[int]) -> Floats:
+    x_td = parameters["words"](ids) + parameters["kinds_2d"][0]
+    return _normed(config, parameters["norm"], x_td + parameters["places_td"][: len(ids)])
+
+
+def stacked(config: EncoderConfig, layers: Sequence[Parameters]) -> Stack | None:
+    """Return layers, with matrices of float32, as one native call takes them, if there is one."""
     return stack([_joined(layer) for layer in layers], config.heads, config.epsilon)
 
 
@@ -122,10 +128,7 @@ def _heads(config: EncoderConfig, x_td: Floats) -> Floats:
 
 def _through(part: Parameters, x_td: Floats) -> Floats:
     """Return x times the transpose of a matrix, and its bias added."""
-    weight = part["weight"]
-    product = quantised.multiply(weight, x_td) if isinstance(weight, Tiles) else x_td @ weight.T
-    assert product is not None, "any machine has instructions for it"
-    y: Floats = product + part["bias"]
+    y: Floats = x_td @ part["weight"].T + part["bias"]
     return y
 
 

@@ -13,8 +13,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fairwitness.kernels.formats import Q8_0
-from fairwitness.kernels.quantised import Tiles, pack
 from fairwitness.models.dequantise import FORMATS, dequantise
 from fairwitness.models.encoder import EncoderConfig, Parameters, stacked
 from fairwitness.models.errors import ModelFileError
@@ -74,7 +72,7 @@ def write_encoder(weights: Path, tokenizer: Path, target: Path) -> None:
 
 
 def open_encoder(path: Path) -> tuple[EncoderConfig, Parameters, WordPieces]:
-    """Read what `write_encoder` wrote; matrices stay in eight bits.
+    """Read what `write_encoder` wrote; layers as the native call takes them, or in numpy.
 
     Raises:
         ModelFileError: damaged, or not such a file.
@@ -96,7 +94,7 @@ def parameters_of_published(path: Path, config: EncoderConfig) -> Parameters:
     def read(name: str) -> Floats:
         return file.read(theirs[name])
 
-    return _tree(config, lambda ids: words_vd[list(ids)], read, read)
+    return {**_tree(config, lambda ids: words_vd[list(ids)], read, read), "stack": None}
 
 
 def _parameters(config: EncoderConfig, file: GgufFile) -> Parameters:
@@ -111,20 +109,15 @@ def _parameters(config: EncoderConfig, file: GgufFile) -> Parameters:
     def words(ids: Sequence[int]) -> Floats:
         return dequantise(_Q8_0, blocks_vb[list(ids)]).reshape(len(ids), config.width)
 
-    def tiles(name: str) -> Tiles:
-        return pack(Q8_0, file.read_blocks(name))
-
     def floats(name: str) -> Floats:
         return dequantise(_Q8_0, file.read_blocks(name)).reshape(file.tensors[name].shape)
 
-    parameters = _tree(config, words, tiles, file.read)
-    plain = _tree(config, words, floats, file.read)
-    return {**parameters, "stack": stacked(config, plain["layers"])}
+    parameters = _tree(config, words, floats, file.read)
+    native = stacked(config, parameters["layers"])
+    return {**parameters, "stack": native, "layers": parameters["layers"] if native is None else []}
 
 
-def _tree(
-    config: EncoderConfig, words: Words, matrix: Callable[[str], Floats | Tiles], read: Read
-) -> Parameters:
+def _tree(config: EncoderConfig, words: Words, matrix: Read, read: Read) -> Parameters:
     def linear(name: str) -> Parameters:
         return {"weight": matrix(f"{name}.weight"), "bias": read(f"{name}.bias")}
 

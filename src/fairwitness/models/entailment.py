@@ -14,7 +14,7 @@ Shapes: b any batch, t tokens of one text, s of the other, d width of the encode
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,14 +59,42 @@ class Reader:
 
     def __init__(self, config: EncoderConfig, parameters: Parameters, pieces: WordPieces) -> None:
         self._config, self._parameters, self._pieces = config, parameters, pieces
-        self.read = lru_cache(_KEPT_TEXTS)(self._read)
+        self._kept: dict[str, Read] = {}
+        self._lock = Lock()  # of what is kept: answers are verified on several threads
 
-    def _read(self, text: str) -> Read:
+    def read(self, *texts: str) -> list[Read]:
+        """Return what the encoder reads in each; those that are not kept are read together."""
+        with self._lock:
+            found = {text: self._kept[text] for text in texts if text in self._kept}
+        new = [text for text in dict.fromkeys(texts) if text not in found]
+        found |= zip(new, self._read(new), strict=True)
+        with self._lock:
+            for text, read in found.items():
+                self._kept.pop(text, None)
+                self._kept[text] = read
+            for text in list(self._kept)[:-_KEPT_TEXTS]:
+                del self._kept[text]
+        return [found[text] for text in texts]
+
+    def forget(self) -> None:
+        """Keep nothing of what was read so far."""
+        with self._lock:
+            self._kept.clear()
+
+    def _read(self, texts: Sequence[str]) -> list[Read]:
+        if not texts:
+            return []
+        ids = [self._marked(text) for text in texts]
+        states = encode(self._config, self._parameters, ids)
+        words = self._parameters["words"]
+        return [
+            Read(np.array(own, np.int32), np.ones(len(own), np.bool_), words(own), x_td)
+            for own, x_td in zip(ids, states, strict=True)
+        ]
+
+    def _marked(self, text: str) -> list[int]:
         ids = self._pieces.encode(text)[: MOST_TOKENS - 2]
-        marked = [self._pieces.begin_id, *ids, self._pieces.between_id]
-        word_td = self._parameters["words"](marked)
-        x_td = encode(self._config, self._parameters, marked)
-        return Read(np.array(marked, np.int32), np.ones(len(marked), np.bool_), word_td, x_td)
+        return [self._pieces.begin_id, *ids, self._pieces.between_id]
 
 
 def shapes(width: int) -> dict[str, tuple[int, ...]]:

@@ -84,7 +84,7 @@ def _flat(file: Safetensors, name: str) -> Floats:
 
 def row_of(reader: Reader, weights: Parameters, claim: str, evidence: str) -> Floats:
     """Return what the trees read of a pair: its signs, and last what the head says."""
-    own, other = reader.read(claim), reader.read(evidence)
+    own, other = reader.read(claim, evidence)
     said = np.float32(logits(np, weights, own, other))
     row: Floats = np.append(signs(claim, evidence, own, other), said)
     return row

@@ -74,7 +74,7 @@ def read_all(reader: Reader, texts: Sequence[str], tell: Callable[[int, int], No
         if text not in read:
             if len(read) % 1_000 == 0:
                 tell(len(read), len(texts))
-            ids, real, word, x = reader.read(text)
+            ((ids, real, word, x),) = reader.read(text)
             read[text] = Read(ids, real, word.astype(np.float16), x.astype(np.float16))
     return Reading([read[text] for text in texts])
 

@@ -5,6 +5,8 @@
 #include "pool.h"
 #include "tiles.h"
 
+struct Encoding;  // encoder.h
+
 struct Layer {
     const float *attention_norm, *mlp_norm;
     Matrix query_key;  // query heads, key heads below each other
@@ -141,9 +143,11 @@ struct Form {
     Multiply multiply;
     int64_t run_rows;  // at most, of one run
     int64_t (*share_bytes)(const Shape &shape);
+    void (*encode)(const Encoding &encoding);
+    int64_t encoder_bits;  // of a weight of an encoder
 };
 
-// Null where the compiler cannot make it.
+// Null where the compiler cannot make it; has_avx2 and so on in matmul.cpp ask for what it is compiled for.
 const Form *form_amx();
 const Form *form_avx512();
 const Form *form_avx2();

@@ -28,9 +28,7 @@ FW_INLINE void unpacked4(const uint8_t *tile, Bytes *w) {
         w[j + 4] = _mm512_and_si512(_mm512_srli_epi16(both, 4), mask);
     }
 }
-FW_INLINE void unpacked8(const uint8_t *tile, Bytes *w, uint8_t) {
-    for (int j = 0; j < 8; j++) w[j] = _mm512_loadu_si512(tile + 64 * j);
-}
+FW_INLINE Bytes bytes_of(const uint8_t *numbers, uint8_t) { return _mm512_loadu_si512(numbers); }
 FW_INLINE int32_t excess8() { return 128; }  // bytes are read as unsigned
 
 #else
@@ -88,12 +86,12 @@ FW_INLINE void unpacked4(const uint8_t *tile, Bytes *w) {
         __builtin_memcpy(&w[j + 4], high, 64);
     }
 }
-FW_INLINE void unpacked8(const uint8_t *tile, Bytes *w, uint8_t flip) {
-    for (int j = 0; j < 8; j++) {
-        uint8_t bytes[64];
-        for (int i = 0; i < 64; i++) bytes[i] = tile[64 * j + i] ^ flip;
-        __builtin_memcpy(&w[j], bytes, 64);
-    }
+FW_INLINE Bytes bytes_of(const uint8_t *numbers, uint8_t flip) {
+    Bytes out;
+    uint8_t bytes[64];
+    for (int i = 0; i < 64; i++) bytes[i] = numbers[i] ^ flip;
+    __builtin_memcpy(&out, bytes, 64);
+    return out;
 }
 FW_INLINE int32_t excess8() { return 0; }
 
@@ -125,7 +123,7 @@ FW_INLINE void ask_behind(const uint8_t *tile, int64_t size) {
 template <int kKind>
 FW_INLINE void unpacked(const uint8_t *tile, Bytes *w) {
     if constexpr (has_bytes(kKind)) {
-        unpacked8(tile, w, kKind == kQ8_0 ? 128 : 0);
+        for (int j = 0; j < 8; j++) w[j] = bytes_of(tile + 64 * j, kKind == kQ8_0 ? 128 : 0);
     } else {
         unpacked4(tile, w);
     }

@@ -1,5 +1,6 @@
-// The step for AVX-512 with VNNI: Cascade Lake, Zen 4 and later.
+// A decoder's step and an encoder's layers for AVX-512 with VNNI: Cascade Lake, Zen 4 and later.
 #include "decoder.h"
+#include "encoder.h"
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 
@@ -13,7 +14,8 @@
 
 namespace {
 #include "decoder_body.h"
-const Form kForm = {run_step, run_multiply, kRunRows, share_bytes};
+#include "encoder_body.h"
+const Form kForm = {run_step, run_multiply, kRunRows, share_bytes, encoding::run, encoding::kBits};
 }  // namespace
 
 const Form *form_avx512() { return &kForm; }
