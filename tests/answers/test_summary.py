@@ -4,6 +4,7 @@ import string
 
 import pytest
 
+from fairwitness.answers import QuestionError
 from fairwitness.answers.compare import compared_in
 from fairwitness.answers.requests import matter_of
 from fairwitness.answers.voice import _REGULAR
@@ -58,6 +59,25 @@ def test_what_a_summary_is_asked_of(question, matter):
         ("Qual è la differenza tra Roma e Milano?", ("Roma", "Milano")),
         ("Vergleiche Berlin und München", ("Berlin", "München")),
         ("比较北京和上海", ("北京", "上海")),
+        ("Compare Madrid, Paris and Rome", ("Madrid", "Paris", "Rome")),
+        ("Compare Madrid, Paris, and Rome", ("Madrid", "Paris", "Rome")),
+        (
+            "compare the fires in Oldtown, Portville and Lakeside",
+            ("the fires in Oldtown", "the fires in Portville", "the fires in Lakeside"),
+        ),
+        ("Compare Oldtown, Utah with Portville", ("Oldtown, Utah", "Portville")),
+        (
+            "Compare what @nasa, @esa and @jaxa say about Mars",
+            tuple(f"what did {name} say about Mars" for name in ("@nasa", "@esa", "@jaxa")),
+        ),
+        ("Madrid vs Paris vs Rome", ("Madrid", "Paris", "Rome")),
+        ("Compara Madrid, París y Roma", ("Madrid", "París", "Roma")),
+        ("Confronta Roma, Milano e Torino", ("Roma", "Milano", "Torino")),
+        ("Compare Lisboa, Porto e Braga", ("Lisboa", "Porto", "Braga")),
+        ("Compare Paris, Lyon et Nice", ("Paris", "Lyon", "Nice")),
+        ("Vergleiche Berlin, Bonn und Köln", ("Berlin", "Bonn", "Köln")),
+        ("Сравни Москву, Казань и Омск", ("Москву", "Казань", "Омск")),
+        ("比较北京、上海和广州", ("北京", "上海", "广州")),
         ("Who won, Ana or Bo?", None),
         ("What did the mayor compare it to?", None),
     ],
@@ -139,3 +159,42 @@ def test_they_are_counted_in_every_language_that_we_speak():
 
     for key in ("points", "compared"):
         assert len({frozenset(fields(row[key])) for row in _REGULAR.values()}) == 1
+
+
+def test_three_are_compared_and_their_figures_stand_beside_each_other(scene):
+    scene.say(
+        "Oldtown fire leaves 12 people dead, the mayor resigns",
+        "Portville fire: 1,340 dead in the harbour",
+        "Lakeside fire with 3 killed, and 40 houses burnt",
+        "Helicopters pour water on the Oldtown fire",
+        "Helicopters pour water, says Lakeside, on their fire too",
+    )
+    answer = scene.ask("Compare the fires in Oldtown, Portville and Lakeside")
+    told = answer.compared
+    assert [side.split()[-1] for side in told.sides] == ["Oldtown", "Portville", "Lakeside"]
+    (figure,) = told.figures
+    assert figure.values == ("12", "1,340", "3")
+    for side, value, place in zip(told.sides, figure.values, figure.quotes, strict=True):
+        assert answer.sentences[place].of == side
+        assert value in answer.sentences[place].text
+    *_, numbers, counted = answer.sentences
+    assert numbers.text == (
+        "dead: the fires in Oldtown 12, the fires in Portville 1,340, the fires in Lakeside 3."
+    )
+    assert len(numbers.citations) == 3
+    assert "1 things are said of more than one" in counted.text
+
+
+def test_figures_of_other_kinds_and_of_several_values_are_not_set_off(scene):
+    scene.say(
+        "Oldtown fire leaves 12 dead",
+        "Oldtown fire, now 14 dead say the firemen of the county",
+        "Portville fire leaves 40 dead near the harbour",
+    )
+    told = scene.ask("Compare the fires in Oldtown and Portville").compared
+    assert told.figures == ()
+
+
+def test_more_things_than_can_be_searched_for_are_refused():
+    with pytest.raises(QuestionError, match="9 things to compare; the most is 8"):
+        compared_in("Compare A1, B1, C1, D1, E1, F1, G1, H1 and J1")

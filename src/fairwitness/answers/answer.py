@@ -169,15 +169,28 @@ class Part(msgspec.Struct, frozen=True):
     spread: Spread | None = None
 
 
-class Compared(msgspec.Struct, frozen=True):
-    """Two things beside each other, by the places of sentences in the answer."""
+class Figure(msgspec.Struct, frozen=True):
+    """Numbers of one kind, one of each thing that is compared."""
 
-    sides: tuple[str, str]
+    of: str
+    """What is counted or measured, in a word of the first quote."""
+    values: tuple[str, ...]
+    """For each side its number, in digits."""
+    quotes: tuple[int, ...]
+    """For each side the place of the sentence that gives it."""
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """Two things or more beside each other, by the places of sentences in the answer."""
+
+    sides: tuple[str, ...]
     """The question that was asked of each."""
     both: tuple[tuple[int, int], ...]
-    """A quote of each side that say one thing."""
+    """A quote of each of two sides that say one thing."""
     only: tuple[tuple[int, ...], ...]
-    """For each side its quotes that nothing quoted of the other says."""
+    """For each side its quotes that nothing quoted of another says."""
+    figures: tuple[Figure, ...] = ()
+    """Where every side has one number of a kind."""
 
 
 class Answer(msgspec.Struct, frozen=True):

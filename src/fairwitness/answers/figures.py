@@ -7,7 +7,8 @@ the age that stands near it too.
 import re
 
 from fairwitness.answers import words
-from fairwitness.answers.grammar import NOT_A_NUMBER_IN, NUMBER_WORDS
+from fairwitness.answers.grammar import GLUE, NOT_A_NUMBER_IN, NUMBER_WORDS
+from fairwitness.answers.senses import SENSE_OF
 from fairwitness.answers.understand import Asked
 from fairwitness.answers.weigh import Weighed
 
@@ -95,6 +96,49 @@ def numbers_in(text: str) -> frozenset[float]:
     written = (_value(match.group()) for match in _NUMBER.finditer(text))
     spelt = (NUMBER_WORDS.get(words.fold(match.group()), 0.0) for match in words.spaced(text))
     return frozenset(value for value in (*written, *spelt) if value > 1)
+
+
+_COUNTED = re.compile(
+    r"(?<![\w#@/.,:])(?P<number>\d+(?:[.,]\d+)*)(?![.,:]?\w*\d)"
+    r"(?:\s?(?P<sign>%|[人名棟户戶座辆台枚])|(?P<words>(?:\s+[^\W\d_]+){1,3})|)"
+)
+"""A number with the sign or the words of what it counts."""
+
+
+def counted_in(text: str) -> list[tuple[str, str, float]]:
+    """Return the numbers in `text`: of what kind, by what word it is told, and how many."""
+    found = []
+    for match in _COUNTED.finditer(text):
+        after = match.end("number")
+        if _is_year(match["number"]) or _CUT.match(text, after):
+            continue
+        measured = _MEASURED.search(text[: match.start()])
+        if measured:
+            kind, shown = "magnitude", re.split(r"[\s:=-]", measured.group())[0]
+        else:
+            kind, shown = _kind(match["sign"] or match["words"] or "")
+        if kind:
+            found.append((kind, shown, _value(match["number"]) * _scale(text[after:])))
+    return found
+
+
+def _kind(told: str) -> tuple[str, str]:
+    """Return what a number counts and the word that says so, of the words that follow it.
+
+    Words of one sense are one kind, and such a word says more than the first: "12 people dead".
+    """
+    said = [word for word in told.split() if words.fold(word) not in GLUE | _NO_KIND]
+    stems = [word if words.is_unspaced(word) else words.stem(words.fold(word)) for word in said]
+    known = [
+        (SENSE_OF[stem], word) for stem, word in zip(stems, said, strict=True) if stem in SENSE_OF
+    ]
+    return next(iter([*known, *zip(stems, said, strict=True)]), ("", ""))
+
+
+_NO_KIND = frozenset(
+    "utc gmt cet pst uhr thousand million millions mil mila milioni mille millones".split()
+)
+"""Words behind a number that say nothing of what it counts."""
 
 
 def _numbers(text: str, lang: str, asked: Asked) -> list[tuple[int, float]]:

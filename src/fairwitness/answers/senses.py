@@ -8,6 +8,8 @@ people predict, wish and joke about before it does.
 
 from dataclasses import dataclass
 
+from fairwitness.answers import words
+
 
 @dataclass(frozen=True, slots=True)
 class Sense:
@@ -239,3 +241,6 @@ SAME_PLACE: tuple[tuple[str, ...], ...] = tuple(
     )
 )
 """Names of one place in several languages, folded."""
+
+SENSE_OF = {stem: s.name for s in SENSES for word in s.words for stem in words.stems(word)}
+"""By stem, the name of the sense of a word."""

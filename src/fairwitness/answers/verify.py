@@ -18,7 +18,7 @@ from fairwitness.answers import words
 from fairwitness.answers.frames import unframed
 from fairwitness.answers.grammar import ATTRIBUTED, NEGATED, NUMBER_WORDS, UNREAL
 from fairwitness.answers.quote import Span
-from fairwitness.answers.senses import SENSES
+from fairwitness.answers.senses import SENSE_OF
 from fairwitness.models.verifier import Verifier
 
 CARRIES = 0.6
@@ -45,7 +45,6 @@ _EMPTY = frozenset(
 )
 _PART_END = re.compile(r";\s+|；")
 _PASSIVE = re.compile(r"\b(?:by|por|da|dal|dalla|par|von)\b")
-_SENSE_OF = {stem: s.name for s in SENSES for word in s.words for stem in words.stems(word)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +192,7 @@ def meaning(text: str) -> set[str]:
         if folded in _EMPTY or len(folded) < 2:
             continue
         stem = words.stem(folded)
-        found.add(_SENSE_OF.get(stem, stem))
+        found.add(SENSE_OF.get(stem, stem))
     for run in words.unspaced_runs(text):
-        found.update(_SENSE_OF.get(pair, pair) for pair in words.pairs(run.group()))
+        found.update(SENSE_OF.get(pair, pair) for pair in words.pairs(run.group()))
     return found

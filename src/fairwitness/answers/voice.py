@@ -13,12 +13,13 @@ _GRAVE = frozenset(
     "dead hurt missing earthquake flood fire storm explosion crash shooting evacuate".split()
 )
 
-# agree: several witnesses. points: a summary. compared: two things beside each other. lone: one. apart: several, each of something else. hearsay: several, as a rumour. denied: someone says no. none: nobody. pending: an outcome that one voice claims. declined and help: only in English, as is what is declined.
+# agree: several witnesses. points: a summary. compared: two things beside each other. several: three or more. lone: one. apart: several, each of something else. hearsay: several, as a rumour. denied: someone says no. none: nobody. pending: an outcome that one voice claims. declined and help: only in English, as is what is declined.
 _REGULAR: Mapping[str, Mapping[str, str]] = {
     "en": {
         "agree": "{witnesses} independent witnesses say so; the first was seen at {first} UTC.",
         "points": "{points} statements of {witnesses} independent witnesses; the newest was seen at {newest} UTC.",
         "compared": "{both} things are said of both; {one} only of the first, {other} only of the second, among what is quoted.",
+        "several": "{both} things are said of more than one; of one alone, among what is quoted: {each}.",
         "lone": "One witness says so, seen at {first} UTC; nobody else confirms it yet.",
         "apart": "Each of these is said by one witness alone; none bears out another.",
         "hearsay": "{witnesses} pass it on, but as a rumour or from hearsay; nobody confirms it yet.",
@@ -34,6 +35,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
         "agree": "{witnesses} testigos independientes lo dicen; el primero se vio a las {first} UTC.",
         "points": "{points} afirmaciones de {witnesses} testigos independientes; la más reciente se vio a las {newest} UTC.",
         "compared": "{both} cosas se dicen de ambos; {one} solo del primero, {other} solo del segundo, entre lo citado.",
+        "several": "{both} cosas se dicen de más de uno; de uno solo, entre lo citado: {each}.",
         "lone": "Lo dice un solo testigo, visto a las {first} UTC; nadie más lo confirma todavía.",
         "apart": "Cada cosa la dice un solo testigo; ninguno confirma a otro.",
         "hearsay": "{witnesses} lo repiten, pero como rumor o de oídas; nadie lo confirma todavía.",
@@ -47,6 +49,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
         "agree": "{witnesses} testimoni indipendenti lo dicono; il primo è stato visto alle {first} UTC.",
         "points": "{points} affermazioni di {witnesses} testimoni indipendenti; la più recente è stata vista alle {newest} UTC.",
         "compared": "{both} cose si dicono di entrambi; {one} solo del primo, {other} solo del secondo, tra ciò che è citato.",
+        "several": "{both} cose si dicono di più d'uno; di uno solo, tra ciò che è citato: {each}.",
         "lone": "Lo dice un solo testimone, visto alle {first} UTC; nessun altro lo conferma ancora.",
         "apart": "Ogni cosa è detta da un solo testimone; nessuno conferma un altro.",
         "hearsay": "{witnesses} lo ripetono, ma come voce o per sentito dire; nessuno lo conferma ancora.",
@@ -60,6 +63,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
         "agree": "{witnesses} testemunhas independentes dizem isso; a primeira foi vista às {first} UTC.",
         "points": "{points} afirmações de {witnesses} testemunhas independentes; a mais recente foi vista às {newest} UTC.",
         "compared": "{both} coisas dizem-se de ambos; {one} só do primeiro, {other} só do segundo, entre o que é citado.",
+        "several": "{both} coisas dizem-se de mais de um; de um só, entre o que é citado: {each}.",
         "lone": "Só uma testemunha diz isso, vista às {first} UTC; ninguém mais confirma ainda.",
         "apart": "Cada coisa é dita por uma só testemunha; nenhuma confirma outra.",
         "hearsay": "{witnesses} repetem isso, mas como boato ou de ouvir dizer; ninguém confirma ainda.",
@@ -73,6 +77,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
         "agree": "{witnesses} témoins indépendants le disent ; le premier a été vu à {first} UTC.",
         "points": "{points} affirmations de {witnesses} témoins indépendants ; la plus récente a été vue à {newest} UTC.",
         "compared": "{both} choses se disent des deux ; {one} du premier seul, {other} du second seul, dans ce qui est cité.",
+        "several": "{both} choses se disent de plus d'un ; d'un seul, dans ce qui est cité : {each}.",
         "lone": "Un seul témoin le dit, vu à {first} UTC ; personne d'autre ne le confirme encore.",
         "apart": "Chaque chose n'est dite que par un seul témoin ; aucun n'en confirme un autre.",
         "hearsay": "{witnesses} le répètent, mais comme une rumeur ou par ouï-dire ; personne ne le confirme encore.",
@@ -86,6 +91,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
         "agree": "{witnesses} unabhängige Zeugen sagen das; der erste wurde um {first} UTC gesehen.",
         "points": "{points} Aussagen von {witnesses} unabhängigen Zeugen; die neueste wurde um {newest} UTC gesehen.",
         "compared": "{both} Dinge werden von beiden gesagt; {one} nur vom ersten, {other} nur vom zweiten, unter dem Zitierten.",
+        "several": "{both} Dinge werden von mehr als einem gesagt; von einem allein, unter dem Zitierten: {each}.",
         "lone": "Nur ein Zeuge sagt das, gesehen um {first} UTC; noch bestätigt es niemand.",
         "apart": "Jedes davon sagt nur ein Zeuge; keiner bestätigt einen anderen.",
         "hearsay": "{witnesses} geben es weiter, aber als Gerücht oder vom Hörensagen; noch bestätigt es niemand.",
@@ -99,6 +105,7 @@ _REGULAR: Mapping[str, Mapping[str, str]] = {
         "agree": "有{witnesses}个独立的见证者这样说，最早见于{first} UTC。",
         "points": "{witnesses}个独立见证者的{points}条陈述；最新一条见于{newest} UTC。",
         "compared": "引文中有{both}点两者都有；{one}点只关于前者，{other}点只关于后者。",
+        "several": "引文中有{both}点不止一方有；只关于一方的：{each}。",
         "lone": "只有一个见证者这样说，见于{first} UTC；尚无他人证实。",
         "apart": "每条都只有一个见证者；彼此没有印证。",
         "hearsay": "有{witnesses}个来源转述，但只是传闻或转述他人；尚无人证实。",
