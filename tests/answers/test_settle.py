@@ -5,6 +5,7 @@ import string
 import pytest
 
 from fairwitness.answers import changes
+from fairwitness.answers.requests import length_in
 from fairwitness.answers.settle import _SAID, LANGUAGES, MOST
 from fairwitness.answers.voice import _REGULAR
 from fairwitness.posts.post import Deleted
@@ -202,3 +203,44 @@ def test_what_was_first_and_is_gone_is_gone_from_an_open_answer(scene):
     assert after.spread.first.text != first.text
     told = changes(before, after, scene.index)
     assert "withdrawn" in [each.what for each in told]
+
+
+@pytest.mark.parametrize(
+    ("message", "length", "rest"),
+    [
+        ("Who won the race, in one sentence?", "short", "Who won the race?"),
+        ("Briefly, who won the race?", "short", "who won the race?"),
+        ("In a few words: who won?", "short", "who won?"),
+        ("¿Quién ganó la carrera en pocas palabras?", "short", "¿Quién ganó la carrera?"),
+        ("Chi ha vinto la gara, in breve?", "short", "Chi ha vinto la gara?"),
+        ("Quem venceu em poucas palavras?", "short", "Quem venceu?"),
+        ("Qui a gagné, brièvement ?", "short", "Qui a gagné ?"),
+        ("Wer gewann, in einem Satz?", "short", "Wer gewann?"),
+        ("Кратко: кто выиграл?", "short", "кто выиграл?"),
+        ("用一句话回答：谁赢了？", "short", "谁赢了？"),
+        ("一言で、誰が勝った？", "short", "誰が勝った？"),
+        ("What happened in Oldtown in detail please?", "long", "What happened in Oldtown?"),
+        ("¿Qué pasó, con detalle?", "long", "¿Qué pasó?"),
+        ("Che è successo, nel dettaglio?", "long", "Che è successo?"),
+        ("O que aconteceu em detalhes?", "long", "O que aconteceu?"),
+        ("Que s’est-il passé en détail ?", "long", "Que s’est-il passé ?"),
+        ("Was geschah? Ausführlich bitte", "long", "Was geschah?"),
+        ("Что случилось подробно?", "long", "Что случилось?"),
+        ("详细说明：发生了什么？", "long", "发生了什么？"),
+        ("何が起きた？詳しく", "long", "何が起きた？"),
+        ("Who was sentenced in one hour?", "normal", "Who was sentenced in one hour?"),
+        ("Who spoke briefly with Ana?", "normal", "Who spoke briefly with Ana?"),
+        ("In detail", "normal", "In detail"),
+    ],
+)
+def test_a_question_may_ask_for_a_length_in_its_own_words(message, length, rest):
+    assert length_in(message) == (length, rest)
+
+
+def test_words_that_ask_for_a_length_are_a_budget_and_nothing_that_is_searched_for(scene):
+    scene.say(*(f"Ana Ruiz won the race, {how}" for how in ("I saw it", "they cheer", "at last")))
+    asked = "Who won the race?"
+    plain, short = scene.ask(asked, length="short"), scene.ask("Who won the race, in one sentence?")
+    assert [each.text for each in short.sentences] == [each.text for each in plain.sentences]
+    assert len(short.sentences) < len(scene.ask(asked).sentences)
+    assert scene.ask("Briefly, who won the race?", length="long").witnesses == 3

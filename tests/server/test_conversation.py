@@ -36,6 +36,18 @@ def test_a_follow_up_leans_on_the_messages_before_it(grounded) -> None:
     assert "(" not in alone.model_extra["fairwitness"]["question"]
 
 
+def test_a_chat_asks_for_a_length_in_words(grounded) -> None:
+    create = grounded.chat.completions.create
+    asked = "What happened in Valparaíso"
+    briefly, whole = (
+        create(model="fairwitness", messages=said(text)).model_extra["fairwitness"]
+        for text in (f"{asked}, in one sentence?", f"{asked}?")
+    )
+    assert briefly["question"] == whole["question"]
+    assert len(briefly["sentences"]) < len(whole["sentences"])
+    assert briefly["witnesses"] == whole["witnesses"]
+
+
 def test_a_picture_in_an_earlier_message_is_passed_over(grounded) -> None:
     shown = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     parts = [shown, {"type": "text", "text": QUAKE}]

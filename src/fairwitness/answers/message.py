@@ -18,6 +18,7 @@ from fairwitness.answers.explained import Explained, Parsed, Search
 from fairwitness.answers.length import MEASURES, Length
 from fairwitness.answers.parsed import parsed
 from fairwitness.answers.reading import read
+from fairwitness.answers.requests import length_in
 from fairwitness.answers.road import Desk, answered, declined, hear, leading_of
 from fairwitness.answers.several import joined, said_of
 from fairwitness.answers.understand import Asked
@@ -40,7 +41,8 @@ def ask(
 
     One that is understood already is asked as it is. `earlier` are the messages of the conversation
     before it, the oldest first; what it leaves out is taken from them. `edited` are questions that
-    are asked as they are given, in its place. `length` is a budget of sentences for each question.
+    are asked as they are given, in its place. `length` is a budget of sentences for each question;
+    where it is "normal", words of `question` may ask for another ("in one sentence").
     Raises QuestionError when it cannot be asked.
     """
     started_s = time.perf_counter()
@@ -48,6 +50,9 @@ def ask(
     if isinstance(question, Asked):
         questions, message = [question], question.text
     else:
+        asked_for, question = length_in(question)
+        length = asked_for if length == "normal" else length
+        earlier = [length_in(each)[1] for each in earlier]
         who = _teller(desk, moment_ms)
         questions = read(question, moment_ms, lang=lang, earlier=earlier, edited=edited, who=who)
         message = unicodedata.normalize("NFC", question).strip() or " ".join(

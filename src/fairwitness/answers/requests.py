@@ -1,12 +1,12 @@
-"""Words that ask for a summary; what is left of the question is what it is asked of."""
+"""Words that ask for a summary or for a length; what is left is what it is asked of."""
 
 import re
 
 from fairwitness.answers import words
+from fairwitness.answers.length import Length
 
-_PLEASE = (
-    r"(?:please|can you|could you|bitte|por favor|per favore|s'il vous plait|пожалуйста|请)\W*"
-)
+_POLITE = r"(?:please|can you|could you|bitte|por favor|per favore|s'il vous plait|пожалуйста|请)"
+_PLEASE = rf"{_POLITE}\W*"
 _ASKED = (
     r"(?:summari[sz]e|sum up|recap)\b",
     r"(?:(?:give|write|make)(?: me)? )?(?:a |the )?(?:short |brief |quick )?"
@@ -35,6 +35,59 @@ def matter_of(question: str) -> str:
         return ""
     rest = question[found.end() if found else 0 : behind.start() if behind else None]
     return f"the {rest.strip()}" if any(char.isalnum() for char in rest) else ""
+
+
+# Per language: English, Spanish, Italian, Portuguese, French, German, Russian, Chinese, Japanese.
+_SHORT = (
+    r"in (?:just |only )?(?:one|a|a single|1) (?:short )?(?:sentence|line)|in (?:a )?few words"
+    r"|(?:very )?briefly|in brief|keep it short"
+    r"|en una (?:sola )?(?:frase|oracion|linea)|en pocas palabras|brevemente"
+    r"|in una (?:sola )?(?:frase|riga)|in poche parole|in breve"
+    r"|(?:em uma|numa) (?:so |unica )?(?:frase|linha)|em poucas palavras|resumidamente"
+    r"|en une (?:seule )?(?:phrase|ligne)|en quelques mots|brievement|en bref"
+    r"|in einem (?:einzigen )?satz|in wenigen worten|kurz gesagt|kurz gefasst|in kurze"
+    r"|в одном предложении|одним предложением|в двух словах|кратко|коротко|вкратце"
+    r"|(?:请?用)?一句话(?:回答|说明|概括)?|请?(?:简短|简要)地?(?:回答|说明)?"
+    r"|[一1]文[でて]|一言[でて]|短く|簡潔に|手短に"
+)
+_LONG = (
+    r"in (?:more |full |great )?detail|at length|thoroughly"
+    r"|en detalle|con (?:mas |todo )?detalle|detalladamente"
+    r"|(?:in|nel) dettaglio|dettagliatamente|em detalhes?|com (?:mais )?detalhes?|detalhadamente"
+    r"|en detail|de facon detaillee|ausfuhrlich|im detail|detailliert"
+    r"|подробно|подробнее|детально|请?详细地?(?:回答|说明|介绍)?|詳しく|詳細に"
+)
+_PLEASED = rf"(?:\s*,?\s*{_POLITE})?"
+
+
+def _asking(words_of_length: str) -> re.Pattern[str]:
+    """Return a pattern of these words at the begin of a folded message, or at its end."""
+    return re.compile(
+        rf"^(?P<first>\W*(?:{_PLEASE})?(?:{words_of_length})(?:[,:，：、]|(?<=\w)\s))"
+        rf"|(?P<last>(?:[,，、\s]+|(?<=[?!.]|[^\x00-\u2fff]))(?:{words_of_length}){_PLEASED})"
+        r"[\s.!?。！？]*$"
+    )
+
+
+_IN_LENGTH: tuple[tuple[Length, re.Pattern[str]], ...] = (
+    ("short", _asking(_SHORT)),
+    ("long", _asking(_LONG)),
+)
+
+
+def length_in(message: str) -> tuple[Length, str]:
+    """Return the length that `message` asks for at its begin or end, and the rest of it.
+
+    What asks for nothing else is left as it is.
+    """
+    folded = level(message)
+    for length, pattern in _IN_LENGTH:
+        if found := pattern.search(folded):
+            start, end = found.span("first" if found["first"] else "last")
+            rest = f"{message[:start]}{message[end:]}".strip()
+            if any(char.isalnum() for char in rest):
+                return length, rest
+    return "normal", message
 
 
 def level(text: str) -> str:
