@@ -131,7 +131,22 @@ SHAPES = {
         "sliding_window": 4,
         "rope_scaling": {"rope_type": "linear", "factor": 8.0},
     },
+    "mixtral": {
+        "architectures": ["MixtralForCausalLM"],
+        "num_local_experts": 3,
+        "num_experts_per_tok": 2,
+    },
+    "qwen3moe": {
+        "architectures": ["Qwen3MoeForCausalLM"],
+        "head_dim": 8,
+        "num_experts": 3,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 48,
+        "intermediate_size": 96,
+        "norm_topk_prob": True,
+    },
 }
+MIXTRAL = {"gate_proj": "w1", "up_proj": "w3", "down_proj": "w2"}
 
 
 def weights_for(tiny, shape: str) -> dict[str, np.ndarray]:
@@ -148,13 +163,33 @@ def weights_for(tiny, shape: str) -> dict[str, np.ndarray]:
             for part in ("pre", "post"):
                 norm = name.replace("post_attention", f"{part}_feedforward")
                 added[norm] = rng.normal(0, 0.2, len(weight))
-        if ".q_proj." in name and shape in ("qwen3", "gemma3"):
+        if ".q_proj." in name and shape in ("qwen3", "qwen3moe", "gemma3"):
             for part in "qk":
                 norm = name.replace("q_proj", f"{part}_norm")
                 added[norm] = 1 + rng.normal(0, 0.2, 8)
+    if shape in ("mixtral", "qwen3moe"):
+        weights = {name: weight for name, weight in weights.items() if ".mlp." not in name}
+        added |= experts_for(tiny, shape)
     if "untied" in shape:
         added["lm_head.weight"] = rng.normal(0, 1, weights["model.embed_tokens.weight"].shape)
     return weights | {name: weight.astype(np.float32) for name, weight in added.items()}
+
+
+def experts_for(tiny, shape: str) -> dict[str, np.ndarray]:
+    """A router, and three experts in place of each MLP, no two of them alike."""
+    rng, added = np.random.default_rng(4), {}
+    room = "block_sparse_moe" if shape == "mixtral" else "mlp"
+    for name, weight in tiny.weights().items():
+        layer, _, part = name.partition(".mlp.")
+        if not part:
+            continue
+        matrix = part.removesuffix(".weight")
+        spelled = MIXTRAL[matrix] if shape == "mixtral" else matrix
+        added[f"{layer}.{room}.gate.weight"] = rng.normal(0, 1, (3, 32))
+        for expert in range(3):
+            own = rng.normal(0, 0.3, weight.shape)
+            added[f"{layer}.{room}.experts.{expert}.{spelled}.weight"] = own
+    return added
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -162,7 +197,9 @@ def test_a_folder_becomes_a_file_that_says_the_same(tiny, make_folder, tmp_path,
     source, target = make_folder(weights_for(tiny, shape), **SHAPES[shape]), tmp_path / "a.gguf"
     convert(source, target)
     before, after = open_model(source), open_model(target)
-    assert after.card.architecture == before.card.architecture.replace("mistral", "llama")
+    llamas = {"mistral": "llama", "mixtral": "llama"}
+    architecture = before.card.architecture
+    assert after.card.architecture == llamas.get(architecture, architecture)
     assert after.tokenizer().token_bytes == before.tokenizer().token_bytes
     assert after.tokenizer().control_ids == before.tokenizer().control_ids
     assert after.tokenizer().end_ids == before.tokenizer().end_ids
@@ -210,6 +247,15 @@ def test_what_gguf_cannot_tell_is_refused(tiny, make_folder, tmp_path):
     folder = make_folder(architectures=["Qwen2ForCausalLM"], **late)
     with pytest.raises(ModelFileError, match=r"a Qwen2, Qwen2.5 of this shape cannot be written"):
         convert(folder, tmp_path / "a.gguf")
+    unnormed = {"norm_topk_prob": False, "num_experts": 3, "num_experts_per_tok": 2}
+    named = {"architectures": ["Qwen3MoeForCausalLM"], "moe_intermediate_size": 48, "head_dim": 8}
+    told = tiny.config() | unnormed | named
+    (folder / "config.json").write_text(json.dumps(told))
+    weights = weights_for(tiny, "qwen3moe")
+    (folder / "model.safetensors").write_bytes(tiny.safetensors_bytes(weights))
+    with pytest.raises(ModelFileError, match="a Qwen3-MoE of this shape cannot be written"):
+        convert(folder, tmp_path / "a.gguf")
+    (folder / "model.safetensors").write_bytes(tiny.safetensors_bytes(tiny.weights()))
     (folder / "config.json").write_text(json.dumps(tiny.config()))
     table = tiny.tokenizer()
     table["pre_tokenizer"]["pretokenizers"].pop(0)

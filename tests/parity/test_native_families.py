@@ -12,7 +12,7 @@ from fairwitness.engine import Engine, Request
 from fairwitness.kernels.native import library
 from fairwitness.kernels.pages import Pages
 from fairwitness.kernels.stack import Row, Stack
-from fairwitness.models import Model, open_model
+from fairwitness.models import DecoderConfig, Model, open_model
 from fairwitness.models.config_hugging_face import config_from_hugging_face
 from fairwitness.models.gguf_writer import write_gguf
 from fairwitness.models.packed import shape_of
@@ -25,7 +25,9 @@ import measured
 pytestmark = pytest.mark.skipif(library() is None, reason="NO NATIVE KERNELS: no compiler")
 
 CASES = ["llama-biases", "qwen2-late", "qwen3", "mistral", "smollm3", "gemma2", "gemma3"]
+CASES += ["mixtral", "qwen3moe"]
 SIZES = {"hidden_size": 64, "intermediate_size": 96, "head_dim": 32, "query_pre_attn_scalar": 32}
+SIZES |= {"moe_intermediate_size": 32}
 
 
 def quantised_model(case: str, folder: Path) -> Model:
@@ -60,13 +62,27 @@ def shapes(told: dict[str, object]) -> dict[str, list[int]]:
         parts["out_bias"] = [width]
     if config.attention.head_norms:
         parts |= {"query_norm": [size], "key_norm": [size]}
+    if config.experts is not None:
+        parts |= experts_of(parts, config)
     if config.post_norms:
         parts |= {"attention_post_norm": [width], "mlp_post_norm": [width]}
+    each = range(config.experts.count if config.experts else 1)
     return {
-        family.tensors[part].format(layer): shape
+        family.tensors[part].format(layer, expert): shape
         for layer in range(config.layers)
         for part, shape in parts.items()
+        for expert in each
     }
+
+
+def experts_of(parts: dict[str, list[int]], config: DecoderConfig) -> dict[str, list[int]]:
+    """The parts of each expert in place of those of the MLP, and the router."""
+    count, hidden = config.experts.count, config.experts.hidden
+    for part in ("gate", "up", "down"):
+        parts.pop(part)
+    down = [config.width, hidden]
+    shapes = {"router": [count, config.width], "expert_down": down}
+    return shapes | {f"expert_{part}": down[::-1] for part in ("gate", "up")}
 
 
 def native_logits(model: Model, tokens: list[int]) -> np.ndarray:
@@ -86,8 +102,10 @@ def test_tiles_say_what_the_decoder_in_jax_says(tmp_path, case):
     np.testing.assert_allclose(native_logits(model, tokens.tolist()), expected, rtol=0, atol=4e-3)
 
 
-def test_the_engine_says_what_the_decoder_in_jax_says(tmp_path):
-    model = quantised_model("gemma2", tmp_path / "gemma2")
+@pytest.mark.parametrize("case", ["gemma2", "qwen3moe"])
+def test_the_engine_says_what_the_decoder_in_jax_says(tmp_path, case):
+    model = quantised_model(case, tmp_path / case)
+    assert model.packed() is not None
     prompt = tuple(range(5, 35))
     tokens = [token.id for token in Engine(model).generate(Request(prompt, max_tokens=6))]
     expected = measured.logits_of(model, np.array([*prompt, *tokens])).argmax(1)[29:35]

@@ -37,7 +37,7 @@ class Shape:
     query_heads: int
     kv_heads: int
     head_size: int
-    hidden: int
+    hidden: int  # of the MLP, or of one expert
 
     @property
     def fits(self) -> bool:

@@ -25,6 +25,7 @@ __all__ = [
     "PAGE",
     "STAGES",
     "LayerWeights",
+    "Mixture",
     "Out",
     "Pages",
     "Row",
@@ -51,6 +52,7 @@ _VECTORS = (
     "key_norm",
     "attention_post_norm",
     "mlp_post_norm",
+    "router",
 )
 _WAVES = ("main", "local", "none")
 _ACTIVATIONS = ("silu", "gelu_tanh")
@@ -60,7 +62,8 @@ _FAR = 2**30  # no window is wider
 @dataclass(frozen=True)
 class LayerWeights:
     """One layer: `query_key` is query and key heads below each other; `gate_up` has sixteen rows of
-    gate, then sixteen of up, and so on. A Llama has nothing of what follows."""
+    gate, then sixteen of up, and so on. Of a mixture both `gate_up` and `down` are those of all
+    experts below each other. A Llama has nothing of what follows."""
 
     attention_norm: Floats
     mlp_norm: Floats
@@ -75,8 +78,19 @@ class LayerWeights:
     key_norm: Floats | None = None
     attention_post_norm: Floats | None = None  # of what is added to the residual stream
     mlp_post_norm: Floats | None = None
+    router: Floats | None = None  # of a mixture: (experts, width), each row times `mlp_norm`
     window: int | None = None  # the newest positions that a row looks at, its own among them
     rope: Literal["main", "local", "none"] = "main"  # whose frequencies turn its heads
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """How the router of a mixture of experts chooses those with the highest scores."""
+
+    count: int
+    used: int  # for each row
+    renormalise: bool  # shares are of those used, not of all
+    cap: float | None = None  # of scores
 
 
 @dataclass(frozen=True)
@@ -88,6 +102,7 @@ class Ways:
     logits_cap: float | None = None
     embedding_scale: float = 1.0
     activation: Literal["silu", "gelu_tanh"] = "silu"
+    mixture: Mixture | None = None  # in place of one gate, up and down
 
 
 @dataclass(frozen=True)
@@ -151,6 +166,7 @@ class Stack:
         reaches = [(layer.window or _FAR, _WAVES.index(layer.rope)) for layer in weights.layers]
         sizes, numbers = _whole(astuple(shape)), _numbers(shape, epsilon, weights)
         told = _whole([_told(matrix) for matrix in matrices])
+        ways = _whole(_ways(weights.ways))
         places = _whole([0 if each is None else each.ctypes.data for each in vectors])
         seen = _whole(reaches)
         native.fw_decoder_new.restype = ctypes.c_void_p
@@ -159,7 +175,7 @@ class Stack:
                 count(instructions),
                 at(sizes),
                 at(numbers),
-                count(_ACTIVATIONS.index(weights.ways.activation)),
+                at(ways),
                 at(told),
                 at(places),
                 at(seen),
@@ -297,8 +313,18 @@ def _numbers(shape: Shape, epsilon: float, weights: Weights) -> Floats:
         scale = 1 / np.sqrt(np.float32(shape.head_size))
     caps = ways.score_cap or 0.0, ways.logits_cap or 0.0
     local_amplitude = 1.0
-    told = (epsilon, scale, *caps, ways.embedding_scale, weights.amplitude, local_amplitude)
+    router_cap = (ways.mixture.cap if ways.mixture else None) or 0.0
+    amplitudes = weights.amplitude, local_amplitude
+    told = (epsilon, scale, *caps, ways.embedding_scale, *amplitudes, router_cap)
     return np.array(told, np.float32)
+
+
+def _ways(ways: Ways) -> tuple[int, int, int, int]:
+    activation, mixture = _ACTIVATIONS.index(ways.activation), ways.mixture
+    if mixture is None:
+        return activation, 0, 0, 0
+    assert 0 < mixture.used <= mixture.count
+    return activation, mixture.count, mixture.used, int(mixture.renormalise)
 
 
 def _told(matrix: Tiles) -> tuple[int, int, int, int]:

@@ -89,7 +89,8 @@ class GgufFile:
         return packed
 
     def read_blocks(self, name: str) -> NDArray[np.uint8]:
-        """One matrix as the file packs it, a row of bytes for each of its rows.
+        """One matrix as the file packs it, a row of bytes for each of its rows; of several matrices
+        in one tensor all rows below each other.
 
         It is read and not mapped, so that no second copy of the weights stays in memory.
 
@@ -104,7 +105,7 @@ class GgufFile:
         if packed.size != tensor.size_bytes:
             raise ModelFileError(self.path, f"tensor {name!r} is cut short")
         check_finite(self.path, name, tensor.format, packed)
-        return packed.reshape(tensor.shape[0], -1)
+        return packed.reshape(prod(tensor.shape[:-1]), -1)
 
 
 def open_gguf(path: Path) -> GgufFile:

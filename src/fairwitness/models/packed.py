@@ -6,14 +6,17 @@ widened for the decoder in JAX instead (`fairwitness.models.weights`).
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import prod
+
 import numpy as np
 from numpy.typing import NDArray
 
 from fairwitness.kernels import formats, quantised
 from fairwitness.kernels.native import library
 from fairwitness.kernels.quantised import Room, Tiles, tiles_bytes
-from fairwitness.kernels.stack import LayerWeights, Shape, Ways, Weights, interleaved
-from fairwitness.models.config import Attention, DecoderConfig, Multipliers
+from fairwitness.kernels.stack import LayerWeights, Mixture, Shape, Ways, Weights, interleaved
+from fairwitness.models.config import Attention, DecoderConfig, Experts, Multipliers
 from fairwitness.models.families import GGUF, Family
 from fairwitness.models.gguf import GgufFile, GgufTensor
 from fairwitness.models.rope import Dynamic, amplitude, frequencies
@@ -33,8 +36,7 @@ _KINDS = {
     "Q5_K": formats.Q5_K,
     "Q6_K": formats.Q6_K,
 }
-_MATRICES = ("query", "key", "value", "out", "gate", "up", "down")
-_TOGETHER = (("query", "key"), ("gate", "up"))
+_ATTENTION = ("query", "key", "value", "out")
 
 
 def shape_of(config: DecoderConfig) -> Shape:
@@ -46,15 +48,15 @@ def shape_of(config: DecoderConfig) -> Shape:
         config.query_heads,
         config.kv_heads,
         config.head_size,
-        config.hidden,
+        config.experts.hidden if config.experts else config.hidden,
     )
 
 
 def is_native(family: Family, config: DecoderConfig) -> bool:
     """Whether the native step is made for a GGUF file of this kind: whatever a config may say but
-    experts, sinks, chunks, scores that grow with the position, and frequencies that change with
-    it."""
-    attention, multipliers = config.attention, config.multipliers
+    experts with biases or beside an MLP, sinks, chunks, scores that grow with the position, and
+    frequencies that change with it."""
+    attention, multipliers, experts = config.attention, config.multipliers, config.experts
     known = Attention(
         bias=attention.bias,
         out_bias=attention.out_bias,
@@ -65,7 +67,7 @@ def is_native(family: Family, config: DecoderConfig) -> bool:
     return (
         family.gguf is not None
         and attention == known
-        and config.experts is None
+        and (experts is None or experts == replace(experts, bias=False, beside_mlp=False))
         and config.activation in ("silu", "gelu_tanh")
         and multipliers == Multipliers(multipliers.embedding, logits_cap=multipliers.logits_cap)
         and not any(reach.chunk for reach in config.reaches)
@@ -90,15 +92,30 @@ def packed_weights(file: GgufFile, family: Family, config: DecoderConfig) -> Wei
 def _is_packable(file: GgufFile, config: DecoderConfig) -> bool:
     """Whether every matrix has a format that we multiply by, and joined ones the same."""
     top = ["embedding"] if config.tied_head else ["embedding", "head"]
+    gate, up, down = _mlp(config)
     names = [GGUF[name] for name in top]
     joined = []
     for layer in range(config.layers):
-        names += [GGUF[name].format(layer) for name in _MATRICES]
-        joined += [[GGUF[name].format(layer) for name in group] for group in _TOGETHER]
+        names += [GGUF[name].format(layer) for name in (*_ATTENTION, gate, up, down)]
+        joined += [[GGUF[name].format(layer) for name in ("query", "key")]]
+        joined += [[GGUF[name].format(layer) for name in (gate, up)]]
     tensors = file.tensors
     return all(name in tensors and tensors[name].format.name in _KINDS for name in names) and all(
         len({tensors[name].format for name in group}) == 1 for group in joined
     )
+
+
+def _mlp(config: DecoderConfig) -> tuple[str, str, str]:
+    """The tensors of gate, up and down, which are those of all experts where there are some."""
+    if config.experts is None:
+        return "gate", "up", "down"
+    return "experts_gate", "experts_up", "experts_down"
+
+
+def _mixture(experts: Experts | None) -> Mixture | None:
+    if experts is None:
+        return None
+    return Mixture(experts.count, experts.used, experts.renormalise, experts.cap)
 
 
 def ways_of(config: DecoderConfig) -> Ways:
@@ -111,6 +128,7 @@ def ways_of(config: DecoderConfig) -> Ways:
         multipliers.logits_cap,
         multipliers.embedding,
         activation,
+        _mixture(config.experts),
     )
 
 
@@ -153,36 +171,41 @@ class _Source:
 
     def _layer(self, index: int) -> LayerWeights:
         config = self._config
+        hidden, (gate, up, down) = shape_of(config).hidden, _mlp(config)
         query_rows = config.query_heads * config.head_size
         kv_rows = config.kv_heads * config.head_size
+        experts = () if config.experts is None else (config.experts.count,)
         shapes = {
             "query": (query_rows, config.width),
             "key": (kv_rows, config.width),
             "value": (kv_rows, config.width),
             "out": (config.width, query_rows),
-            "gate": (config.hidden, config.width),
-            "up": (config.hidden, config.width),
-            "down": (config.width, config.hidden),
+            gate: (*experts, hidden, config.width),
+            up: (*experts, hidden, config.width),
+            down: (*experts, config.width, hidden),
         }
         names = {name: GGUF[name].format(index) for name in GGUF}
         told = {name: self._blocks(names[name], shape) for name, shape in shapes.items()}
         query = self._halves(told["query"], config.query_heads)
         key = self._halves(told["key"], config.kv_heads)
         reach = config.reach(index)
+        mlp_norm_d = self._floats(names["mlp_norm"], config.width)
         return LayerWeights(
             attention_norm=self._floats(names["attention_norm"], config.width),
-            mlp_norm=self._floats(names["mlp_norm"], config.width),
+            mlp_norm=mlp_norm_d,
             query_key=self._tiles(np.concatenate([query, key]), names["query"]),
             value=self._tiles(told["value"], names["value"]),
             out=self._tiles(told["out"], names["out"]),
-            gate_up=self._tiles(interleaved(told["gate"], told["up"]), names["gate"]),
-            down=self._tiles(told["down"], names["down"]),
-            **self._besides(names),
+            gate_up=self._tiles(interleaved(told[gate], told[up]), names[gate]),
+            down=self._tiles(told[down], names[down]),
+            **self._besides(names, mlp_norm_d),
             window=reach.window,
             rope=reach.rope,
         )
 
-    def _besides(self, names: dict[str, str]) -> dict[str, NDArray[np.float32]]:
+    def _besides(
+        self, names: dict[str, str], mlp_norm_d: NDArray[np.float32]
+    ) -> dict[str, NDArray[np.float32]]:
         """What this family's layers have besides a Llama's, by the names of `LayerWeights`."""
         config, size, besides = self._config, self._config.head_size, {}
         if config.attention.bias:
@@ -201,6 +224,9 @@ class _Source:
         if config.post_norms:
             for part in ("attention_post_norm", "mlp_post_norm"):
                 besides[part] = self._floats(names[part], config.width)
+        if config.experts is not None:
+            router_ed = self._floats(names["router"], config.experts.count, config.width)
+            besides["router"] = router_ed * mlp_norm_d
         return besides
 
     def _halves(self, rows: Rows, heads: int) -> Rows:
@@ -214,9 +240,9 @@ class _Source:
         self._check(name, shape)
         return self._file.read_blocks(name)
 
-    def _floats(self, name: str, size: int) -> NDArray[np.float32]:
+    def _floats(self, name: str, *shape: int) -> NDArray[np.float32]:
         floats = self._file.read(name)
-        self._check(name, (size,))
+        self._check(name, shape)
         return floats
 
     def _check(self, name: str, shape: tuple[int, ...]) -> None:
@@ -225,6 +251,7 @@ class _Source:
 
 
 def _packed_bytes(tensor: GgufTensor) -> int:
-    if len(tensor.shape) != 2 or tensor.format.name not in _KINDS:
+    if len(tensor.shape) < 2 or tensor.format.name not in _KINDS:
         return 0
-    return tiles_bytes(_KINDS[tensor.format.name], *tensor.shape)
+    *rows, columns = tensor.shape
+    return tiles_bytes(_KINDS[tensor.format.name], prod(rows), columns)

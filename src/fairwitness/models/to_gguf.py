@@ -1,8 +1,9 @@
 """A folder of safetensors as the contents of a GGUF file: to run natively, and elsewhere.
 
-For decoders without experts: Llama, Mistral, Qwen 2 and 3, Gemma 2 and 3, SmolLM3. Names come
-from the table of families. Query and key rows of the Llamas are put into pairs, as GGUF has them,
-what Gemma adds to one becomes the norm itself, and Llama 3's stretch of RoPE a tensor of factors.
+For Llama, Mistral, Mixtral, Qwen 2 and 3, Qwen3-MoE, Gemma 2 and 3, SmolLM3. Names come from the
+table of families; experts that a folder has one by one become one tensor a layer. Query and key
+rows of the Llamas are put into pairs, as GGUF has them, what Gemma adds to one becomes the norm
+itself, and Llama 3's stretch of RoPE a tensor of factors.
 What the keys would not give back is refused.
 
 Facts: conversion/*.py of github.com/ggml-org/llama.cpp, which writes these files for everybody.
@@ -30,7 +31,7 @@ from fairwitness.models.model import json_table
 from fairwitness.models.quantise import quantise
 from fairwitness.models.rope import Linear, Llama3, frequencies, scaled
 from fairwitness.models.safetensors import Safetensors, open_folder
-from fairwitness.models.weights import check_all_placed
+from fairwitness.models.weights import check_all_placed, check_shape
 from fairwitness.models.writing import NewTensor
 
 Floats = NDArray[np.float32]
@@ -48,12 +49,12 @@ def gguf_of_folder(
     """
     path = folder / "config.json"
     family, config = config_from_hugging_face(path, json_table(path))
-    if family.gguf is None or config.experts is not None:
+    if family.gguf is None or (config.experts is not None and config.experts.bias):
         raise ModelFileError(path, f"a {family.title} cannot be written as GGUF")
     file = open_folder(folder)
     tensors = [
-        _tensor(file, name, gguf_name, partial(_turned, family, config, part), choose)
-        for part, name, gguf_name in _named(file, family, config)
+        _tensor(file, names, gguf_name, partial(_turned, family, config, part), choose)
+        for part, names, gguf_name in _named(file, family, config)
     ]
     metadata, names = _metadata(folder, family, config), {tensor.name for tensor in tensors}
     _, told = config_from_gguf(path, metadata, config.vocabulary, names)
@@ -88,7 +89,7 @@ def _metadata(folder: Path, family: Family, config: DecoderConfig) -> dict[str, 
         "rope.dimension_count": config.head_size,
         "rope.freq_base": config.rope_base,
     }
-    shape |= _reach(config)
+    shape |= _reach(config) | _experts(config)
     match config.rope_scaling:
         case Linear(factor):
             shape |= {"rope.scaling.type": "linear", "rope.scaling.factor": factor}
@@ -116,20 +117,42 @@ def _reach(config: DecoderConfig) -> dict[str, Value]:
     return told
 
 
-def _named(file: Safetensors, family: Family, config: DecoderConfig) -> list[tuple[str, str, str]]:
-    """Each tensor of the folder: our word for it, its name there, its name in GGUF."""
+def _experts(config: DecoderConfig) -> dict[str, Value]:
+    """The keys of a mixture; that shares are of those used is no key, but what all of them do."""
+    experts = config.experts
+    if experts is None:
+        return {}
+    return {
+        "expert_count": experts.count,
+        "expert_used_count": experts.used,
+        "expert_feed_forward_length": experts.hidden,
+    }
+
+
+def _named(
+    file: Safetensors, family: Family, config: DecoderConfig
+) -> list[tuple[str, list[str], str]]:
+    """Each tensor: our word for it, its name in the folder or those of all experts, and in GGUF."""
     left = {name for name in file.tensors if not name.endswith(_ROTARY)}
     if config.tied_head:
         left.discard(family.tensors["head"])
     found = []
     for layer in range(config.layers):
         for part, spelled in family.tensors.items():
-            name = spelled.format(layer)
-            if name in left and part in family.gguf_tensors:
-                left.discard(name)
-                found.append((part, name, family.gguf_tensors[part].format(layer)))
+            names, part = _spelled(config, part, spelled, layer)
+            if left.issuperset(names) and part in family.gguf_tensors:
+                left.difference_update(names)
+                found.append((part, names, family.gguf_tensors[part].format(layer)))
     check_all_placed(file.path, left)
     return found
+
+
+def _spelled(config: DecoderConfig, part: str, spelled: str, layer: int) -> tuple[list[str], str]:
+    """The names of a part of a layer in a folder, and the part of GGUF that holds them."""
+    if config.experts is None or not part.startswith("expert_"):
+        return [spelled.format(layer)], part
+    names = [spelled.format(layer, each) for each in range(config.experts.count)]
+    return names, part.replace("expert_", "experts_")
 
 
 def _turned(family: Family, config: DecoderConfig, part: str, weights: Floats) -> Floats:
@@ -144,23 +167,29 @@ def _turned(family: Family, config: DecoderConfig, part: str, weights: Floats) -
 
 def _tensor(
     file: Safetensors,
-    name: str,
+    names: list[str],
     gguf_name: str,
     turn: Callable[[Floats], Floats],
     choose: Callable[[str, tuple[int, ...], BlockFormat], BlockFormat],
 ) -> NewTensor:
-    stored = file.tensors[name]
-    block_format = choose(gguf_name, stored.shape, stored.format)
-    read = partial(_packed, file, name, turn, block_format)
-    return NewTensor(gguf_name, stored.shape, block_format, read)
+    """One tensor, or those of all experts one after the other."""
+    stored = file.tensors[names[0]]
+    for name in names:
+        check_shape(file.path, name, file.tensors[name].shape, stored.shape)
+    shape = stored.shape if len(names) == 1 else (len(names), *stored.shape)
+    block_format = choose(gguf_name, shape, stored.format)
+    read = partial(_packed, file, names, turn, block_format)
+    return NewTensor(gguf_name, shape, block_format, read)
 
 
 def _packed(
-    file: Safetensors, name: str, turn: Callable[[Floats], Floats], block_format: BlockFormat
+    file: Safetensors, names: list[str], turn: Callable[[Floats], Floats], block_format: BlockFormat
 ) -> NDArray[np.uint8]:
-    packed = quantise(block_format, turn(file.read(name)))
-    check_finite(file.path, f"{name} as {block_format.name}", block_format, packed)
-    return packed
+    packed = []
+    for name in names:
+        packed.append(quantise(block_format, turn(file.read(name))))
+        check_finite(file.path, f"{name} as {block_format.name}", block_format, packed[-1])
+    return np.concatenate(packed)
 
 
 def pairs_from_halves(rows: Floats, heads: int) -> Floats:

@@ -131,11 +131,16 @@ class Decoder {
         const int64_t columns = std::max({shape.width, shape.queries(), shape.hidden});
         // each thread keeps few rows to itself
         const int64_t vectors = std::max(count, kLonely * pool_.threads());
-        step.normed = normed_.of(vectors, shape.width);
+        const int64_t used = network_.mixture.used, sent = used * std::max(2 * count, pool_.threads());
+        step.normed = normed_.of(std::max(vectors, sent), shape.width);
         step.whole_mixed = whole_mixed_.of(vectors, shape.queries());
-        step.whole_hidden = whole_hidden_.of(vectors, shape.hidden);
+        step.whole_hidden = whole_hidden_.of(std::max(vectors, sent), shape.hidden);
+        step.scores = room(scores_, count * network_.mixture.count);
+        step.slots = room(slots_, pool_.threads() * 2 * count * used);
+        step.crowds = room(crowds_, pool_.threads() * network_.mixture.count);
+        step.counts = room(counts_, pool_.threads() * network_.mixture.count);
         step.mixed = room(mixed_, count * shape.queries());
-        step.hidden = room(hidden_, count * shape.hidden);
+        step.hidden = room(hidden_, count * std::max<int64_t>(used, 1) * shape.hidden);
         step.most_rank = most_rank;
         step.low = room(low_, count * most_rank);
         step.widened_room = columns;
@@ -175,7 +180,7 @@ class Decoder {
         for (const Layer &layer : layers_)
             sweep.matrices.insert(
                 sweep.matrices.end(),
-                {layer.query_key, layer.value, layer.out, layer.gate_up, layer.down});
+                {layer.query_key, layer.value, layer.out, once(layer.gate_up), once(layer.down)});
         pool_.run(
             [](void *state, int64_t thread) {
                 auto &told = *static_cast<Sweep *>(state);
@@ -201,6 +206,13 @@ class Decoder {
     const Shape &shape() const { return network_.shape; }
 
   private:
+    // As much of all experts' matrices as a row uses.
+    Matrix once(Matrix matrix) const {
+        const Mixture &mixture = network_.mixture;
+        if (mixture.count) matrix.rows = matrix.rows / mixture.count * mixture.used;
+        return matrix;
+    }
+
     std::vector<Run> runs_of(const std::vector<Row> &rows) const {
         std::vector<Run> runs;
         for (int64_t r = 0; r < static_cast<int64_t>(rows.size()); r++) {
@@ -218,7 +230,10 @@ class Decoder {
     Pool pool_;
     Room normed_, whole_mixed_, whole_hidden_;
     std::vector<Line> shares_;
-    std::vector<float> x_, q_, turns_, given_, mixed_, hidden_, found_, part_found_, low_, widened_, logits_;
+    std::vector<float> x_, q_, turns_, given_, mixed_, hidden_, found_, part_found_, low_, widened_, logits_, scores_;
+    std::vector<Slot> slots_;
+    std::vector<Crowd> crowds_;
+    std::vector<int64_t> counts_;
     std::vector<int32_t> parts_done_;
     int64_t *spent_ns_ = nullptr;
 };
@@ -227,7 +242,7 @@ class Decoder {
 
 namespace {
 
-Network network_of(const int64_t *size, const float *number, int64_t activation,
+Network network_of(const int64_t *size, const float *number, const int64_t *ways,
                    const int64_t *matrices, const int64_t *vectors) {
     const auto vector = [&](int64_t i) { return reinterpret_cast<const float *>(vectors[i]); };
     Network network{};
@@ -237,7 +252,8 @@ Network network_of(const int64_t *size, const float *number, int64_t activation,
     network.score_cap = number[2];
     network.logits_cap = number[3];
     network.embedding_scale = number[4];
-    network.activation = static_cast<Activation>(activation);
+    network.activation = static_cast<Activation>(ways[0]);
+    network.mixture = {ways[1], ways[2], ways[3] != 0, number[5 + kWaves]};
     for (int64_t w = 0; w < kWaves; w++) network.waves[w] = {vector(1 + w), number[5 + w]};
     network.norm = vector(0);
     network.embedding = matrix_of(matrices);
@@ -250,12 +266,12 @@ std::vector<Layer> layers_of(int64_t count, const int64_t *matrices, const int64
                              const int64_t *reaches) {
     std::vector<Layer> layers;
     for (int64_t l = 0; l < count; l++) {
-        const int64_t *matrix = matrices + 8 + 20 * l, *own = vectors + 1 + kWaves + 8 * l;
+        const int64_t *matrix = matrices + 8 + 20 * l, *own = vectors + 1 + kWaves + 9 * l;
         const auto vector = [&](int64_t i) { return reinterpret_cast<const float *>(own[i]); };
         layers.push_back({vector(0), vector(1), matrix_of(matrix), matrix_of(matrix + 4),
                           matrix_of(matrix + 8), matrix_of(matrix + 12), matrix_of(matrix + 16),
                           vector(2), vector(3), vector(4), vector(5), vector(6), vector(7),
-                          std::min(reaches[2 * l], kFar), reaches[2 * l + 1]});
+                          std::min(reaches[2 * l], kFar), reaches[2 * l + 1], vector(8)});
     }
     return layers;
 }
@@ -263,7 +279,8 @@ std::vector<Layer> layers_of(int64_t count, const int64_t *matrices, const int64
 }  // namespace
 
 // `shape` is vocabulary, width, layers, query heads, kv heads, head size, hidden. `numbers` are epsilon,
-// the scale of queries, the caps of scores and of logits, the scale of embeddings, the amplitudes of waves.
+// the scale of queries, the caps of scores and of logits, the scale of embeddings, the amplitudes of waves,
+// the cap of a router's scores. `ways` are the activation, experts, how many a row uses, whether only those share.
 // `matrices` has kind, rows, columns and address of the embedding, the head, then of each layer query and
 // key, value, out, gate and up, down. `vectors` has addresses, 0 for what there is not: the last norm, the
 // frequencies of waves, then of each layer what `layers_of` puts in its place. `reaches` has window and wave
@@ -271,11 +288,11 @@ std::vector<Layer> layers_of(int64_t count, const int64_t *matrices, const int64
 // All that these addresses point to stays the caller's and has to outlive the decoder. Null where this
 // machine has no such form.
 FW_EXPORT void *fw_decoder_new(int64_t form_number, const int64_t *shape, const float *numbers,
-                               int64_t activation, const int64_t *matrices, const int64_t *vectors,
+                               const int64_t *ways, const int64_t *matrices, const int64_t *vectors,
                                const int64_t *reaches, int64_t threads) {
     const Form *form = form_numbered(form_number);
     if (!form) return nullptr;
-    return new Decoder(form, network_of(shape, numbers, activation, matrices, vectors),
+    return new Decoder(form, network_of(shape, numbers, ways, matrices, vectors),
                        layers_of(shape[2], matrices, vectors, reaches), threads);
 }
 

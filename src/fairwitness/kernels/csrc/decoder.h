@@ -12,14 +12,33 @@ struct Layer {
     Matrix query_key;  // query heads, key heads below each other
     Matrix value;
     Matrix out;
-    Matrix gate_up;  // sixteen rows of gate, sixteen of up, and so on
-    Matrix down;
+    Matrix gate_up;  // sixteen rows of gate, sixteen of up, and so on; of all experts below each other
+    Matrix down;     // and so here
     const float *heads_bias;           // of query, key and value heads below each other
     const float *out_bias;
     const float *query_norm, *key_norm;  // of each head, before it is turned
     const float *attention_post_norm, *mlp_post_norm;  // of what is added to the residual stream
     int64_t window;                    // the newest positions that a row looks at, its own among them
     int64_t wave;                      // which of the network's turns its heads
+    const float *router;               // of a mixture of experts: experts * width, times the mlp norm
+};
+
+// Which experts work on a row.
+struct Mixture {
+    int64_t count, used;
+    bool is_renormalised;  // shares are of those used, not of all
+    float cap;             // of scores, as a network's caps
+};
+
+// One of a row's experts, and where that has its rows.
+struct Slot {
+    int64_t row, expert, crowd;
+    float share;
+};
+
+// The rows that an expert works on: slots behind each other, and vectors from a place on.
+struct Crowd {
+    int64_t expert, first, count, place;
 };
 
 constexpr int64_t kWaves = 2;         // kinds of RoPE
@@ -34,7 +53,7 @@ struct Wave {
 };
 
 struct Shape {
-    int64_t vocabulary, width, layers, query_heads, kv_heads, head_size, hidden;
+    int64_t vocabulary, width, layers, query_heads, kv_heads, head_size, hidden;  // the last of one expert
 
     int64_t heads() const { return query_heads + 2 * kv_heads; }
     int64_t queries() const { return query_heads * head_size; }
@@ -49,6 +68,7 @@ struct Network {
     float score_cap, logits_cap;  // what they come close to: cap * tanh(x / cap); 0 for none
     float embedding_scale;
     Activation activation;
+    Mixture mixture;  // zeros for none
     Wave waves[kWaves];
     const float *norm;
     Matrix embedding, head;
@@ -113,7 +133,11 @@ struct Step {
     float *turns;          // kWaves * rows * head_size: cosines, then sines
     float *given;          // rows * width, of what is normed again before it is added
     float *mixed;          // rows * queries, what attention found
-    float *hidden;         // rows * hidden
+    float *hidden;         // rows * hidden, with experts for each that a row uses
+    float *scores;         // rows * experts
+    Slot *slots;           // for each thread those of all rows, as chosen and by crowds
+    Crowd *crowds;         // for each thread experts
+    int64_t *counts;       // and the same
     Pages pages;
     float *found;          // for each thread: what a run's queries found, and what they find next
     int64_t found_room;    // numbers of one of these

@@ -5,30 +5,10 @@
 #pragma once
 
 #include "attend.h"
+#include "experts.h"
 #include "heads.h"
 
-constexpr int64_t kMostAsked = 4;      // rows, for which weights are asked for before they are needed
-constexpr int64_t kAsked = 1024;       // bytes, at once
-constexpr int64_t kMostAhead = 131072;  // bytes, before a product begins
-constexpr int64_t kPanelsAtOnce = 2;    // a piece of work; half a microsecond for one vector
 constexpr int64_t kHeadAtOnce = 8 * kPanelsAtOnce;
-
-static int64_t chunks_of(int64_t count, int64_t size) { return (count + size - 1) / size; }
-
-static void normalise(const float *x, const float *scale, float epsilon, const Vectors &out,
-                      int64_t vector) {
-    const float inverse = unit_of(x, out.columns, epsilon);
-    for (int64_t s = 0; s < out.segments(); s++) {
-        const int64_t first = s * kSegment, left = out.blocks() - first;
-        const int64_t blocks = left < kSegment ? left : kSegment;
-        float segment[kSegment * kColumns];
-        for (int64_t i = 0; i < blocks * kColumns; i += 16) {
-            const int64_t c = first * kColumns + i;
-            store(segment + i, load(x + c) * inverse * load(scale + c));
-        }
-        quantise(segment, blocks, out, vector, s);
-    }
-}
 
 // What a number of a row's tile means, by its place there.
 template <int kKind>
@@ -81,26 +61,6 @@ static void begin(const Step &step, int64_t thread) {
     }
 }
 
-// Vectors of `rows` rows, to meet a matrix of some kind, and perhaps of another. Few rows each thread
-// makes for itself: that is sooner done than meeting.
-struct Meets {
-    int32_t kind, other;
-};
-template <class Make>
-static Vectors made(const Step &step, Vectors out, int64_t rows, Meets meets, int64_t thread,
-                    const Make &make) {
-    out.count = rows;
-    out.meets_scaled = !is_whole(meets.kind) || !is_whole(meets.other);
-    if (rows > kLonely) {
-        for (int64_t r; (r = step.pool->take(thread, rows)) < rows;) make(out, r);
-        step.pool->barrier();
-        return out;
-    }
-    const Vectors own = out.from(thread * kLonely);
-    for (int64_t r = 0; r < rows; r++) make(own, r);
-    return own;
-}
-
 // Of the residual stream.
 static Vectors normalised(const Step &step, const float *scale, const int64_t *wants, int64_t rows,
                           Meets meets, int64_t thread) {
@@ -118,11 +78,6 @@ static Vectors whole_rows(const Step &step, const float *x, const Vectors &room,
         quantise_row(x + r * out.columns, out, r);
     });
 }
-
-// What a product gives goes into the residual stream, or is to be normed before.
-struct Gift {
-    const float *bias, *post_norm;
-};
 
 // Adds a matrix times each vector to the residual stream.
 static void add_product(const Step &step, int64_t layer, Product product, const Matrix &matrix,
@@ -161,15 +116,6 @@ static void add_normed(const Step &step, Gift gift, int64_t thread) {
             store(x + i, load(x + i) + load(given + i) * inverse * load(gift.post_norm + i));
     }
     step.pool->barrier();
-}
-
-// x / (1 + e to the -y), where y is x, or what makes that gelu by tanh.
-FW_INLINE f32x16 activated(Activation activation, f32x16 x) {
-    f32x16 y = x;
-    if (activation == Activation::kGelu)
-        y = x * fma(x * x, all(0.0713548163f), all(1.5957691216f));  // 2 sqrt(2 / pi) (x + 0.044715 x^3)
-    const f32x16 bounded = y < -80.0f ? all(-80.0f) : y;
-    return x / (1.0f + exponential(-bounded));
 }
 
 // The activated gate times up, 32 hidden numbers a piece.
@@ -230,51 +176,27 @@ static void predict(const Step &step, const Vectors &vectors, int64_t thread) {
     }
 }
 
-// Meets the others, and asks for the first weights that this thread reads of the product behind, of
-// `pieces` of `panels` panels each: few rows wait for memory, which should not be idle while threads are.
-static void meet(const Step &step, int64_t thread, const Matrix &matrix, int64_t pieces,
-                 int64_t panels) {
-    Pool &pool = *step.pool;
-    if (step.rows > kMostAsked) return pool.barrier();
-    const uint8_t *bytes = matrix.panel(pool.first_of(thread, pieces) * panels);
-    int64_t asked = 0;
-    const auto ask = [&] {
-        ask_from_far(bytes + asked, kAsked);
-        asked += kAsked;
-    };
-    pool.barrier([&] {
-        if (asked < kMostAhead) ask();
-    });
-    while (asked < kFar) ask();
+// What a layer without experts does with all rows, once they are whole.
+static void think(const Step &step, int64_t l, Gift gift, int64_t thread, Watch &watch) {
+    const Layer &layer = step.network->layers[l];
+    const Vectors mlp = normalised(step, layer.mlp_norm, nullptr, step.rows,
+                                   {layer.gate_up.kind, layer.gate_up.kind}, thread);
+    watch.ends(Stage::kNorm);
+    adapt(step, l, kGateUp, mlp, thread);
+    gate_and_up(step, l, layer.gate_up, mlp, thread);
+    watch.ends(Stage::kGateUp);
+    meet(step, thread, layer.down, chunks_of(layer.down.panels(), kPanelsAtOnce), kPanelsAtOnce);
+    const Vectors hidden = whole_rows(step, step.hidden, step.whole_hidden, layer.down, thread);
+    adapt(step, l, kDown, hidden, thread);
+    add_product(step, l, kDown, layer.down, gift, hidden, thread);
+    watch.ends(Stage::kDown);
 }
-
-// Where a thread's processor time goes, for one who asks; waiting counts for the stage behind it.
-class Watch {
-    static constexpr auto kStages = static_cast<int64_t>(Stage::kCount);
-
-  public:
-    Watch(const Step &step, int64_t thread)
-        : spent_ns_(step.spent_ns ? step.spent_ns + thread * kStages : nullptr),
-          seen_ns_(spent_ns_ ? thread_ns() : 0) {}
-
-    void ends(Stage stage) {
-        if (!spent_ns_) return;
-        const int64_t now_ns = thread_ns();
-        spent_ns_[static_cast<int64_t>(stage)] += now_ns - seen_ns_;
-        seen_ns_ = now_ns;
-    }
-
-  private:
-    int64_t *spent_ns_;
-    int64_t seen_ns_;
-};
 
 static void run_stages(const Step &step, int64_t thread) {
     const Network &network = *step.network;
     Watch watch(step, thread);
     const Shape &shape = network.shape;
     const int64_t head_panels = shape.head_size / kRows, blocks = shape.hidden / kColumns;
-    const int64_t width_pieces = chunks_of(shape.width / kRows, kPanelsAtOnce);
     begin(step, thread);
     watch.ends(Stage::kBegin);
     meet(step, thread, network.layers[0].query_key, shape.heads(), head_panels);
@@ -290,24 +212,20 @@ static void run_stages(const Step &step, int64_t thread) {
         step.pool->barrier();
         attend_all(step, l, thread);
         watch.ends(Stage::kAttend);
-        meet(step, thread, layer.out, width_pieces, kPanelsAtOnce);
+        meet(step, thread, layer.out, chunks_of(layer.out.panels(), kPanelsAtOnce), kPanelsAtOnce);
         const Vectors mixed = whole_rows(step, step.mixed, step.whole_mixed, layer.out, thread);
         adapt(step, l, kOut, mixed, thread);
         add_product(step, l, kOut, layer.out, looked, mixed, thread);
         watch.ends(Stage::kOut);
-        meet(step, thread, layer.gate_up, blocks, 4);
+        if (layer.router)
+            meet(step, scored_first(step, layer, thread));
+        else
+            meet(step, thread, layer.gate_up, blocks, 4);
         add_normed(step, looked, thread);
-        const Vectors mlp = normalised(step, layer.mlp_norm, nullptr, step.rows,
-                                       {layer.gate_up.kind, layer.gate_up.kind}, thread);
-        watch.ends(Stage::kNorm);
-        adapt(step, l, kGateUp, mlp, thread);
-        gate_and_up(step, l, layer.gate_up, mlp, thread);
-        watch.ends(Stage::kGateUp);
-        meet(step, thread, layer.down, width_pieces, kPanelsAtOnce);
-        const Vectors hidden = whole_rows(step, step.hidden, step.whole_hidden, layer.down, thread);
-        adapt(step, l, kDown, hidden, thread);
-        add_product(step, l, kDown, layer.down, thought, hidden, thread);
-        watch.ends(Stage::kDown);
+        if (layer.router)
+            mix(step, layer, thought, thread, watch);
+        else
+            think(step, l, thought, thread, watch);
         if (l + 1 < shape.layers)
             meet(step, thread, network.layers[l + 1].query_key, shape.heads(), head_panels);
         else
