@@ -116,6 +116,28 @@ def test_news_is_asked_before_and_after_its_pages_and_only_as_of_its_day(tmp_pat
     assert (counted.offered.accuracy, counted.offered.abstained_before_feed) == (1.0, 1.0)
 
 
+@pytest.mark.parametrize(("right", "other", "wrong"), [("A", "B", 0.0), ("B", "A", 0.5)])
+def test_what_older_pages_tell_is_no_silence_and_wrong_only_if_it_is(
+    tmp_path: Path, right: str, other: str, wrong: float
+) -> None:
+    named = {"A": "Ana Ruiz", "B": "Bo Weber"}
+    question = "Who won the Portville race?"
+    rows = [
+        row("20250307_0", "2025/03/06", question, "Ana Ruiz", "Bo Weber"),
+        row("20250314_0", "2025/03/13", question, named[right], named[other]),
+    ]
+    pages = [
+        page("a", "2025/03/05", "Ana Ruiz won the Portville race"),
+        page("b", "2025/03/06", "Runner Ana Ruiz wins Portville race in the rain"),
+    ]
+    hearing = Hearing(tmp_path, lambda: None)
+    counted = news(ask_the_news(hearing, rows, pages, lambda *_: None))
+    hearing.close()
+    assert counted.offered is not None
+    for each in (counted, counted.offered):
+        assert (each.abstained_before_feed, each.wrong_before_feed) == (0.5, wrong)
+
+
 @pytest.mark.parametrize(
     ("sentence", "stated"),
     [

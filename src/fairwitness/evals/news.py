@@ -59,6 +59,9 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     """Of all questions, answered otherwise and without a hedge."""
     wrong_hedged: float
     abstained_before_feed: float
+    wrong_before_feed: float
+    """Of all questions, answered otherwise before their pages came, hedged or not: what older pages
+    told rightly is left out."""
     asked: int
     offered: "News | None" = None
     """The same of the same questions when their choices are offered to whoever answers."""
@@ -79,6 +82,7 @@ class Told:
     before: Answer | None
     after: Answer | None
     """None where the question could not be asked."""
+    outcome_before: str
     outcome: str
     """`right`, `wrong` or `abstained`."""
     in_words: bool
@@ -120,7 +124,7 @@ def news(outcomes: Sequence[Told]) -> News:
     unstated = [each for each in outcomes if not each.stated]
     wrong = [each.after for each in outcomes if each.outcome == "wrong" and each.after]
     sure = sum(answer.standing == "agreed" for answer in wrong)
-    before = [each.before is None or each.before.abstained for each in outcomes]
+    before = [each.outcome_before == "abstained" for each in outcomes]
     offered = [each.offered for each in outcomes if each.offered]
     return News(
         answerable=len(answerable),
@@ -134,6 +138,7 @@ def news(outcomes: Sequence[Told]) -> News:
         wrong_confident=round(sure / max(1, len(outcomes)), 4),
         wrong_hedged=round((len(wrong) - sure) / max(1, len(outcomes)), 4),
         abstained_before_feed=share(before),
+        wrong_before_feed=share([each.outcome_before == "wrong" for each in outcomes]),
         asked=len(outcomes),
         offered=_offered(offered) if offered else None,
     )
@@ -182,12 +187,28 @@ def _told(row: Row, pages: Sequence[Row], before: Asked, after: Asked) -> Told:
     read = [page for page in pages if _published_ms(page) < by_then]
     answerable = any(right in _plain(f"{page['title']} {page['text']}") for page in read)
     stated = answerable and any(_states(span.text, row) for span in _spans(read))
-    openly, offered = after
-    said = "" if openly is None else _plain(" ".join(s.text for s in openly.sentences))
     others = [c for c in choices if c != right and c not in right]
-    first = _first_named(row["choices"], openly)
-    named = "" if offered is None else _plain(offered.says)
     name, question, right_there = row["question_id"], row["question_sentence"], right.strip()
+
+    def openly(answer: Answer | None) -> str:
+        said = "" if answer is None else _plain(" ".join(s.text for s in answer.sentences))
+        return _outcome(answer, _first(right, others, said))
+
+    def offered(answer: Answer | None) -> str:
+        return _outcome(answer, answer is not None and _plain(answer.says) == right)
+
+    with_choices = Told(
+        name=name,
+        question=question,
+        right=right_there,
+        answerable=answerable,
+        stated=stated,
+        before=before[1],
+        after=after[1],
+        outcome_before=offered(before[1]),
+        outcome=offered(after[1]),
+        in_words=offered(after[1]) == "right",
+    )
     return Told(
         name=name,
         question=question,
@@ -195,20 +216,11 @@ def _told(row: Row, pages: Sequence[Row], before: Asked, after: Asked) -> Told:
         answerable=answerable,
         stated=stated,
         before=before[0],
-        after=openly,
-        outcome=_outcome(openly, _first(right, others, said)),
-        in_words=_plain(first) == right,
-        offered=Told(
-            name=name,
-            question=question,
-            right=right_there,
-            answerable=answerable,
-            stated=stated,
-            before=before[1],
-            after=offered,
-            outcome=_outcome(offered, named == right),
-            in_words=named == right,
-        ),
+        after=after[0],
+        outcome_before=openly(before[0]),
+        outcome=openly(after[0]),
+        in_words=_plain(_first_named(row["choices"], after[0])) == right,
+        offered=with_choices,
     )
 
 
