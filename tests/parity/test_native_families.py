@@ -26,6 +26,8 @@ pytestmark = pytest.mark.skipif(library() is None, reason="NO NATIVE KERNELS: no
 
 CASES = ["llama-biases", "qwen2-late", "qwen3", "mistral", "smollm3", "gemma2", "gemma3"]
 CASES += ["mixtral", "qwen3moe"]
+# Four norms of 64 random numbers magnify what vectors of 16 bits leave: 0.0041 with AVX-512.
+FURTHER = {"gemma3": 6e-3}
 SIZES = {"hidden_size": 64, "intermediate_size": 96, "head_dim": 32, "query_pre_attn_scalar": 32}
 SIZES |= {"moe_intermediate_size": 32}
 
@@ -99,9 +101,8 @@ def test_tiles_say_what_the_decoder_in_jax_says(tmp_path, case):
     tokens = np.random.default_rng(3).integers(0, model.config.vocabulary, 24)
     expected = measured.logits_of(model, tokens)
     assert np.abs(expected).max() > 1
-    # vectors have 16 bits, and four norms of 64 random numbers magnify what those leave: 0.0041 in
-    # Gemma 3 with AVX-512, where logits reach 5
-    np.testing.assert_allclose(native_logits(model, tokens.tolist()), expected, rtol=0, atol=6e-3)
+    apart = FURTHER.get(case, 4e-3)
+    np.testing.assert_allclose(native_logits(model, tokens.tolist()), expected, rtol=0, atol=apart)
 
 
 @pytest.mark.parametrize("case", ["gemma2", "qwen3moe"])
