@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -197,30 +198,27 @@ def _told(row: Row, pages: Sequence[Row], before: Asked, after: Asked) -> Told:
     def offered(answer: Answer | None) -> str:
         return _outcome(answer, answer is not None and _plain(answer.says) == right)
 
-    with_choices = Told(
+    told = partial(
+        Told,
         name=name,
         question=question,
         right=right_there,
         answerable=answerable,
         stated=stated,
-        before=before[1],
-        after=after[1],
-        outcome_before=offered(before[1]),
-        outcome=offered(after[1]),
-        in_words=offered(after[1]) == "right",
     )
-    return Told(
-        name=name,
-        question=question,
-        right=right_there,
-        answerable=answerable,
-        stated=stated,
+    return told(
         before=before[0],
         after=after[0],
         outcome_before=openly(before[0]),
         outcome=openly(after[0]),
         in_words=_plain(_first_named(row["choices"], after[0])) == right,
-        offered=with_choices,
+        offered=told(
+            before=before[1],
+            after=after[1],
+            outcome_before=offered(before[1]),
+            outcome=offered(after[1]),
+            in_words=offered(after[1]) == "right",
+        ),
     )
 
 
