@@ -17,7 +17,7 @@ import ml_dtypes
 import numpy as np
 
 Tensors = Mapping[str, "np.ndarray | tuple[np.ndarray, np.ndarray]"]
-WIDTH, HIDDEN, HEADS, KV_HEADS, HEAD, EXPERTS, VOCABULARY = 32, 48, 2, 1, 128, 8, 400
+WIDTH, HIDDEN, HEADS, KV_HEADS, HEAD, EXPERTS, VOCABULARY = 32, 64, 2, 1, 128, 8, 400
 
 
 @dataclass

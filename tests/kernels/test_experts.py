@@ -35,8 +35,16 @@ CASES = {
         experts=Experts(6, 3, CONFIG.hidden, renormalise=False, cap=2.0),
         activation="gelu_tanh",
         post_norms=True,
-        multipliers=Multipliers(embedding=4.0, logits_cap=15.0),
+        multipliers=Multipliers(embedding=4.0, logits=1.7, logits_cap=15.0),
         reaches=(Reach(window=40), Reach()),
+    ),
+    "grok-1": replace(
+        CONFIG,
+        attention=Attention(cap=30.0),
+        experts=Experts(8, 2, CONFIG.hidden, renormalise=False),
+        activation="gelu_tanh",
+        post_norms=True,
+        multipliers=Multipliers(embedding=CONFIG.width**0.5, logits=0.577),
     ),
     "one of one": replace(CONFIG, experts=Experts(1, 1, CONFIG.hidden, renormalise=True)),
 }
@@ -97,7 +105,7 @@ def test_logits_are_those_of_the_decoder_in_jax(case, instructions):
 
 @pytest.mark.parametrize("kind", ["f32", "f16", "int8"])
 @pytest.mark.parametrize("instructions", [PLAIN, AVX2, AVX512, AMX])
-@pytest.mark.parametrize("case", ["mixtral", "qwen3moe", "all at once"])
+@pytest.mark.parametrize("case", ["mixtral", "qwen3moe", "grok-1", "all at once"])
 def test_cuts_threads_and_company_change_no_bit(case, instructions, kind):
     config = CASES[case]
     weights, tokens = mixture_weights(config, Q4_1), ids(430)

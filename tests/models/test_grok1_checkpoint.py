@@ -1,22 +1,33 @@
 """Grok-1's checkpoint, as xAI's code writes it, and what somebody else might send in its place."""
 
 import contextlib
+import io
 import os
 import pickle
 import runpy
 import shutil
 import tracemalloc
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 import pytest
+import sentencepiece
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fairwitness.models import ModelFileError, open_model
+from fairwitness.kernels.native import library
+from fairwitness.models import ModelFileError, decoder, open_model
+from fairwitness.models.convert import convert
+from fairwitness.models.gguf import open_gguf
+from fairwitness.models.gguf_writer import write_gguf
+from fairwitness.models.grok import GROK_1
 from fairwitness.models.grok1_checkpoint import names_of, open_grok1
 from fairwitness.models.pickled import PickledArray, read_pickled
+from fairwitness.models.writing import NewTensor
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "make_tiny_grok1.py"
 
@@ -62,6 +73,74 @@ def test_it_opens_like_any_model(checkpoint):
     assert tree["layers"][1]["out"].shape == (32, 256)
     with pytest.raises(ModelFileError, match=r"no tokenizer\.json"):
         model.tokenizer()
+
+
+def put_tokenizer(folder: Path) -> None:
+    """A tokenizer of pieces, with fewer of them than the model has rows."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["the witnesses saw it", "and the others heard of it"] * 20),
+        model_writer=model,
+        model_type="bpe",
+        vocab_size=300,
+        byte_fallback=True,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        minloglevel=2,
+    )
+    (folder / "tokenizer.model").write_bytes(model.getvalue())
+
+
+def logits(path: Path) -> np.ndarray:
+    model = open_model(path)
+    parameters = model.parameters(jnp.asarray)
+    tokens, cache = jnp.arange(5, 35), decoder.new_cache(model.config, 32)
+    _, x_td = decoder.extend(model.config, parameters, cache, tokens, jnp.int32(0))
+    return np.asarray(decoder.predict(model.config, parameters, x_td))
+
+
+def test_a_file_of_it_says_the_same(checkpoint, tmp_path):
+    put_tokenizer(checkpoint)
+    before, source = open_model(checkpoint), logits(checkpoint)
+    convert(checkpoint, tmp_path / "wide.gguf")
+    convert(checkpoint, tmp_path / "narrow.gguf", "q8_0")
+    after = open_model(tmp_path / "wide.gguf")
+    assert after.card.architecture == "grok-1"
+    assert after.tokenizer().token_bytes[:300] == before.tokenizer().token_bytes[:300]
+    assert after.tokenizer().end_ids == before.tokenizer().end_ids == {2}
+    assert after.tokenizer().begin_id is before.tokenizer().begin_id is None
+    np.testing.assert_allclose(logits(tmp_path / "wide.gguf"), source, rtol=0, atol=2e-5)
+    apart = logits(tmp_path / "narrow.gguf") - source
+    assert 1e-4 < apart.std() / source.std() < 0.05
+    narrow = open_model(tmp_path / "narrow.gguf")
+    assert narrow.card.quantisation == "Q8_0"
+    assert (narrow.packed() is None) == (library() is None)
+
+
+def test_old_files_leave_its_constants_out_and_grok_2_is_refused(checkpoint, tmp_path):
+    put_tokenizer(checkpoint)
+    convert(checkpoint, tmp_path / "new.gguf")
+    file = open_gguf(tmp_path / "new.gguf")
+    constants = ("embedding_scale", "logit_scale", "attention.output_scale")
+    constants = {f"grok.{key}" for key in (*constants, "attn_logit_softcapping")}
+    assert constants < set(file.metadata)
+    told = {key: value for key, value in file.metadata.items() if key not in constants}
+    tensors = [
+        NewTensor(name, tensor.shape, tensor.format, partial(file.packed, name))
+        for name, tensor in file.tensors.items()
+    ]
+    write_gguf(tmp_path / "old.gguf", told, tensors)
+    config = open_model(tmp_path / "old.gguf").config
+    assert config.multipliers == GROK_1.multipliers
+    assert config.attention == GROK_1.attention
+    gate = replace(tensors[0], name="blk.0.ffn_gate.weight")
+    write_gguf(tmp_path / "grok-2.gguf", told, [*tensors, gate])
+    with pytest.raises(ModelFileError, match="Grok-2 in GGUF is not supported"):
+        open_model(tmp_path / "grok-2.gguf")
+    headless = {"grok.attention.key_length": 0, "grok.rope.dimension_count": 0}
+    write_gguf(tmp_path / "headless.gguf", file.metadata | headless, tensors)
+    with pytest.raises(ModelFileError, match="head_size is 0"):
+        open_model(tmp_path / "headless.gguf")
 
 
 def test_layers_are_numbered_as_text():

@@ -71,7 +71,7 @@ def test_untied_head_is_read_and_counted(tiny, tmp_path, make_folder):
 @pytest.mark.parametrize(
     ("metadata", "problem"),
     [
-        ({"general.architecture": "grok"}, "architecture 'grok' is not supported"),
+        ({"general.architecture": "falcon"}, "architecture 'falcon' is not supported"),
         ({"llama.expert_count": 8}, "expert_used_count is None"),
         ({"llama.expert_count": 8, "llama.expert_used_count": 9}, "9 experts used of 8"),
         ({"llama.expert_count": 8, "llama.expert_used_count": 2}, "no tensor 'blk.0.ffn_gate_inp"),

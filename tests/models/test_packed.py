@@ -103,7 +103,6 @@ def test_what_is_joined_has_one_format(tmp_path, name):
         {"activation": "clamped_swiglu"},
         {"experts": Experts(count=4, used=2, hidden=64, renormalise=True, bias=True)},
         {"experts": Experts(count=4, used=2, hidden=64, renormalise=True, beside_mlp=True)},
-        {"multipliers": Multipliers(logits=0.5)},
         {"rope_scaling": Dynamic(4.0, 64)},
     ],
 )
@@ -127,6 +126,6 @@ def test_what_it_computes_otherwise_than_for_a_llama_is_told(tmp_path):
     told = packed(
         attention=Attention(scale=0.25, cap=50.0),
         activation="gelu_tanh",
-        multipliers=Multipliers(16.0, logits_cap=30.0),
+        multipliers=Multipliers(16.0, 0.5, 30.0),
     )
-    assert told.ways == Ways(0.25, 50.0, 30.0, 16.0, "gelu_tanh")
+    assert told.ways == Ways(0.25, 50.0, 30.0, 0.5, 16.0, "gelu_tanh")

@@ -18,9 +18,10 @@ sys.path.append(str(HERE))
 import grok2  # noqa: E402
 from spread import spread  # noqa: E402
 
-from fairwitness.models import Model, decoder, open_model  # noqa: E402
+from fairwitness.models import Model, decoder, grok, open_model  # noqa: E402
 from fairwitness.models.config_hugging_face import config_from_hugging_face  # noqa: E402
 from fairwitness.models.dequantise import FORMATS  # noqa: E402
+from fairwitness.models.families import named  # noqa: E402
 from fairwitness.models.packed import is_native  # noqa: E402
 from fairwitness.models.safetensors_writer import write_shards  # noqa: E402
 from fairwitness.models.writing import NewTensor  # noqa: E402
@@ -33,7 +34,7 @@ GROK_1 = {
     "against": "xai-org/grok-1 at 7050ed2, JAX 0.4.25",
     "cases": ["tiny_f32", "tiny_bf16"],
     "error_below": 1e-5,  # its goldens lie beside the checkout; test_grok1.py reads this bound
-    "native": "no",
+    "native": "yes" if is_native(named("grok-1"), grok.GROK_1) else "no",
 }
 
 

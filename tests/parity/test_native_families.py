@@ -2,11 +2,13 @@
 its tiles say what the decoder in JAX says of the same file."""
 
 import json
+import runpy
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sentencepiece
 
 from fairwitness.engine import Engine, Request
 from fairwitness.kernels.native import library
@@ -14,6 +16,7 @@ from fairwitness.kernels.pages import Pages
 from fairwitness.kernels.stack import Row, Stack
 from fairwitness.models import DecoderConfig, Model, open_model
 from fairwitness.models.config_hugging_face import config_from_hugging_face
+from fairwitness.models.convert import convert
 from fairwitness.models.gguf_writer import write_gguf
 from fairwitness.models.packed import shape_of
 from fairwitness.models.quantise import WRITABLE
@@ -102,6 +105,35 @@ def test_tiles_say_what_the_decoder_in_jax_says(tmp_path, case):
     expected = measured.logits_of(model, tokens)
     assert np.abs(expected).max() > 1
     apart = FURTHER.get(case, 4e-3)
+    np.testing.assert_allclose(native_logits(model, tokens.tolist()), expected, rtol=0, atol=apart)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    """Grok-1 as published, tiny, with a tokenizer."""
+    folder = tmp_path_factory.mktemp("grok-1")
+    maker = runpy.run_path(str(measured.ROOT / "benchmarks" / "make_tiny_grok1.py"))
+    maker["write_checkpoint"](folder, maker["random_tensors"](2))
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["the witnesses saw it", "and the others heard of it"] * 20),
+        model_prefix=str(folder / "tokenizer"),
+        model_type="bpe",
+        vocab_size=300,
+        byte_fallback=True,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        minloglevel=2,
+    )
+    return folder
+
+
+@pytest.mark.parametrize("quantisation", ["q4_1", "q8_0"])
+def test_a_checkpoint_of_grok_1_becomes_tiles(checkpoint, tmp_path, quantisation):
+    convert(checkpoint, tmp_path / "grok.gguf", quantisation)
+    model = open_model(tmp_path / "grok.gguf")
+    tokens = np.random.default_rng(3).integers(0, model.config.vocabulary, 24)
+    expected = measured.logits_of(model, tokens)
+    apart = 4e-3 * expected.std()  # of a width of 32 Grok-1's constants make logits of 50
     np.testing.assert_allclose(native_logits(model, tokens.tolist()), expected, rtol=0, atol=apart)
 
 

@@ -100,6 +100,7 @@ class Ways:
     query_scale: float | None = None  # of the scores; head_size ** -0.5 if None
     score_cap: float | None = None
     logits_cap: float | None = None
+    logits_scale: float = 1.0  # before their cap
     embedding_scale: float = 1.0
     activation: Literal["silu", "gelu_tanh"] = "silu"
     mixture: Mixture | None = None  # in place of one gate, up and down
@@ -159,7 +160,9 @@ class Stack:
         self.shape, self.threads = shape, threads
         self._native, self._weights = native, weights  # held, for the native side points to them
         matrices = [weights.embedding, weights.head]
-        vectors = [weights.norm, weights.frequencies, weights.local_frequencies]
+        # A factor of the last norm is one of all logits.
+        self._last_norm = weights.norm * np.float32(weights.ways.logits_scale)
+        vectors = [self._last_norm, weights.frequencies, weights.local_frequencies]
         for layer in weights.layers:
             matrices += [layer.query_key, layer.value, layer.out, layer.gate_up, layer.down]
             vectors += [getattr(layer, name) for name in _VECTORS]

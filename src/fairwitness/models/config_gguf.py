@@ -1,17 +1,20 @@
 """From the metadata of a GGUF file to the decoder's config.
 
 Keys: docs/gguf.md of github.com/ggml-org/ggml; what an architecture means by them, and what it
-leaves to its readers: src/llama-model.cpp of github.com/ggml-org/llama.cpp.
+leaves to its readers: src/llama-model.cpp of github.com/ggml-org/llama.cpp, for Grok
+src/models/grok.cpp and conversion/grok.py there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from math import isclose
 from pathlib import Path
 
 from fairwitness.models.config import Attention, DecoderConfig, Experts, Multipliers, Reach, checked
 from fairwitness.models.errors import ModelFileError
 from fairwitness.models.families import FAMILIES, GGUF, Family, family_of_gguf
+from fairwitness.models.grok import GROK_1
 from fairwitness.models.keys import Keys
 from fairwitness.models.rope import Linear, RopeScaling, Yarn, yarn_amplitude
 
@@ -40,6 +43,8 @@ def config_from_gguf(
     head_size = keys.integer("attention.key_length", width // max(heads, 1))
     if keys.integer("rope.dimension_count", head_size) != head_size:
         raise ModelFileError(path, "RoPE over a part of the head is not supported")
+    if family.name == "grok-1" and GGUF["gate"].format(0) in tensors:
+        raise ModelFileError(path, "Grok-2 in GGUF is not supported")
     layers, experts = keys.integer("block_count"), _experts(keys, family)
     reaches = _reaches(keys, family, min(layers, 1_000))
     config = DecoderConfig(
@@ -56,30 +61,47 @@ def config_from_gguf(
         tied_head=GGUF["head"] not in tensors,
         rope_scaling=_rope_scaling(keys, family),
         local_rope_base=_local_rope_base(keys, reaches),
-        attention=_attention(keys, family, tensors, width / max(heads, 1), layers),
+        attention=_attention(keys, family, tensors, width / max(heads, 1), layers, head_size),
         reaches=reaches,
         activation=family.activation or ("gelu_tanh" if family.scales_embedding else "silu"),
         experts=experts,
         post_norms=family.post_norms,
-        multipliers=Multipliers(
-            embedding=float(width) ** 0.5 if family.scales_embedding else 1.0,
-            logits_cap=keys.optional_number("final_logit_softcapping"),
-        ),
+        multipliers=_multipliers(keys, family, width),
     )
     return family, checked(path, config)
 
 
+def _multipliers(keys: Keys, family: Family, width: int) -> Multipliers:
+    """Old files of Grok-1 leave its constants out."""
+    cap = keys.optional_number("final_logit_softcapping")
+    if family.name != "grok-1":
+        return Multipliers(width**0.5 if family.scales_embedding else 1.0, logits_cap=cap)
+    usual = GROK_1.multipliers
+    return Multipliers(
+        keys.number("embedding_scale", usual.embedding),
+        keys.number("logit_scale", usual.logits),
+        cap,
+    )
+
+
 def _attention(
-    keys: Keys, family: Family, tensors: Set[str], share: float, layers: int
+    keys: Keys, family: Family, tensors: Set[str], share: float, layers: int, head_size: int
 ) -> Attention:
     is_27b = _GEMMA_27B_LAYERS.get(family.name) == layers
+    scale, usual_cap = share**-0.5 if is_27b else None, None
+    if family.name == "grok-1":  # its "output" is the scores
+        told, usual_cap = keys.optional_number("attention.output_scale"), GROK_1.attention.cap
+        usual = max(head_size, 1) ** -0.5
+        is_usual = told is None or isclose(told, usual, rel_tol=1e-6)  # told as float32
+        scale = None if is_usual else told
+    cap = keys.optional_number("attn_logit_softcapping")
     return Attention(
         bias=GGUF["query_bias"].format(0) in tensors,
         out_bias=GGUF["out_bias"].format(0) in tensors,
         head_norms=family.head_norms,
         sinks=family.sinks,
-        scale=share**-0.5 if is_27b else None,
-        cap=keys.optional_number("attn_logit_softcapping"),
+        scale=scale,
+        cap=usual_cap if cap is None else cap,
     )
 
 
@@ -91,7 +113,9 @@ def _experts(keys: Keys, family: Family) -> Experts | None:
         count=count,
         used=keys.integer("expert_used_count"),
         hidden=keys.integer("expert_feed_forward_length", keys.integer("feed_forward_length", 0)),
-        renormalise=True,  # of the architectures that we read, all
+        # No key tells it. Nor does the one for a router's cap: Grok-1 has none, and llama.cpp's
+        # converter writes 30 for it, which nothing there reads.
+        renormalise=family.name != "grok-1",
         bias="router_bias" in family.gguf_tensors,
     )
 

@@ -1,7 +1,8 @@
 """From one model file to another: other number formats, and shards.
 
 A `.gguf` file becomes a `.gguf` file; a folder of safetensors becomes a folder of safetensors, or a
-`.gguf` file with its tokenizer in it. What already has the format that is asked for keeps its bits.
+`.gguf` file with its tokenizer in it; Grok-1's checkpoint becomes the latter. What already has the
+format that is asked for keeps its bits.
 """
 
 from __future__ import annotations
@@ -19,11 +20,15 @@ from fairwitness.models.dequantise import FORMATS, BlockFormat
 from fairwitness.models.errors import ModelFileError
 from fairwitness.models.gguf import GgufFile, Value, check_finite, open_gguf
 from fairwitness.models.gguf_writer import write_gguf
+from fairwitness.models.grok import END_ID
+from fairwitness.models.grok1_checkpoint import FOLDER_NAME as CHECKPOINT_NAME
+from fairwitness.models.grok1_checkpoint import open_grok1
 from fairwitness.models.model import json_table, named_end_ids, open_model
 from fairwitness.models.quantise import WRITABLE, quantise
 from fairwitness.models.safetensors import INDEX_NAME, STORABLE, Safetensors, open_folder
 from fairwitness.models.safetensors_writer import write_shards
 from fairwitness.models.to_gguf import gguf_of_folder
+from fairwitness.models.to_gguf_grok import gguf_of_grok_1
 from fairwitness.models.to_gguf_tokenizer import tokenizer_metadata
 from fairwitness.models.writing import NewTensor, Progress, whole_file, whole_folder
 
@@ -111,17 +116,23 @@ def _file_type(wanted: BlockFormat | None) -> dict[str, Value]:
 def _folder_to_gguf(
     source: Path, target: Path, wanted: BlockFormat | None, progress: Progress
 ) -> Converted:
-    metadata, tensors = gguf_of_folder(source, partial(_format_in_gguf, wanted))
-    values = json_table(source / "config.json")
-    begin, ends = values.get("bos_token_id"), named_end_ids(source, values)
-    metadata |= tokenizer_metadata(
-        source,
-        open_model(source),
-        begin if isinstance(begin, int) else None,
-        ends[0] if ends else None,
-    )
+    choose, model = partial(_format_in_gguf, wanted), open_model(source)
+    if (source / CHECKPOINT_NAME).is_dir():
+        file = open_grok1(source)
+        metadata, tensors = gguf_of_grok_1(file, model.config, choose)
+        metadata |= tokenizer_metadata(source, model, None, END_ID)
+    else:
+        metadata, tensors = gguf_of_folder(source, choose)
+        metadata |= tokenizer_metadata(source, model, *_named_ids(source))
     write_gguf(target, metadata | _file_type(wanted), tensors, progress)
     return _converted(target, tensors)
+
+
+def _named_ids(source: Path) -> tuple[int | None, int | None]:
+    """The ids with which a folder's config begins and ends a text."""
+    values = json_table(source / "config.json")
+    begin, ends = values.get("bos_token_id"), named_end_ids(source, values)
+    return begin if isinstance(begin, int) else None, ends[0] if ends else None
 
 
 def _format_in_gguf(

@@ -120,6 +120,11 @@ _GGUF_GPT_OSS = GGUF | {
     "experts_up_bias": "blk.{}.ffn_up_exps.bias",
     "experts_down_bias": "blk.{}.ffn_down_exps.bias",
 }
+# Grok-2's files have `post_ffw_norm` in place of the last.
+_GGUF_GROK_1 = GGUF | {
+    "attention_post_norm": "blk.{}.attn_output_norm.weight",
+    "mlp_post_norm": "blk.{}.layer_output_norm.weight",
+}
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,16 @@ class Family:
 
 
 FAMILIES = (
-    Family("grok-1", "Grok-1", tensors=_GROK_1, has_experts=True, post_norms=True),
+    Family(
+        "grok-1",
+        "Grok-1",
+        gguf="grok",
+        tensors=_GROK_1,
+        activation="gelu_tanh",
+        has_experts=True,
+        post_norms=True,
+        gguf_tensors=_GGUF_GROK_1,
+    ),
     Family(
         "grok-2",
         "Grok-2",

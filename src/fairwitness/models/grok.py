@@ -15,6 +15,7 @@ from fairwitness.models.config import Attention, DecoderConfig, Experts, Multipl
 from fairwitness.models.errors import ModelFileError
 from fairwitness.models.families import named
 
+END_ID = 2  # `eos_token` in run.py
 GROK_1 = DecoderConfig(
     vocabulary=131_072,
     width=6_144,

@@ -70,8 +70,8 @@ class Grok1Checkpoint:
     layers: int
     tensors: dict[str, Grok1Tensor]
 
-    def read(self, name: str) -> NDArray[np.float32]:
-        """One tensor as float32, in the published order of axes.
+    def read(self, name: str, expert: int | None = None) -> NDArray[np.float32]:
+        """One tensor as float32, or what one expert has of it, in the published order of axes.
 
         Raises:
             ModelFileError: there is no such tensor, or one with infinity or NaN in it.
@@ -79,7 +79,10 @@ class Grok1Checkpoint:
         tensor = self.tensors.get(name)
         if tensor is None:
             raise ModelFileError(self.path, f"no tensor {name!r}")
-        weight, scales = tensor.weight.astype(np.float32), tensor.scales
+        stored, scales = tensor.weight, tensor.scales
+        if expert is not None:
+            stored, scales = stored[expert], None if scales is None else scales[expert]
+        weight = stored.astype(np.float32)
         if scales is not None:
             *experts, inputs, outputs = weight.shape
             groups = scales.shape[-2]

@@ -22,7 +22,7 @@ from fairwitness.models.config_gguf import config_from_gguf
 from fairwitness.models.config_hugging_face import config_from_hugging_face
 from fairwitness.models.errors import ModelFileError
 from fairwitness.models.gguf import GgufFile, open_gguf
-from fairwitness.models.grok import config_from_grok_1
+from fairwitness.models.grok import END_ID, config_from_grok_1
 from fairwitness.models.grok1_checkpoint import FOLDER_NAME as CHECKPOINT_NAME
 from fairwitness.models.grok1_checkpoint import open_grok1
 from fairwitness.models.packed import packed_weights
@@ -141,7 +141,7 @@ def _open_grok1_model(folder: Path) -> Model:
         config=config,
         card=_card(folder, config, "grok-1", sizes, "apache-2.0", size_bytes),
         parameters=partial(parameters_from_grok_1, file.path, file.read, set(file.tensors), config),
-        tokenizer=partial(tokenizer_from_folder, folder, [], config.vocabulary),
+        tokenizer=partial(tokenizer_from_folder, folder, [END_ID], config.vocabulary),
         chat_template=partial(_folder_chat_template, folder),
     )
 

@@ -16,8 +16,8 @@ from fairwitness.kernels import formats, quantised
 from fairwitness.kernels.native import library
 from fairwitness.kernels.quantised import Room, Tiles, tiles_bytes
 from fairwitness.kernels.stack import LayerWeights, Mixture, Shape, Ways, Weights, interleaved
-from fairwitness.models.config import Attention, DecoderConfig, Experts, Multipliers
-from fairwitness.models.families import GGUF, Family
+from fairwitness.models.config import Attention, DecoderConfig, Experts
+from fairwitness.models.families import Family
 from fairwitness.models.gguf import GgufFile, GgufTensor
 from fairwitness.models.rope import Dynamic, amplitude, frequencies
 from fairwitness.models.weights import (
@@ -56,7 +56,7 @@ def is_native(family: Family, config: DecoderConfig) -> bool:
     """Whether the native step is made for a GGUF file of this kind: whatever a config may say but
     experts with biases or beside an MLP, sinks, chunks, scores that grow with the position, and
     frequencies that change with it."""
-    attention, multipliers, experts = config.attention, config.multipliers, config.experts
+    attention, experts = config.attention, config.experts
     known = Attention(
         bias=attention.bias,
         out_bias=attention.out_bias,
@@ -69,7 +69,6 @@ def is_native(family: Family, config: DecoderConfig) -> bool:
         and attention == known
         and (experts is None or experts == replace(experts, bias=False, beside_mlp=False))
         and config.activation in ("silu", "gelu_tanh")
-        and multipliers == Multipliers(multipliers.embedding, logits_cap=multipliers.logits_cap)
         and not any(reach.chunk for reach in config.reaches)
         and not isinstance(config.rope_scaling, Dynamic)
     )
@@ -84,21 +83,22 @@ def packed_weights(file: GgufFile, family: Family, config: DecoderConfig) -> Wei
     """
     if library() is None or not is_native(family, config) or not shape_of(config).fits:
         return None
-    if not _is_packable(file, config):
+    if not _is_packable(file, family, config):
         return None
     return _Source(file, family, config).weights()
 
 
-def _is_packable(file: GgufFile, config: DecoderConfig) -> bool:
+def _is_packable(file: GgufFile, family: Family, config: DecoderConfig) -> bool:
     """Whether every matrix has a format that we multiply by, and joined ones the same."""
     top = ["embedding"] if config.tied_head else ["embedding", "head"]
     gate, up, down = _mlp(config)
-    names = [GGUF[name] for name in top]
+    spelled = family.gguf_tensors
+    names = [spelled[name] for name in top]
     joined = []
     for layer in range(config.layers):
-        names += [GGUF[name].format(layer) for name in (*_ATTENTION, gate, up, down)]
-        joined += [[GGUF[name].format(layer) for name in ("query", "key")]]
-        joined += [[GGUF[name].format(layer) for name in (gate, up)]]
+        names += [spelled[name].format(layer) for name in (*_ATTENTION, gate, up, down)]
+        joined += [[spelled[name].format(layer) for name in ("query", "key")]]
+        joined += [[spelled[name].format(layer) for name in (gate, up)]]
     tensors = file.tensors
     return all(name in tensors and tensors[name].format.name in _KINDS for name in names) and all(
         len({tensors[name].format for name in group}) == 1 for group in joined
@@ -126,6 +126,7 @@ def ways_of(config: DecoderConfig) -> Ways:
         config.attention.scale,
         config.attention.cap,
         multipliers.logits_cap,
+        multipliers.logits,
         multipliers.embedding,
         activation,
         _mixture(config.experts),
@@ -147,19 +148,19 @@ class _Source:
         self._room = Room(sum(_packed_bytes(tensor) for tensor in file.tensors.values()))
 
     def weights(self) -> Weights:
-        config = self._config
+        config, names = self._config, self._family.gguf_tensors
         table = (config.vocabulary, config.width)
-        embedding = self._tiles(self._blocks(GGUF["embedding"], table), GGUF["embedding"])
+        embedding = self._tiles(self._blocks(names["embedding"], table), names["embedding"])
         head = embedding
         if not config.tied_head:
-            head = self._tiles(self._blocks(GGUF["head"], table), GGUF["head"])
+            head = self._tiles(self._blocks(names["head"], table), names["head"])
         factors = None
-        if GGUF["rope_factors"] in self._left:
-            factors = self._floats(GGUF["rope_factors"], config.head_size // 2)
+        if names["rope_factors"] in self._left:
+            factors = self._floats(names["rope_factors"], config.head_size // 2)
         weights = Weights(
             embedding=embedding,
             head=head,
-            norm=self._floats(GGUF["norm"], config.width),
+            norm=self._floats(names["norm"], config.width),
             frequencies=rope_frequencies(config, factors),
             layers=[self._layer(index) for index in range(config.layers)],
             amplitude=amplitude(config.rope_scaling),
@@ -184,7 +185,7 @@ class _Source:
             up: (*experts, hidden, config.width),
             down: (*experts, config.width, hidden),
         }
-        names = {name: GGUF[name].format(index) for name in GGUF}
+        names = {part: name.format(index) for part, name in self._family.gguf_tensors.items()}
         told = {name: self._blocks(names[name], shape) for name, shape in shapes.items()}
         query = self._halves(told["query"], config.query_heads)
         key = self._halves(told["key"], config.kv_heads)

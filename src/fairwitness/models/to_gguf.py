@@ -1,6 +1,7 @@
 """A folder of safetensors as the contents of a GGUF file: to run natively, and elsewhere.
 
-For Llama, Mistral, Mixtral, Qwen 2 and 3, Qwen3-MoE, Gemma 2 and 3, SmolLM3. Names come from the
+For Llama, Mistral, Mixtral, Qwen 2 and 3, Qwen3-MoE, Gemma 2 and 3, SmolLM3; Grok-1, which is no
+such folder, is told by the same keys (`to_gguf_grok.py`). Names come from the
 table of families; experts that a folder has one by one become one tensor a layer. Query and key
 rows of the Llamas are put into pairs, as GGUF has them, what Gemma adds to one becomes the norm
 itself, and Llama 3's stretch of RoPE a tensor of factors.
@@ -11,7 +12,7 @@ Facts: conversion/*.py of github.com/ggml-org/llama.cpp, which writes these file
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -56,11 +57,23 @@ def gguf_of_folder(
         _tensor(file, names, gguf_name, partial(_turned, family, config, part), choose)
         for part, names, gguf_name in _named(file, family, config)
     ]
-    metadata, names = _metadata(folder, family, config), {tensor.name for tensor in tensors}
-    _, told = config_from_gguf(path, metadata, config.vocabulary, names)
+    metadata = metadata_of(path, family, config, {tensor.name for tensor in tensors})
+    return metadata, [*tensors, *_rope_factors(config)]
+
+
+def metadata_of(
+    path: Path, family: Family, config: DecoderConfig, tensors: Set[str]
+) -> dict[str, Value]:
+    """The keys of a file of these tensors, named after the folder that `path` is in.
+
+    Raises:
+        ModelFileError: they would not give this config back.
+    """
+    metadata = _metadata(path.parent, family, config)
+    _, told = config_from_gguf(path, metadata, config.vocabulary, tensors)
     if told != _as_told(config):
         raise ModelFileError(path, f"a {family.title} of this shape cannot be written as GGUF")
-    return metadata, [*tensors, *_rope_factors(config)]
+    return metadata
 
 
 def _as_told(config: DecoderConfig) -> DecoderConfig:
@@ -90,6 +103,8 @@ def _metadata(folder: Path, family: Family, config: DecoderConfig) -> dict[str, 
         "rope.freq_base": config.rope_base,
     }
     shape |= _reach(config) | _experts(config)
+    if family.name == "grok-1":
+        shape |= _constants(config)
     match config.rope_scaling:
         case Linear(factor):
             shape |= {"rope.scaling.type": "linear", "rope.scaling.factor": factor}
@@ -126,6 +141,16 @@ def _experts(config: DecoderConfig) -> dict[str, Value]:
         "expert_count": experts.count,
         "expert_used_count": experts.used,
         "expert_feed_forward_length": experts.hidden,
+    }
+
+
+def _constants(config: DecoderConfig) -> dict[str, Value]:
+    """What Grok's keys tell, and no other family's: the scale of scores, and those of both ends."""
+    scale, multipliers = config.attention.scale, config.multipliers
+    return {
+        "attention.output_scale": config.head_size**-0.5 if scale is None else scale,
+        "embedding_scale": multipliers.embedding,
+        "logit_scale": multipliers.logits,
     }
 
 
@@ -178,18 +203,29 @@ def _tensor(
         check_shape(file.path, name, file.tensors[name].shape, stored.shape)
     shape = stored.shape if len(names) == 1 else (len(names), *stored.shape)
     block_format = choose(gguf_name, shape, stored.format)
-    read = partial(_packed, file, names, turn, block_format)
-    return NewTensor(gguf_name, shape, block_format, read)
+    parts = {name: partial(_read, file, name, turn) for name in names}
+    return NewTensor(
+        gguf_name, shape, block_format, partial(packed, file.path, parts, block_format)
+    )
 
 
-def _packed(
-    file: Safetensors, names: list[str], turn: Callable[[Floats], Floats], block_format: BlockFormat
+def _read(file: Safetensors, name: str, turn: Callable[[Floats], Floats]) -> Floats:
+    return turn(file.read(name))
+
+
+def packed(
+    path: Path, parts: Mapping[str, Callable[[], Floats]], block_format: BlockFormat
 ) -> NDArray[np.uint8]:
-    packed = []
-    for name in names:
-        packed.append(quantise(block_format, turn(file.read(name))))
-        check_finite(file.path, f"{name} as {block_format.name}", block_format, packed[-1])
-    return np.concatenate(packed)
+    """One tensor of named parts, one of which at a time is wide.
+
+    Raises:
+        ModelFileError: naming the part that the format cannot hold.
+    """
+    blocks = []
+    for name, read in parts.items():
+        blocks.append(quantise(block_format, read()))
+        check_finite(path, f"{name} as {block_format.name}", block_format, blocks[-1])
+    return np.concatenate(blocks)
 
 
 def pairs_from_halves(rows: Floats, heads: int) -> Floats:
