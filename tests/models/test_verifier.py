@@ -9,7 +9,14 @@ import pytest
 from fairwitness.models import verifier as module
 from fairwitness.models.encoder_download import pull_encoder
 from fairwitness.models.errors import ModelFileError
-from fairwitness.models.verifier import HEAD, HEAD_SHA256, Verifier, open_head, open_verifier
+from fairwitness.models.verifier import (
+    HEAD,
+    HEAD_SHA256,
+    MOST_PIECES,
+    Verifier,
+    open_head,
+    open_verifier,
+)
 
 QUOTE = "Police say 12 people were killed in the Oldtown fire on Monday."
 
@@ -56,6 +63,17 @@ def test_what_follows_is_surer_than_what_does_not(
 def test_any_text_has_a_probability(verifier: Verifier, text: str) -> None:
     assert 0 <= verifier.follows(text, QUOTE) <= 1
     assert 0 <= verifier.follows(QUOTE, text) <= 1
+
+
+def test_of_much_evidence_what_tells_most_is_read(verifier: Verifier) -> None:
+    claim, short = "12 people were killed in the fire.", f"{QUOTE} The mayor said so."
+    assert verifier.narrowed(claim, short) is short
+    beside = [f"Filler number {n} is about nothing in particular." for n in range(40)]
+    read = verifier.narrowed(claim, " ".join([*beside[:20], QUOTE, *beside[20:]]))
+    assert QUOTE in read
+    length = verifier.reader.length
+    assert length(claim) + length(read) <= MOST_PIECES < length(claim) + length(read) + 20
+    assert verifier.narrowed(claim, "word " * 500) == ("word " * 500).strip()
 
 
 def test_a_pair_takes_little_time_and_says_the_same_twice(verifier: Verifier) -> None:

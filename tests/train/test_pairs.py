@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairwitness.models.telling import sentences_of, telling
 from fairwitness.train.pairs import (
     TAUGHT_FOLDS,
     Pair,
     WiceRow,
     fold_of,
     made_pairs,
-    sentences_of,
     statements,
-    telling,
     wice_pairs,
 )
 from fairwitness.train.perturb import FALSIFIERS, falsified, kept, reworded

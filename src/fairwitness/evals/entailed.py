@@ -21,6 +21,7 @@ from fairwitness.evals.hearing import rows_of
 from fairwitness.evals.people import People
 from fairwitness.models.encoder import meaning
 from fairwitness.models.encoder_download import find_encoder
+from fairwitness.models.telling import core, sentences_of, telling
 from fairwitness.models.verifier import HEAD, Verifier
 from fairwitness.train.calibrate import best_threshold
 from fairwitness.train.climate import climate_pairs
@@ -30,12 +31,9 @@ from fairwitness.train.pairs import (
     Pair,
     fold_of,
     made_pairs,
-    sentences_of,
     statements,
-    telling,
     wice_rows,
 )
-from fairwitness.train.perturb import core
 
 Scores = NDArray[np.float64]
 Judge = Callable[[Sequence[Pair]], Scores]

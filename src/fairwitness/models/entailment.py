@@ -76,6 +76,10 @@ class Reader:
                 del self._kept[text]
         return [found[text] for text in texts]
 
+    def length(self, text: str) -> int:
+        """Return how many pieces a text has."""
+        return len(self._pieces.encode(text))
+
     def forget(self) -> None:
         """Keep nothing of what was read so far."""
         with self._lock:

@@ -21,11 +21,15 @@ from fairwitness.models.entailment import Reader, logits, shapes
 from fairwitness.models.errors import ModelFileError
 from fairwitness.models.safetensors import Safetensors, open_safetensors
 from fairwitness.models.signs import signs
+from fairwitness.models.telling import sentences_of, telling
 from fairwitness.models.trees import Trees, trees_of
 
 HEAD = Path(__file__).with_name("entailment.safetensors")
 HEAD_SHA256 = "d096d86eeaa589f97aa3c5781838857c8b1f8536df2a3594879f87fc572152d1"
 NAME = f"{ENCODER}+entailment-2"
+MOST_PIECES = 132
+"""Of claim and evidence together, beyond which only what tells most of the evidence is read: what
+a pair takes grows with its pieces."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +105,17 @@ class Verifier:
 
     def follows(self, claim: str, evidence: str) -> float:
         """Return the probability that `claim` follows from `evidence`."""
-        row = row_of(self.reader, self._head.weights, claim, evidence)
+        row = row_of(self.reader, self._head.weights, claim, self.narrowed(claim, evidence))
         return self._head.surety(self._head.trees.logit(row))
+
+    def narrowed(self, claim: str, evidence: str) -> str:
+        """Return what is read of `evidence`: all, or of much those of its sentences that tell most
+        of the claim; one at least, however long."""
+        room = MOST_PIECES - self.reader.length(claim)
+        if self.reader.length(evidence) <= room:
+            return evidence
+        parts = sentences_of(evidence)
+        return telling(claim, parts, len(parts), room, self.reader.length)
 
 
 def open_verifier(encoder: Path) -> Verifier:

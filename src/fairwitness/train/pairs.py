@@ -10,14 +10,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from math import log
 from pathlib import Path
 from random import Random
 
 import msgspec
 
+from fairwitness.models.telling import core, telling
 from fairwitness.train import swaps
-from fairwitness.train.perturb import core, falsified, kept, reworded
+from fairwitness.train.perturb import falsified, kept, reworded
 
 FOLDS = 5
 TAUGHT_FOLDS = (0, 1, 2)
@@ -30,7 +30,6 @@ SPOKEN = 0.08
 
 _NOISE = re.compile(r"https?://\S*|\bRT\b|@\w+:?|#|&\w+;|\[[^\]]*\]|…|\.\.\.")
 _ENGLISH = frozenset("the a of in to is for and on with at by was are from that his he it".split())
-_SENTENCE = re.compile(r"(?<=[.!?])[\"”']?\s+(?=[\"“']?[A-Z0-9])")
 
 
 @dataclass(frozen=True)
@@ -85,11 +84,6 @@ def statements(texts: Iterable[str]) -> list[str]:
             if english >= 2 and letters >= 0.97 * len(plain):
                 found.setdefault(plain)
     return list(found)
-
-
-def sentences_of(text: str) -> list[str]:
-    """Return the sentences of prose."""
-    return [part.strip() for part in _SENTENCE.split(text) if part.strip()]
 
 
 def made_pairs(told: Sequence[str], count: int, rng: Random) -> Iterator[Pair]:
@@ -181,26 +175,3 @@ def wice_pairs(rows: Iterable[WiceRow], rng: Random) -> Iterator[Pair]:
         elif marked:
             part = " ".join(row.evidence[n] for n in marked)
             yield Pair(row.claim, part, False, "partly")
-
-
-def telling(claim: str, sentences: Sequence[str], most: int = 4, words: int = 110) -> str:
-    """Return those of `sentences` that share most with a claim, in their own order.
-
-    Rare words count for more; no more than `words` words are returned.
-    """
-    held = [{core(word) for word in text.split()} - {""} for text in sentences]
-    holders = Counter(word for each in held for word in each)
-    asked = {core(word) for word in claim.split()} - {""}
-    scores = [
-        sum(log(1 + len(held) / holders[word]) for word in each & asked) / (len(each) + 12) ** 0.35
-        for each in held
-    ]
-    chosen: list[int] = []
-    room = words
-    for at in sorted(range(len(held)), key=lambda at: -scores[at])[:most]:
-        length = len(sentences[at].split())
-        if chosen and length > room:
-            continue
-        chosen.append(at)
-        room -= length
-    return " ".join(sentences[at] for at in sorted(chosen))

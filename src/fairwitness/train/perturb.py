@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from random import Random
 
+from fairwitness.models.telling import core
 from fairwitness.train import swaps
 
 Change = Callable[[list[str], Random, Sequence[str]], list[str] | None]
@@ -21,12 +22,6 @@ _STOP = frozenset(
     " there have has had do does did will would can could just about into over after before all"
     " one".split()
 )
-
-
-def core(word: str) -> str:
-    """Return a word without what is written around it, in lower case."""
-    match = _WORD.match(word)
-    return match.group(2).lower() if match else ""
 
 
 def _with(word: str, new: str) -> str:
