@@ -27,7 +27,7 @@ from fairwitness.models.trees import Trees, trees_of
 HEAD = Path(__file__).with_name("entailment.safetensors")
 HEAD_SHA256 = "d096d86eeaa589f97aa3c5781838857c8b1f8536df2a3594879f87fc572152d1"
 NAME = f"{ENCODER}+entailment-2"
-MOST_PIECES = 132
+MOST_PIECES = 116
 """Of claim and evidence together, beyond which only what tells most of the evidence is read: what
 a pair takes grows with its pieces."""
 
@@ -111,11 +111,12 @@ class Verifier:
     def narrowed(self, claim: str, evidence: str) -> str:
         """Return what is read of `evidence`: all, or of much those of its sentences that tell most
         of the claim; one at least, however long."""
-        room = MOST_PIECES - self.reader.length(claim)
-        if self.reader.length(evidence) <= room:
-            return evidence
         parts = sentences_of(evidence)
-        return telling(claim, parts, len(parts), room, self.reader.length)
+        lengths = {part: self.reader.length(part) for part in parts}
+        room = MOST_PIECES - self.reader.length(claim)
+        if sum(map(lengths.__getitem__, parts)) <= room:
+            return evidence
+        return telling(claim, parts, len(parts), room, lengths.__getitem__)
 
 
 def open_verifier(encoder: Path) -> Verifier:
