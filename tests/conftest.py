@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,11 @@ from typing import Any
 import pytest
 
 sys.path.append(str(Path(__file__).parent))  # stretched.py
+
+# A shell ignores Ctrl-C for what it starts in the background, and whatever a process ignores its
+# children ignore too: then no test of Ctrl-C could pass.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

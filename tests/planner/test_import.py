@@ -1,6 +1,5 @@
 """The room is light: who wants one formula does not wait for JAX, pint or a simulation."""
 
-import statistics
 import subprocess
 import sys
 
@@ -9,30 +8,26 @@ import pytest
 from fairwitness.planner.verbs import VERBS
 
 CODE = """
-import sys, time
-start = time.process_time()
+import sys
+before = set(sys.modules)
 import {module}
-print(time.process_time() - start, *(name for name in sys.modules if "." not in name))
+print(*{{name.partition(".")[0] for name in set(sys.modules) - before}})
 """
 
 
-# Processor seconds. Measured 0.15 s, of which numpy is 0.09. The bound leaves room for tests that
-# run beside this one, and is still broken by pint (0.15 s) or JAX (1 s).
+# What is imported and not how long it takes: a bound of 0.2 s was broken by a busy machine, at
+# 0.15 s measured. numpy is most of that; pint would double it and JAX adds a second.
 @pytest.mark.parametrize("module", ["fairwitness.planner", "fairwitness.planner.verbs"])
-def test_importing_the_room_is_quick_and_brings_nothing_heavy(module: str) -> None:
-    took_s = []
-    for _ in range(3):
-        told = subprocess.run(
-            [sys.executable, "-c", CODE.format(module=module)],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
-        seconds, *modules = told.stdout.split()
-        took_s.append(float(seconds))
-        assert not {"jax", "pint", "simpy", "scipy", "rich", "click"} & set(modules)
-    assert statistics.median(took_s) < 0.2
+def test_importing_the_room_brings_nothing_heavy(module: str) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", CODE.format(module=module)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    of_others = set(told.stdout.split()) - sys.stdlib_module_names
+    assert of_others <= {"fairwitness", "msgspec", "numpy", "typing_extensions"}
 
 
 def test_each_verb_goes_by_its_own_name() -> None:
