@@ -31,6 +31,7 @@ from fairwitness.models.registry import DEFAULT_MODEL, pull
 
 SYSTEM = "You are a patient clerk who counts things for visitors of the old harbour. " * 6
 STREAMS, TOKENS = 20, 24
+MOST_KILLS = 5  # where this process gets no time, a replica may have told all before it is killed
 
 pytestmark = [
     pytest.mark.skipif(
@@ -128,21 +129,22 @@ def cpu_s(pid: int) -> float:
 
 
 def test_a_replica_is_killed_under_load_and_no_answer_shows_it(own, many, one, wait_until) -> None:
-    numbers, before = range(STREAMS), pids()
-    assert len(before) == 2
     door = many.engine
     with ThreadPoolExecutor(STREAMS) as pool:
-        alone = list(pool.map(lambda n: "".join(one.stream(asked(n), options(n))), numbers))
-        begun: list[int] = []
-        answers = [pool.submit(streamed, own.url, number, begun) for number in numbers]
-        wait_until(lambda: len(set(begun)) >= STREAMS // 2, 60)
-        victim = min(before)
-        os.kill(victim, signal.SIGKILL)
-        said = [each.result(60) for each in answers]
-    assert said == alone
-    assert door.load().failovers > 0, "it had nothing to do"
-    assert door.load().running == 0
-    wait_until(lambda: len(pids() - {victim}) == 2, 60)
+        alone = list(pool.map(lambda n: "".join(one.stream(asked(n), options(n))), range(STREAMS)))
+        for _ in range(MOST_KILLS):
+            before, begun = pids(), list[int]()
+            assert len(before) == 2
+            answers = [pool.submit(streamed, own.url, number, begun) for number in range(STREAMS)]
+            wait_until(lambda told=begun: len(set(told)) >= STREAMS // 4, 60)
+            victim = min(before)
+            os.kill(victim, signal.SIGKILL)
+            assert [each.result(60) for each in answers] == alone
+            assert door.load().running == 0
+            wait_until(lambda gone=victim: len(pids() - {gone}) == 2, 60)
+            if door.load().failovers:
+                break
+    assert door.load().failovers > 0, "it never had anything to do"
 
 
 def test_forms_and_refusals_are_those_of_one_engine(many, one) -> None:
