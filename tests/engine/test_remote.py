@@ -274,7 +274,7 @@ def test_time_that_is_over_ends_an_answer_of_another_server(server, connect, is_
     def slowly(handler: Handler) -> None:
         handler.answer(200, b"", "text/event-stream")
         with suppress(OSError):  # whoever asked has gone
-            for _ in range(20):
+            for _ in range(60):
                 time.sleep(0.05)
                 if not is_silent:
                     handler.wfile.write(b'data: {"choices": [{"delta": {"content": "on "}}]}\n\n')
@@ -283,4 +283,4 @@ def test_time_that_is_over_ends_an_answer_of_another_server(server, connect, is_
     begun_s = time.monotonic()
     with pytest.raises(ChatDeadlineError, match="the time for this request is over"):
         said(connect(), ChatOptions(timeout_s=0.2))
-    assert time.monotonic() - begun_s < 0.9
+    assert time.monotonic() - begun_s < 2.5  # the server takes three
