@@ -13,7 +13,7 @@ def test_a_denial_that_repeats_no_word_is_found_in_the_conversation(scene) -> No
     scene.say("@ana no they haven't, stop spreading this", reply_to=lie.id, mentions=("ana",))
     answer = scene.ask("Are there sharks in Portville?")
     assert answer.standing == "denied"
-    assert "Denied: 1 of those who answer" in answer.answer
+    assert "Denied by 1 of those who answer." in answer.answer
     assert any("stop spreading" in s.text for s in answer.sentences if s.kind == "quote")
 
 

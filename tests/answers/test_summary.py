@@ -99,7 +99,7 @@ def test_a_summary_is_the_main_points_newest_and_most_witnessed_first(scene):
     source = {s.n: s for s in answer.sources}
     (bakery,) = [s for s in answer.sentences if s.kind == "quote" and "bakery" in s.text]
     assert source[bakery.citations[0].source].witnesses == 2
-    assert f"{len(quotes)} statements of" in answer.answer
+    assert f"statements: {len(quotes)};" in answer.answer
 
 
 def test_a_summary_is_as_long_as_asked(scene):
@@ -141,7 +141,7 @@ def test_a_comparison_has_a_side_each_what_both_say_and_what_one_alone_says(scen
     assert "free trams" in text[other]
     assert ["harbour" in text[at] for at in told.only[0]] == [True]
     assert ["stadium" in text[at] for at in told.only[1]] == [True]
-    assert "1 things are said of both; 1 only of the first, 1 only of the second" in answer.answer
+    assert "said of both: 1; only of the first: 1; only of the second: 1." in answer.answer
     assert "Cy Lund" not in answer.answer
 
 
@@ -182,7 +182,7 @@ def test_three_are_compared_and_their_figures_stand_beside_each_other(scene):
         "dead: the fires in Oldtown 12, the fires in Portville 1,340, the fires in Lakeside 3."
     )
     assert len(numbers.citations) == 3
-    assert "1 things are said of more than one" in counted.text
+    assert "said of more than one: 1;" in counted.text
 
 
 def test_figures_of_other_kinds_and_of_several_values_are_not_set_off(scene):

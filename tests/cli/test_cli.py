@@ -122,6 +122,34 @@ def test_ask_says_quotes_witnesses_and_numbered_sources(home):
     assert run(home, *words, "--length", "short").stdout.count("“") == 1
 
 
+def test_two_are_compared_each_with_its_side_and_what_both_say(tmp_path):
+    texts = {
+        "ana": "Ana Ruiz promises free trams for all pupils",
+        "bo": "Ana Ruiz wants to close the harbour at night",
+        "cy": "Bo Weber also promises free trams, for pupils and for the old",
+        "di": "Bo Weber will build a stadium on the hill",
+    }
+    rows = [{"id": who, "author": who, "text": text} for who, text in texts.items()]
+    said = "".join(json.dumps(row) + "\n" for row in rows)
+    assert run(tmp_path, "ingest", "-", stdin=said).returncode == 0
+    words = ("ask", "Compare Ana Ruiz and Bo Weber", "--model", "none")
+    lines = run(tmp_path, *words).stdout.splitlines()
+    one, other = lines.index("Ana Ruiz"), lines.index("Bo Weber")
+    quoted = [
+        [line.split("”")[0][1:] for line in part if "“" in line]
+        for part in (lines[one:other], lines[other:])
+    ]
+    assert [set(side) for side in quoted] == [
+        set(list(texts.values())[:2]),
+        set(list(texts.values())[2:]),
+    ]
+    assert "said of both: 1; only of the first: 1; only of the second: 1." in "\n".join(lines)
+    told = json.loads(run(tmp_path, *words, "--json").stdout)
+    assert told["compared"]["sides"] == ["Ana Ruiz", "Bo Weber"]
+    both = [told["sentences"][at]["text"] for at in told["compared"]["both"][0]]
+    assert both == [texts["ana"], texts["cy"]]
+
+
 def test_ask_through_the_server_and_directly_is_one_answer(home, server):
     through = json.loads(run(home, "ask", "Who won the race?", "--json").stdout)
     assert through["sentences"][0]["text"] == "Ana Ruiz won the race in Portville"

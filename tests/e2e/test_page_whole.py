@@ -35,6 +35,17 @@ def test_several_questions_have_a_heading_and_a_standing_each(visit) -> None:
     expect(page.locator(".spread")).to_contain_text("First: eva on test")
 
 
+def test_two_are_compared_each_under_its_heading(visit) -> None:
+    page = visit.page
+    ask(page, "Compare the fires in Oldtown and Marwick")
+    headings = page.locator("#answer h3.part")
+    expect(headings.nth(0)).to_have_text("the fires in Oldtown")
+    expect(headings.nth(1)).to_have_text("the fires in Marwick")
+    quotes = page.locator("figure.quote blockquote")
+    expect(quotes.last).to_have_text(TEXTS["mia"])
+    expect(page.locator("#answer p.claim").last).to_contain_text("only of the second: 1.")
+
+
 def test_a_dispute_says_who_was_first_and_what_would_settle_it(visit) -> None:
     page = visit.page
     ask(page, COUNT)
